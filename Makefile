@@ -1,0 +1,35 @@
+# Two commands: `make bench` ends with a report, `make test` runs every check. tox does the work of both.
+PYTHON ?= python3
+VENV := .venv
+TARE := $(VENV)/bin/tare
+TOX := $(VENV)/bin/tox run
+
+.DEFAULT_GOAL := help
+.PHONY: help bench test provision sweep clean
+
+help:
+	@echo "make bench      provision this host, run benches/quickstart.toml, write the report"
+	@echo "make test       provision this host, run every check"
+	@echo "make provision  only make .venv and provision this host"
+	@echo "make sweep      remove what killed runs left behind"
+	@echo "make clean      remove .venv, .tox and caches of this folder (results stay)"
+
+$(VENV)/.stamp: pyproject.toml constraints.txt scripts/bootstrap
+	scripts/bootstrap $(PYTHON) $(VENV)
+	touch $@
+
+provision: $(VENV)/.stamp
+	$(TARE) provision --yes
+
+bench: provision
+	$(TOX) -e bench
+
+test: provision
+	$(TARE) provision --yes --for-tests
+	$(TOX) -e lint,types,unit,integration,notebooks
+
+sweep: $(VENV)/.stamp
+	$(TARE) sweep
+
+clean:
+	rm -rf $(VENV) .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis
