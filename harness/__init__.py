@@ -1,0 +1,53 @@
+"""Tare measures what a deployment model weighs: the same workload as a process, a container or a virtual machine.
+
+Glossary. One word has one meaning, here and in every module, report and document.
+
+experiment
+    A TOML file in ``benches/``: a question, a workload, a matrix, a load and a number of repeats.
+workload
+    What is deployed: a folder in ``workloads/`` or any local OCI image of the user's.
+service
+    One deployable unit: an artifact, an argv, an environment, a port, a readiness check and limits.
+artifact
+    One root file system (a tar) and its OCI-style configuration, named by its content digest. It is the only source
+    of the packagings: a directory, a container image, a VM disk.
+packaging
+    What a target deploys an artifact from, derived from the artifact's tar and from nothing else.
+target
+    A deployment model that can launch a service: ``process``, ``container``, ``vm``.
+instance
+    A service running on a target: an address, processes, a control group, logs. Stopping it is idempotent.
+front
+    A proxy or cache put before services. It is a service, so any target can launch it. ``direct`` means none.
+lab
+    The private network of one trial: a bridge, and one network namespace per client host.
+variant
+    workload x topology x target x front: one thing being compared.
+load level
+    How hard a cell is driven: a rate of arrivals, absolute or as a share of the slowest variant's capacity.
+cell
+    A variant under one load level.
+block
+    Every cell once, in a random order. A campaign is several blocks.
+trial
+    One cell deployed, measured and torn down once. The trial is the statistical unit, never the request.
+attempt
+    One try at a trial. An invalid attempt is kept, left out of the comparison, and tried again at the end of its block.
+campaign
+    One execution of an experiment: a folder under ``results/`` that holds all of it.
+probe
+    What measures a trial: startup, memory, CPU, latency, host noise.
+sample
+    One raw, immutable observation, such as one request.
+summary
+    What is computed from samples, and can be computed again from them at any time.
+A/A pair
+    The same variant twice under two names. What their comparison shows is the campaign's noise floor.
+null service
+    A service that answers every request with a fixed response. It gives the instrument's own latency floor.
+accelerator
+    What executes a guest's instructions: ``kvm`` (the processor) or ``tcg`` (QEMU's software emulation, always called
+    *emulated*). ``none`` where there is no guest.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Experiment and workload files, read into validated frozen models."""

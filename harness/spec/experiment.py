@@ -1,0 +1,101 @@
+"""``benches/*.toml``: a question, a workload, a matrix, a load and a number of repeats."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from harness.spec.base import Name, Rate, Seconds, SecondsOrZero, Share, SpecModel
+from harness.spec.service import Limits, ServiceSpec
+
+IMAGE_PREFIX = "image:"
+
+
+class Matrix(SpecModel):
+    """What is compared. ``aa`` names a target that runs twice under two names: the A/A pair."""
+
+    targets: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=16)]
+    aa: Name | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Matrix:
+        if len(set(self.targets)) != len(self.targets):
+            raise ValueError("a target is named twice; for an A/A pair set aa = \"<target>\"")
+        if self.aa is not None and self.aa not in self.targets:
+            raise ValueError(f"aa = {self.aa!r} is not one of the targets")
+        return self
+
+
+class LoadSpec(SpecModel):
+    """The load: open-loop arrivals at a rate, the same for every variant.
+
+    Give ``rates_rps`` (absolute), or ``capacity_shares`` (shares of the slowest variant's capacity, which a calibration
+    finds first, with ``closed_users`` closed-loop connections for ``capacity_s``). Each is one load level.
+    """
+
+    arrivals: Annotated[str, Field(pattern="^(poisson|constant)$")] = "poisson"
+    rates_rps: Annotated[tuple[Rate, ...], Field(strict=False, max_length=16)] = ()
+    capacity_shares: Annotated[tuple[Share, ...], Field(strict=False, max_length=16)] = ()
+    warmup_s: SecondsOrZero = 2.0
+    duration_s: Seconds = 10.0
+    capacity_s: Seconds = 5.0
+    closed_users: Annotated[int, Field(ge=1, le=1024)] = 8
+    max_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 128
+    timeout_s: Seconds = 10.0
+
+    @model_validator(mode="after")
+    def _one_kind_of_rate(self) -> LoadSpec:
+        if bool(self.rates_rps) == bool(self.capacity_shares):
+            raise ValueError("give either rates_rps or capacity_shares, with at least one value")
+        return self
+
+
+class Validity(SpecModel):
+    """When a trial is invalid (docs/method.md). The report prints the limits in force."""
+
+    min_achieved_share: Share = 0.99
+    max_dropped: Annotated[int, Field(ge=0)] = 0
+    max_send_lag_ms: Annotated[float, Field(gt=0, strict=False)] = 2.0
+    max_send_lag_share: Share = 0.05
+    max_generator_busy: Share = 0.8
+    max_steal: Share = 0.02
+    max_unexpected: Annotated[int, Field(ge=0)] = 0
+
+
+class Experiment(SpecModel):
+    """An experiment's file, after ``[quick]`` was applied if it was asked for.
+
+    ``workload`` is the name of a folder in ``workloads/``, or ``image:NAME`` for a local image, which then needs a
+    ``[service]`` table with at least a port. ``settle_s`` is how long an instance is left alone between its first
+    correct response and the idle memory reading.
+    """
+
+    name: Name
+    question: Annotated[str, Field(min_length=1, max_length=500)]
+    workload: Annotated[str, Field(min_length=1, max_length=300)]
+    service: ServiceSpec | None = None
+    matrix: Matrix
+    baseline: Name
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 5
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    limits: Limits = Field(default_factory=Limits)
+    load: LoadSpec
+    settle_s: SecondsOrZero = 2.0
+    validity: Validity = Field(default_factory=Validity)
+    quick: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Experiment:
+        if self.baseline not in self.matrix.targets:
+            raise ValueError(f"baseline = {self.baseline!r} is not one of matrix.targets")
+        if self.image is not None and self.service is None:
+            raise ValueError("an image workload needs a [service] table with at least: port = <number>")
+        if self.image is None and self.service is not None:
+            raise ValueError("[service] belongs to an image workload; a folder's is in its workload.toml")
+        return self
+
+    @property
+    def image(self) -> str | None:
+        """The local image's name, or None for a workload folder."""
+        return self.workload.removeprefix(IMAGE_PREFIX) if self.workload.startswith(IMAGE_PREFIX) else None

@@ -1,0 +1,174 @@
+"""One campaign's folder: ``manifest.json`` once, ``journal.jsonl`` a line per event, ``trials/`` samples and logs.
+
+A journal line is flushed and fsynced before the next trial begins, so a killed campaign loses at most the trial it was
+in. A last line that was torn by the kill is ignored; a bad line anywhere else is an error.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from harness.errors import StoreError
+from harness.store import samples as sample_files
+from harness.store.records import SCHEMA, Levels, Manifest, NullFloor, Record, TrialRecord
+
+_EVENTS: dict[str, type[Record]] = {"trial": TrialRecord, "null": NullFloor, "levels": Levels}
+
+
+class CampaignFolder:
+    """Reads and appends; never rewrites what was measured."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path = path
+        self.manifest = manifest
+
+    @classmethod
+    def create(cls, path: Path, manifest: Manifest) -> Self:
+        """A new folder. Raises StoreError if it holds a campaign already or cannot be written."""
+        if (path / "manifest.json").exists():
+            raise StoreError(f"{path} holds a campaign already.", "Choose another folder with --out, or --resume it.")
+        try:
+            (path / "trials").mkdir(parents=True, exist_ok=True)
+            _write_durably(path / "manifest.json", manifest.model_dump_json(indent=2) + "\n")
+            (path / "journal.jsonl").touch()
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        return cls(path, manifest)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """An existing folder. Raises StoreError if there is none, or if another version of Tare wrote it."""
+        file = path / "manifest.json"
+        try:
+            data = json.loads(file.read_text("utf-8"))
+        except FileNotFoundError as error:
+            raise StoreError(f"{path} holds no campaign (no manifest.json).", "Name a folder that `tare run` printed.") from error
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{file} cannot be read: {error}.", "Restore the file, or run the experiment again.") from error
+        written_by = data.get("schema_version") if isinstance(data, dict) else None
+        if written_by != SCHEMA:
+            raise StoreError(
+                f"{path} has schema version {written_by}; this Tare reads version {SCHEMA}.",
+                "Use the version of Tare that its manifest names, or run the experiment again.",
+            )
+        try:
+            return cls(path, Manifest.model_validate(data))
+        except ValidationError as error:
+            raise StoreError(f"{file} is not a manifest: {_first(error)}.", "Restore the file, or run the experiment again.") from error
+
+    def append(self, event: TrialRecord | NullFloor | Levels) -> None:
+        """Add one line to the journal, durably. Raises StoreError if the disk refuses."""
+        kind = next(name for name, model in _EVENTS.items() if isinstance(event, model))
+        line = json.dumps({"event": kind, "data": event.model_dump(mode="json")}, separators=(",", ":"))
+        try:
+            self._drop_torn_line()
+            with (self.path / "journal.jsonl").open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+
+    def trials(self) -> list[TrialRecord]:
+        """Every attempt, in the order in which they ended."""
+        return [event for event in self._events() if isinstance(event, TrialRecord)]
+
+    def null_floor(self) -> NullFloor | None:
+        """The last calibration of the instrument, if there was one."""
+        found = [event for event in self._events() if isinstance(event, NullFloor)]
+        return found[-1] if found else None
+
+    def levels(self) -> Levels | None:
+        """The load levels in requests per second, once they are known."""
+        found = [event for event in self._events() if isinstance(event, Levels)]
+        return found[-1] if found else None
+
+    def write_samples(self, name: str, requests: np.ndarray, tasks: list[str]) -> str:
+        """Keep the raw requests of one attempt. Returns the file's path relative to the folder."""
+        relative = f"trials/{name}/samples.parquet"
+        try:
+            (self.path / relative).parent.mkdir(parents=True, exist_ok=True)
+            sample_files.write(self.path / relative, requests, tasks)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+        return relative
+
+    def samples(self, record: TrialRecord) -> pd.DataFrame:
+        """The raw requests of one attempt (harness.store.samples names the columns); empty if it has none."""
+        if record.samples is None:
+            return sample_files.empty()
+        try:
+            return sample_files.read(self.path / record.samples)
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"The samples of {record.trial} cannot be read: {error}.", f"Restore {record.samples}, or run it again."
+            ) from error
+
+    def trial_folder(self, name: str) -> Path:
+        """The folder of one attempt's files: samples, logs."""
+        folder = self.path / "trials" / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+        return folder
+
+    def _drop_torn_line(self) -> None:
+        journal = self.path / "journal.jsonl"
+        with journal.open("rb+") as file:
+            content = file.read()
+            if content and not content.endswith(b"\n"):
+                file.truncate(content.rfind(b"\n") + 1)
+
+    def _events(self) -> Iterator[Record]:
+        journal = self.path / "journal.jsonl"
+        try:
+            text = journal.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreError(f"{journal} cannot be read: {error}.", "Restore the file.") from error
+        whole_lines = text.split(b"\n")[:-1]
+        for number, line in enumerate(whole_lines, start=1):
+            try:
+                entry = json.loads(line)
+                yield _EVENTS[entry["event"]].model_validate(entry["data"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise StoreError(f"{journal}, line {number} is damaged.", "Restore the file, or run the experiment again.") from error
+
+
+def newest(results: Path) -> Path:
+    """The folder of the campaign that was created last below ``results``. Raises StoreError if there is none."""
+    found = [manifest.parent for manifest in results.glob("*/manifest.json")]
+    if not found:
+        raise StoreError(f"There is no campaign in {results}.", "Run one: tare run benches/quickstart.toml")
+    return max(found, key=lambda folder: (CampaignFolder.open(folder).manifest.created_utc, folder.name))
+
+
+def _write_durably(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def _cannot_write(path: Path, error: OSError) -> StoreError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "Free some disk space, then: tare run --resume " + str(path) if full else "Choose a writable folder with --out."
+    return StoreError(f"Cannot write to {path}: {error.strerror or error}.", remedy)
+
+
+def _first(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"

@@ -1,0 +1,269 @@
+"""What a trial leaves behind, raw: the lines of the journal. Summaries are recomputed from these and the samples.
+
+Every ``*_ns`` is nanoseconds: a point of the host's monotonic clock, or a duration where the name says so. Memory is in
+bytes. History of the schema: 1, the first.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = 1
+
+
+class Record(BaseModel):
+    """Frozen, and strict about unknown keys, so that an older reader never misreads a newer folder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class VariantId(Record):
+    """Which variant. ``name`` is unique in the campaign; the second of an A/A pair is ``<target>-aa``."""
+
+    name: str
+    workload: str
+    topology: str = "single"
+    target: str
+    front: str = "direct"
+    aa: bool = False
+
+
+class Phase(Record):
+    """``after_ns`` is the time since the trigger (t0)."""
+
+    name: str
+    after_ns: int
+
+
+class Startup(Record):
+    """From the trigger to the last byte of the first correct response."""
+
+    trigger_ns: int
+    total_ns: int
+    phases: tuple[Phase, ...]
+    attempts: int
+    resolution_ns: int
+    """The largest gap between two attempts in the last moments before the first response: how exact the figure is."""
+    prober_cpu_ns: int
+
+
+class CgroupMemory(Record):
+    anon: int
+    file: int
+    kernel: int
+    page_tables: int
+    current: int
+    peak: int | None = None
+
+
+class MemoryView(Record):
+    """The ledger at one moment. ``pss`` is by role (``app``, ``shim``, ``proxy``, ``vmm``, ``helper``).
+
+    ``guest_ram_touched`` and ``emulator_cache`` are parts of ``pss["vmm"]``: the guest's RAM that is resident, and
+    QEMU's translation cache. ``engine_growth`` is by daemon, since before the launch. ``inside_*`` is the guest's own.
+    """
+
+    pss: dict[str, int]
+    cgroup: CgroupMemory | None = None
+    engine_growth: dict[str, int] = Field(default_factory=dict)
+    guest_ram_touched: int | None = None
+    emulator_cache: int | None = None
+    inside_total: int | None = None
+    inside_available: int | None = None
+
+
+class Cpu(Record):
+    """CPU time used by the instance over the measured window."""
+
+    cgroup_ns: int | None
+    processes_ns: int
+    window_ns: int
+
+
+class LoadFacts(Record):
+    """What the generator did in the measured window."""
+
+    target_rps: float
+    window_begin_ns: int
+    window_end_ns: int
+    scheduled: int
+    completed: int
+    dropped: int
+    errors: int
+    unexpected: int
+    send_lag_p99_ns: int
+    generator_busy: float
+    """Share of the window in which the generator's core did work (waiting precisely is not work)."""
+
+
+class Capacity(Record):
+    """A closed loop: ``users`` connections, each sending as soon as it has its answer."""
+
+    users: int
+    completed: int
+    errors: int
+    window_ns: int
+
+    @property
+    def rps(self) -> float:
+        return self.completed * 1e9 / self.window_ns
+
+
+class Noise(Record):
+    """The host's counters over the measured window."""
+
+    steal_share: float
+    throttled_periods: int
+    swapped_in_pages: int
+    load1: float
+    other_busy_share: float
+    """CPU time used by processes that are neither the instance's nor the instrument's, as a share of all CPUs."""
+
+
+class Digests(Record):
+    expected: str
+    observed: str
+
+
+class Inside(Record):
+    """See harness.targets.api.InsideView."""
+
+    kernel_release: str
+    boot_id: str
+    uptime_s: float
+    visible_processes: int
+    sees_host_processes: bool
+    devices: int
+    hypervisor_bit: bool
+    virtualisation: str
+
+
+class Failure(Record):
+    """What happened, what to do, and the failing instance's last log lines."""
+
+    kind: str
+    what: str
+    remedy: str
+    logs: str = ""
+
+
+class TrialRecord(Record):
+    """One attempt at one trial: what was measured, and whether it counts.
+
+    ``kind``: ``measured``; ``calibration`` (finds a variant's capacity); ``null`` (the null service). A failed trial
+    keeps whatever was measured before it failed. ``samples`` is the Parquet file, relative to the campaign's folder.
+    """
+
+    kind: Literal["measured", "calibration", "null"]
+    trial: str
+    block: int
+    position: int
+    attempt: int
+    variant: VariantId
+    level: str
+    accelerator: str
+    artifact_digest: str
+    started_utc: str
+    outcome: Literal["ok", "failed"]
+    failure: Failure | None = None
+    invalid: tuple[str, ...] = ()
+    limits_enforced: bool = True
+    cpuset: tuple[int, ...] = ()
+    startup: Startup | None = None
+    memory_idle: MemoryView | None = None
+    memory_load: MemoryView | None = None
+    cpu: Cpu | None = None
+    load: LoadFacts | None = None
+    capacity: Capacity | None = None
+    noise: Noise | None = None
+    digests: Digests | None = None
+    inside: Inside | None = None
+    responses: dict[str, str] = Field(default_factory=dict)
+    """``"GET /path"`` to ``"<status> sha256:<hex of the body>"``: the workload's exchanges."""
+    footprint: dict[str, int] = Field(default_factory=dict)
+    samples: str | None = None
+
+    @property
+    def valid(self) -> bool:
+        return self.outcome == "ok" and not self.invalid
+
+
+class NullFloor(Record):
+    """The instrument's own figures, from the null service: at the campaign's highest rate, and its own limit."""
+
+    rate_rps: float
+    latency_p50_ms: float
+    latency_p99_ms: float
+    service_time_p50_ms: float
+    send_lag_p99_ms: float
+    highest_rate_rps: float
+    """The highest rate tried at which p99 send lag stayed within the limit and no arrival was dropped."""
+
+
+class Levels(Record):
+    """The load levels once they are known: name to arrivals per second, and the capacities they were derived from."""
+
+    rates_rps: dict[str, float]
+    capacities_rps: dict[str, float] = Field(default_factory=dict)
+
+
+class UnavailableTarget(Record):
+    target: str
+    reason: str
+    fix: str
+
+
+class HostRecord(Record):
+    """The machine, once per campaign. A value that the host does not tell is "unknown", never guessed."""
+
+    hostname: str
+    kernel: str
+    boot_id: str
+    os: str
+    cpu_model: str
+    cpus: int
+    memory_total: int
+    swap_total: int
+    cgroup_version: str
+    governor: str
+    turbo: str
+    smt: str
+    virtualisation: str
+    accelerator: str
+    accelerator_reason: str
+    ksm: str
+    thp: str
+    root: bool
+    process_count: int
+    engines: dict[str, str] = Field(default_factory=dict)
+    """``docker``, ``libvirt``, ``qemu``, ``containerd``, ``runc`` … to a version."""
+
+
+class Manifest(Record):
+    """The campaign, once: everything needed to know what was run, and to resume it."""
+
+    schema_version: int = SCHEMA
+    campaign: str
+    created_utc: str
+    tare_version: str
+    tare_commit: str
+    command: tuple[str, ...]
+    experiment: dict[str, object]
+    """The validated experiment, ``[quick]`` applied, as plain data."""
+    spec_digest: str
+    seed: int
+    quick: bool
+    host: HostRecord
+    generator_cpus: tuple[int, ...]
+    service_cpus: tuple[int, ...]
+    artifact_digest: str
+    artifact_source: str
+    artifact_embedded: bool
+    workload_folder: str | None = None
+    """The workload's folder when the campaign began, which a resume needs again; None for an image."""
+    variants: tuple[VariantId, ...]
+    unavailable: tuple[UnavailableTarget, ...] = ()
+    prepare_s: dict[str, float] = Field(default_factory=dict)
+    """Seconds that the untimed preparation took, by target: outside every figure, and reported apart."""

@@ -1,0 +1,48 @@
+"""Raw requests as Parquet, one file per attempt.
+
+Columns: ``intended_ns``, ``sent_ns``, ``done_ns`` (int64, points of the host's monotonic clock; 0 where it never came to
+that); ``phase`` (warmup, measured, tail, capacity); ``outcome`` (ok, dropped, error, unexpected); ``status`` (HTTP, 0 for
+none); ``task`` (the name that the workload's locustfile gives the request); ``bytes`` (of the response's body).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+PHASES = ("warmup", "measured", "tail", "capacity")
+OUTCOMES = ("ok", "dropped", "error", "unexpected")
+_TIMES = ("intended_ns", "sent_ns", "done_ns")
+COLUMNS = (*_TIMES, "phase", "outcome", "status", "task", "bytes")
+
+
+def write(path: Path, requests: np.ndarray, tasks: list[str]) -> None:
+    """Write the generator's records (a structured array with the columns' names; codes for the words). Atomic."""
+    arrays: dict[str, pa.Array] = {name: pa.array(requests[name].astype(np.int64)) for name in _TIMES}
+    arrays["phase"] = _words(requests["phase"], PHASES)
+    arrays["outcome"] = _words(requests["outcome"], OUTCOMES)
+    arrays["status"] = pa.array(requests["status"].astype(np.int32))
+    arrays["task"] = _words(requests["task"], tuple(tasks))
+    arrays["bytes"] = pa.array(requests["bytes"].astype(np.int64))
+    partial = path.with_name(path.name + ".partial")
+    pq.write_table(pa.table(arrays), partial, compression="zstd")
+    partial.replace(path)
+
+
+def read(path: Path) -> pd.DataFrame:
+    """The frame that was written, words as categories."""
+    frame: pd.DataFrame = pq.read_table(path).to_pandas()
+    return frame
+
+
+def empty() -> pd.DataFrame:
+    """A frame with the columns and no rows."""
+    return pd.DataFrame({name: pd.Series(dtype="int64") for name in COLUMNS})
+
+
+def _words(codes: np.ndarray, words: tuple[str, ...]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int16)), pa.array(words, pa.string()))
