@@ -1,0 +1,1 @@
+"""Facts about this machine, capability checks, provisioning, control groups, noise counters."""

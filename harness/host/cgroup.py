@@ -1,0 +1,36 @@
+"""Control groups of versions 1 and 2 behind one interface; which one counts is found out once per process."""
+
+from __future__ import annotations
+
+from harness.host import cgroup_v1, cgroup_v2
+from harness.host.cgroup_base import CgroupMemoryBytes, CgroupReader, Layout, Version
+from harness.host.cgroup_layout import detect, layout, obstacle, version, writable
+from harness.host.cgroup_own import OwnCgroup, leftovers, remove_leftover
+
+__all__ = [
+    "CgroupMemoryBytes",
+    "CgroupReader",
+    "Layout",
+    "OwnCgroup",
+    "Version",
+    "cgroup_of",
+    "detect",
+    "layout",
+    "leftovers",
+    "obstacle",
+    "remove_leftover",
+    "version",
+    "writable",
+]
+
+
+def cgroup_of(pid: int, at: Layout | None = None) -> CgroupReader | None:
+    """The group that a process is in (a guest's whole group for QEMU). None if it is the root or cannot be read."""
+    at = at or layout()
+    try:
+        memberships = (at.proc / str(pid) / "cgroup").read_text()
+    except OSError:
+        return None
+    if at.version == "1":
+        return cgroup_v1.reader_of(at, memberships)
+    return cgroup_v2.reader_of(at, memberships) if at.version == "2" else None
