@@ -1,0 +1,101 @@
+"""An artifact for a host without root: the app tree and its dependencies, run with this host's interpreter."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from harness.artifacts.api import Artifact, ImageConfig, User
+from harness.artifacts.cache import artifacts_dir, materialise
+from harness.artifacts.config import resolve
+from harness.artifacts.dependencies import install_requirements
+from harness.artifacts.digest import tree_digest
+from harness.artifacts.entry import EntryRecord, Inputs, read_entry, write_entry
+from harness.artifacts.rootfs import APP, SITE_PACKAGES, workload_inputs
+from harness.artifacts.tree import compile_with, copy_app, normalise_modes
+from harness.spec.workload import Workload
+
+_APP_PATH = re.compile(r"(?:(?<=^)|(?<=[:=]))/app(?=/|:|$)")
+_PYTHON = re.compile(r"^(?:/usr/bin/|/usr/local/bin/)?python3?(?:\.\d+)?$")
+
+
+def build_embedded(folder: Path, workload: Workload) -> Artifact:
+    """The artifact of a workload folder where no root file system can be made. Needs neither root nor any engine.
+
+    ``directory`` of the artifact holds ``app/`` with ``app/site-packages`` for the interpreter that runs this; there is
+    no archive. The digest covers that tree, and is not that of the workload's real artifact. The configuration is the
+    workload's, with two rules applied:
+
+    - a Python interpreter as the first word of argv (``python3``, ``/usr/bin/python3``, ``/usr/bin/python3.11``, …)
+      becomes this interpreter;
+    - ``/app`` becomes the tree's path wherever it stands in argv, in a value of env or as the workdir: at the
+      beginning, after ``:`` or after ``=``, and before ``/``, ``:`` or the end.
+
+    The service runs as the user who runs this, who could write to the tree: byte code is made beforehand, and
+    ``PYTHONDONTWRITEBYTECODE`` keeps Python from adding any, so that the digest stays what it is. Raises what
+    ``install_requirements`` and ``copy_app`` raise.
+    """
+    inputs = Inputs(
+        {
+            **workload_inputs(folder, workload.rootfs).values,
+            "embedded": f"{sys.implementation.cache_tag} {platform.libc_ver()}",
+            "owner": f"{os.geteuid()}:{os.getegid()}",
+        }
+    )
+    entry = artifacts_dir() / inputs.key
+    materialise(entry, lambda workspace: _build(workspace, folder, workload, inputs))
+    record = read_entry(entry)
+    return Artifact(
+        name=workload.name,
+        digest=record.digest,
+        folder=entry,
+        config=adapted(resolve(record, workload.service), entry / "rootfs" / APP),
+        source=record.source,
+        embedded=True,
+    )
+
+
+def adapted(config: ImageConfig, app: Path) -> ImageConfig:
+    """The configuration with ``build_embedded``'s two rules applied, for the app tree at ``app``."""
+    first = sys.executable if _PYTHON.match(config.argv[0]) else mapped(config.argv[0], app)
+    user = User(uid=os.geteuid(), gid=os.getegid(), groups=(), home=str(Path.home()))
+    env = {key: mapped(value, app) for key, value in config.env}
+    return replace(
+        config,
+        argv=(first, *(mapped(word, app) for word in config.argv[1:])),
+        env=tuple({**env, "HOME": user.home, "PYTHONDONTWRITEBYTECODE": "1"}.items()),
+        workdir=mapped(config.workdir, app),
+        user=user,
+    )
+
+
+def mapped(value: str, app: Path) -> str:
+    """``value`` with ``/app`` replaced where the rule says so."""
+    return _APP_PATH.sub(lambda _match: str(app), value)
+
+
+def _build(workspace: Path, folder: Path, workload: Workload, inputs: Inputs) -> Path:
+    spec = workload.rootfs
+    entry = workspace / "entry"
+    tree = entry / "rootfs"
+    tree.mkdir(mode=0o755, parents=True)
+    copy_app(folder / spec.app, tree / APP)
+    if spec.requirements:
+        install_requirements(folder / spec.requirements, tree / APP / SITE_PACKAGES)
+    compile_with([sys.executable], tree, [tree / APP])
+    normalise_modes(tree)
+    write_entry(
+        entry,
+        EntryRecord(
+            key=inputs.key,
+            source=f"workload {workload.name} with this host's Python {platform.python_version()}",
+            digest=tree_digest(tree),
+            tar_bytes=0,
+            inputs=inputs.values,
+        ),
+    )
+    return entry

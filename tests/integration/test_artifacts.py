@@ -1,0 +1,340 @@
+"""Real root file systems, images and disks: one digest in every packaging, and nothing half-made."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import docker
+import pytest
+
+from harness.artifacts.api import Artifact
+from harness.artifacts.cache import artifacts_dir
+from harness.artifacts.digest import tar_digest, tar_stream_digest, tree_digest
+from harness.artifacts.directory import ensure_directory
+from harness.artifacts.disk import allocated_bytes, ensure_disk
+from harness.artifacts.embedded import build_embedded
+from harness.artifacts.from_image import CONTAINER_PREFIX, build_from_image
+from harness.artifacts.image import DIGEST_LABEL, ensure_image, image_bytes
+from harness.artifacts.rootfs import build_workload
+from harness.errors import BuildError, SpecError
+from harness.spec.files import read_workload
+from harness.spec.service import ServiceSpec
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).resolve().parents[2]
+HELLO = ROOT / "workloads" / "hello"
+
+
+@pytest.fixture(scope="module")
+def hello() -> Artifact:
+    return build_workload(HELLO, read_workload(HELLO))
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that are quick: nothing of theirs stays in the host's cache."""
+    monkeypatch.setenv("TARE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def client() -> Iterator[docker.DockerClient]:
+    found = docker.from_env()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def scratch_image(client: docker.DockerClient) -> Iterator[str]:
+    """An image as from ``FROM scratch``: one static binary, no shell, no /etc, a user, a variable, a workdir."""
+    name = f"tare-test-{secrets.token_hex(4)}:1"
+    archive = BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.add("/bin/busybox", "server", filter=_executable)
+    archive.seek(0)
+    client.api.import_image(
+        src=archive,
+        repository=name.partition(":")[0],
+        tag="1",
+        changes=[
+            'ENTRYPOINT ["/server"]', 'CMD ["httpd", "-f"]', "USER 1234", "WORKDIR /data", "EXPOSE 81/udp 8080",
+            'ENV GREETING="a \\"b\\" \\$c"',
+        ],
+    )  # fmt: skip
+    yield name
+    client.images.remove(name, force=True)
+
+
+def _executable(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    info.mode, info.uid, info.gid, info.uname, info.gname = 0o755, 0, 0, "", ""
+    return info
+
+
+def exported_digest(client: docker.DockerClient, image: str) -> str:
+    """The digest of the file system of a new container of ``image``."""
+    container = client.api.create_container(image, name=f"tare-test-{secrets.token_hex(4)}")
+    try:
+        export = subprocess.Popen(["docker", "export", container["Id"]], stdout=subprocess.PIPE)
+        assert export.stdout is not None
+        with export:
+            return tar_stream_digest(export.stdout)
+    finally:
+        client.api.remove_container(container["Id"], force=True)
+
+
+def mounted_digest(disk: Path, at: Path) -> str:
+    at.mkdir()
+    subprocess.run(["mount", "-o", "loop,ro", disk, at], check=True)
+    try:
+        return tree_digest(at)
+    finally:
+        subprocess.run(["umount", at], check=True)
+
+
+def test_every_packaging_has_the_digest_of_the_artifact(
+    hello: Artifact, client: docker.DockerClient, tmp_path: Path
+) -> None:
+    assert tar_digest(hello.tar) == hello.digest
+    assert tree_digest(ensure_directory(hello)) == hello.digest
+    assert exported_digest(client, ensure_image(hello)) == hello.digest
+    disk = ensure_disk(hello)
+    assert mounted_digest(disk, tmp_path / "mnt") == hello.digest
+    assert subprocess.run(["e2fsck", "-fn", disk], capture_output=True, check=False).returncode == 0
+    assert hello.tar.stat().st_size * 0.8 < allocated_bytes(disk) < disk.stat().st_size
+
+
+def test_the_same_inputs_give_the_same_archive_and_a_second_use_is_immediate(
+    hello: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = json.loads((hello.folder / "artifact.json").read_text())["packages"]
+    monkeypatch.setenv("TARE_CACHE", str(tmp_path))
+    again = build_workload(HELLO, read_workload(HELLO))
+    assert again.folder != hello.folder
+    if json.loads((again.folder / "artifact.json").read_text())["packages"] != packages:
+        pytest.skip("the Debian mirror has newer packages than the cached build")
+    assert again.digest == hello.digest
+    assert again.tar.read_bytes() == hello.tar.read_bytes()
+    before = time.monotonic()
+    assert build_workload(HELLO, read_workload(HELLO)) == again
+    assert time.monotonic() - before < 1
+
+
+def test_the_image_is_made_once_and_carries_the_configuration(hello: Artifact, client: docker.DockerClient) -> None:
+    name = ensure_image(hello)
+    image = client.images.get(name)
+    assert ensure_image(hello) == name
+    assert client.images.get(name).id == image.id
+    assert image.labels[DIGEST_LABEL] == hello.digest
+    config = image.attrs["Config"]
+    assert config["Cmd"] == list(hello.config.argv)
+    assert config["Env"] == [f"{key}={value}" for key, value in hello.config.env]
+    assert (config["User"], config["WorkingDir"]) == ("1000:1000", "/app")
+    assert image_bytes(hello) > hello.tar.stat().st_size * 0.8
+
+
+def test_the_workload_answers_in_its_root_file_system_as_it_does_embedded(
+    hello: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TARE_CACHE", str(tmp_path))
+    embedded = build_embedded(HELLO, read_workload(HELLO))
+    user = hello.config.user
+    env = dict(hello.config.env)
+    in_rootfs = [
+        *("chroot", f"--userspec={user.uid}:{user.gid}", str(ensure_directory(hello))),
+        *("/usr/bin/env", "-i", f"--chdir={hello.config.workdir}"),
+        *(f"{key}={value}" for key, value in {**env, "UVICORN_HOST": "127.0.0.1", "UVICORN_PORT": "18471"}.items()),
+        *hello.config.argv,
+    ]
+    here = {**dict(embedded.config.env), "UVICORN_HOST": "127.0.0.1", "UVICORN_PORT": "18472"}
+    with (
+        subprocess.Popen(in_rootfs) as rooted,
+        subprocess.Popen(embedded.config.argv, env=here, cwd=embedded.config.workdir) as bare,
+    ):
+        try:
+            answers = [[answer(port, *request) for request in REQUESTS] for port in (18471, 18472)]
+        finally:
+            rooted.terminate()
+            bare.terminate()
+    assert tree_digest(embedded.directory) == embedded.digest, "serving changed the tree"
+    assert tree_digest(hello.directory) == hello.digest, "serving changed the tree"
+    assert answers[0] == answers[1]
+    assert [status for status, _, _ in answers[0]] == [200, 200, 404, 422, 422, 200, 413, 200, 404, 405]
+    assert answers[0][0][2] == b'{"status":"ok"}'
+    assert json.loads(answers[0][1][2]) == {"id": 1, "name": "item-0001", "price_cents": 8019, "stock": 229}
+    assert answers[0][5] == (200, "text/x-odd", b"\0\xff bytes")
+    assert answers[0][7][1] == "application/octet-stream"
+    assert len(answers[0][7][2]) == 100_000
+
+
+REQUESTS: tuple[tuple[str, str, bytes | None], ...] = (
+    ("GET", "/health", None),
+    ("GET", "/items/1", None),
+    ("GET", "/items/1001", None),
+    ("GET", "/items/-1", None),
+    ("GET", "/items/99999999999999999999", None),
+    ("POST", "/echo", b"\0\xff bytes"),
+    ("POST", "/echo", bytes(1_000_001)),
+    ("GET", "/static/blob.bin", None),
+    ("GET", "/static/../main.py", None),
+    ("GET", "/echo", None),
+)
+
+
+def answer(port: int, method: str, path: str, body: bytes | None) -> tuple[int, str, bytes]:
+    deadline = time.monotonic() + 30
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            connection.request(method, path, body, {"content-type": "text/x-odd"})
+            response = connection.getresponse()
+            return response.status, response.headers.get("content-type", ""), response.read()
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+        finally:
+            connection.close()
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_an_image_without_a_shell_becomes_an_artifact(scratch_image: str, client: docker.DockerClient) -> None:
+    artifact = build_from_image(scratch_image, ServiceSpec(port=9000))
+    assert artifact.config.argv == ("/server", "httpd", "-f")
+    assert dict(artifact.config.env)["GREETING"] == 'a "b" $c'
+    assert (artifact.config.user.uid, artifact.config.user.gid, artifact.config.user.home) == (1234, 0, "/")
+    assert (artifact.config.workdir, artifact.config.ports) == ("/data", (9000, 8080))
+    assert exported_digest(client, scratch_image) == artifact.digest
+    assert exported_digest(client, ensure_image(artifact)) == artifact.digest
+    assert tree_digest(ensure_directory(artifact)) == artifact.digest
+    assert (artifact.directory / "etc/hosts").read_text().startswith("127.0.0.1\tlocalhost\n")
+    made = client.images.get(artifact.image).attrs["Config"]
+    assert made["Env"] == [f"{key}={value}" for key, value in artifact.config.env]
+    client.images.remove(artifact.image, force=True)
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_an_image_of_several_layers(hello: Artifact, client: docker.DockerClient, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {ensure_image(hello)}\nUSER root\n"
+        'RUN rm /app/main.py && mkdir -m 2750 /srv/a && chown 7:8 /srv/a && ln /etc/passwd /srv/hard && '
+        "mkdir -p /run/thing && ln -s nowhere /srv/soft && "
+        "echo team:x:77: >> /etc/group && sed -i s/^audio:.*/\\&worker/ /etc/group && "
+        "echo worker:x:7:77::/home/worker:/bin/sh >> /etc/passwd\n"
+        'USER worker\nWORKDIR /srv/a\nENV A=1 B="two words"\nENTRYPOINT ["sleep"]\nCMD ["60"]\n'
+    )
+    tag = f"tare-test-{secrets.token_hex(4)}"
+    subprocess.run(
+        ["docker", "build", "-q", "--force-rm", "--network=none", "-t", tag, tmp_path],
+        env={**os.environ, "DOCKER_BUILDKIT": "0"}, check=True, capture_output=True,
+    )  # fmt: skip
+    try:
+        artifact = build_from_image(tag)
+        assert artifact.config.argv == ("sleep", "60")
+        user = artifact.config.user
+        assert (user.uid, user.gid, user.groups, user.home) == (7, 77, (29,), "/home/worker")
+        assert {"A": "1", "B": "two words", "UVICORN_PORT": "8000"}.items() <= dict(artifact.config.env).items()
+        assert artifact.config.workdir == "/srv/a"
+        tree = ensure_directory(artifact)
+        assert not (tree / "app/main.py").exists()
+        assert (tree / "run/thing").is_dir()
+        assert (tree / "srv/a").stat().st_mode & 0o7777 == 0o2750
+        assert tree_digest(tree) == artifact.digest == exported_digest(client, tag)
+        assert mounted_digest(ensure_disk(artifact), tmp_path / "mnt") == artifact.digest
+        assert build_from_image(tag) == artifact
+    finally:
+        client.images.remove(tag, force=True)
+    assert not client.containers.list(all=True, filters={"name": CONTAINER_PREFIX})
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_an_image_that_does_not_exist_names_similar_ones(scratch_image: str) -> None:
+    with pytest.raises(SpecError, match="there is no local image") as caught:
+        build_from_image(scratch_image.replace(":1", ":2"))
+    assert scratch_image in caught.value.remedy
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_an_image_that_says_nothing_to_run_is_refused_unless_told(client: docker.DockerClient) -> None:
+    name = f"tare-test-{secrets.token_hex(4)}"
+    archive = BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.add("/bin/busybox", "server", filter=_executable)
+    client.api.import_image(src=BytesIO(archive.getvalue()), repository=name, tag="latest")
+    try:
+        with pytest.raises(SpecError, match="nothing about what to run"):
+            build_from_image(name)
+        assert build_from_image(name, ServiceSpec(port=80, argv=("/server",))).config.argv == ("/server",)
+    finally:
+        client.images.remove(name, force=True)
+
+
+BUILD = """
+import sys
+from pathlib import Path
+from harness.artifacts.rootfs import build_workload
+from harness.spec.files import read_workload
+folder = Path(sys.argv[1])
+build_workload(folder, read_workload(folder))
+"""
+
+
+def test_a_killed_build_leaves_no_entry_no_process_and_is_cleaned_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TARE_CACHE", str(tmp_path))
+    builder = subprocess.Popen([sys.executable, "-c", BUILD, str(HELLO)], cwd=ROOT)
+    deadline = time.monotonic() + 300
+    while not any(artifacts_dir().glob(".*.partial/tree/var/lib/dpkg/info/*.list")):
+        assert builder.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(builder.pid, signal.SIGKILL)
+    builder.wait()
+    (stale,) = artifacts_dir().glob(".*.partial")
+    while any_process_uses(stale):
+        assert time.monotonic() < deadline, "the program that filled the tree outlived the harness"
+        time.sleep(0.05)
+    assert str(stale) not in Path("/proc/mounts").read_text()
+    assert [found for found in artifacts_dir().iterdir() if not found.name.startswith(".")] == []
+
+    broken = read_workload(HELLO)
+    broken = broken.model_copy(update={"rootfs": broken.rootfs.model_copy(update={"packages": ("no-such-package-x",)})})
+    with pytest.raises(BuildError, match="mmdebstrap failed") as caught:
+        build_workload(HELLO, broken)
+    assert "no-such-package-x" in "".join(caught.value.notes)
+    assert list(artifacts_dir().glob(".*.partial")) == []
+    assert [found for found in artifacts_dir().iterdir() if not found.name.startswith(".")] == []
+
+
+def test_a_full_disk_says_so_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TARE_CACHE", str(tmp_path))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "none", tmp_path], check=True)
+    try:
+        with pytest.raises(BuildError, match="no space left") as caught:
+            build_workload(HELLO, read_workload(HELLO))
+        assert "TARE_CACHE" in caught.value.remedy
+        assert [found for found in artifacts_dir().iterdir() if found.suffix != ".lock"] == []
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def any_process_uses(folder: Path) -> bool:
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes()
+            root = (process / "root").readlink()
+        except OSError:
+            continue
+        if os.fsencode(folder) in words or root.is_relative_to(folder):
+            return True
+    return False
