@@ -1,0 +1,178 @@
+"""The lab: one bridge in 198.18.0.0/15 (reserved for benchmarks by RFC 2544), and the client's namespace on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from ipaddress import IPv4Address, IPv4Network
+from types import TracebackType
+from typing import Self
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from harness.errors import DeployError, Unavailable
+from harness.lab import forwarding, namespace
+from harness.lab.api import LabAddress
+
+RANGE = IPv4Network("198.18.0.0/15")
+SUBNET_PREFIX = 24
+LINK_PREFIX = "tare"
+"""Every link of ours begins so; Linux allows 15 characters in all."""
+
+_CLIENT_HOST = 2
+_FIRST_SERVICE_HOST = 10
+_LAST_SERVICE_HOST = 250
+
+
+class BridgedLab:
+    """The private network of one trial. A context manager: built on the way in, gone on the way out.
+
+    ``prefix`` begins the names of namespaces (``tare-<campaign>-<trial>``); ``tag`` (at most 6 characters, unique among
+    labs that exist at once) begins the names of links.
+    """
+
+    def __init__(self, prefix: str, tag: str) -> None:
+        if len(tag) > 6:
+            raise ValueError("a lab's tag has at most 6 characters")
+        self.prefix = prefix
+        self.tag = tag
+        self.bridge = f"{LINK_PREFIX}{tag}-br"
+        self.client_netns: str | None = f"{prefix}-client"
+        self.network: IPv4Network | None = None
+        self._next_host = _FIRST_SERVICE_HOST
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self.network = self._make_bridge(stack)
+            stack.callback(forwarding.drop_rule, self.bridge)
+            forwarding.accept_within(self.bridge)
+            self._make_client(stack, self.network)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def address(self, role: str) -> LabAddress:
+        """A free place for one instance, which the client knows already. Raises DeployError when the lab is full."""
+        if self.network is None:
+            raise RuntimeError("the lab is not up")
+        host = self._next_host
+        if host > _LAST_SERVICE_HOST:
+            raise DeployError("The lab has no free address left.", "Ask for fewer instances at once.")
+        self._next_host += 1
+        ip = self.network.network_address + host
+        mac = _mac(host)
+        client = self.client_netns
+        if client is not None:
+            namespace.know_neighbour(client, ip, mac)
+        return LabAddress(
+            prefix=f"{self.prefix}-{role}",
+            ip=ip,
+            mac=mac,
+            network=self.network,
+            gateway=self.network.network_address + 1,
+            bridge=self.bridge,
+            interface=f"{LINK_PREFIX}{self.tag}-{host}",
+        )
+
+    def _make_bridge(self, stack: ExitStack) -> IPv4Network:
+        with IPRoute() as route:
+            network = _free_subnet(route)
+            try:
+                route.link(
+                    "add",
+                    ifname=self.bridge,
+                    kind="bridge",
+                    address=_mac(1),
+                    br_forward_delay=0,
+                    br_stp_state=0,
+                    br_mcast_snooping=0,
+                )
+                stack.callback(remove_link, self.bridge)
+                (index,) = route.link_lookup(ifname=self.bridge)
+                route.addr("add", index=index, address=str(network.network_address + 1), prefixlen=network.prefixlen)
+                route.link("set", index=index, state="up")
+            except NetlinkError as error:
+                raise DeployError(
+                    f"Bridge {self.bridge} cannot be made: {error}.", "Remove what an earlier run left: tare sweep"
+                ) from error
+        return network
+
+    def _make_client(self, stack: ExitStack, network: IPv4Network) -> None:
+        client = f"{self.prefix}-client"
+        stack.callback(namespace.remove, client)
+        namespace.create(client)
+        namespace.join_bridge(
+            client,
+            bridge=self.bridge,
+            interface=f"{LINK_PREFIX}{self.tag}-cl",
+            ip=network.network_address + _CLIENT_HOST,
+            prefixlen=network.prefixlen,
+            mac=_mac(_CLIENT_HOST),
+        )
+
+
+class LoopbackLab:
+    """The lab of a host that gives us no privileges: the client and the service share the loopback interface."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.client_netns: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        return None
+
+    def address(self, role: str) -> LabAddress:
+        """127.0.0.1, for every role."""
+        return LabAddress(prefix=f"{self.prefix}-{role}", ip=IPv4Address("127.0.0.1"))
+
+
+Lab = BridgedLab | LoopbackLab
+
+
+def remove_link(name: str) -> None:
+    """Remove a link of that name; nothing happens if there is none."""
+    with IPRoute() as route:
+        for index in route.link_lookup(ifname=name):
+            route.link("del", index=index)
+
+
+def links(prefix: str) -> list[str]:
+    """The names of the host's links that begin with ``prefix``."""
+    with IPRoute() as route:
+        return sorted(name for link in route.get_links() if (name := link.get("ifname") or "").startswith(prefix))
+
+
+def _free_subnet(route: IPRoute) -> IPv4Network:
+    """The first subnet of the range that no address or route of this host touches."""
+    taken = list(_occupied(route))
+    for subnet in RANGE.subnets(new_prefix=SUBNET_PREFIX):
+        if not any(subnet.overlaps(other) for other in taken):
+            return subnet
+    raise Unavailable(
+        f"Every network of {RANGE} is in use on this host.", "Free one (ip route show), or remove leftovers: tare sweep"
+    )
+
+
+def _occupied(route: IPRoute) -> Iterator[IPv4Network]:
+    for entry in route.get_routes(family=2):
+        destination = entry.get("dst")
+        if destination and entry["dst_len"] > 0:
+            yield IPv4Network(f"{destination}/{entry['dst_len']}", strict=False)
+    for entry in route.get_addr(family=2):
+        yield IPv4Network(f"{entry.get('address')}/{entry['prefixlen']}", strict=False)
+
+
+def _mac(host: int) -> str:
+    """A locally administered address, the same for the same host number in every lab."""
+    return f"02:54:61:72:65:{host:02x}"

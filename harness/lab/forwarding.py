@@ -1,0 +1,55 @@
+"""The lab's own accept rule: hosts on one bridge must reach each other where bridged packets pass through iptables.
+
+A Docker host has ``bridge-nf-call-iptables`` = 1 and a DROP policy on FORWARD. Traffic that stays on the lab's bridge is
+accepted, nothing else is, and the rule goes when the lab goes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+from harness.errors import DeployError, Unavailable
+
+_TIMEOUT_S = 10
+
+
+def accept_within(bridge: str) -> None:
+    """Accept what is forwarded from ``bridge`` to itself. Raises DeployError, or Unavailable without iptables."""
+    _iptables("-I", "FORWARD", "1", *_rule(bridge))
+
+
+def drop_rule(bridge: str) -> None:
+    """Remove that rule, however often it is there."""
+    while _has_rule(bridge):
+        _iptables("-D", "FORWARD", *_rule(bridge))
+
+
+def bridges_with_rule(prefix: str) -> list[str]:
+    """The bridges whose names begin with ``prefix`` and that have such a rule. Empty without iptables."""
+    if shutil.which("iptables") is None:
+        return []
+    listed = _iptables("-S", "FORWARD").splitlines()
+    words = [line.split() for line in listed if line.startswith("-A FORWARD -i ")]
+    return sorted({word[3] for word in words if word[3].startswith(prefix)})
+
+
+def _rule(bridge: str) -> tuple[str, ...]:
+    return ("-i", bridge, "-o", bridge, "-j", "ACCEPT")
+
+
+def _has_rule(bridge: str) -> bool:
+    return shutil.which("iptables") is not None and bridge in bridges_with_rule(bridge)
+
+
+def _iptables(*words: str) -> str:
+    command: Sequence[str] = ("iptables", "-w", "5", *words)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True)
+    except FileNotFoundError as error:
+        raise Unavailable("iptables is not installed.", "tare provision") from error
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        detail = (getattr(error, "stderr", "") or str(error)).strip()
+        raise DeployError(f"`{' '.join(command)}` failed: {detail}.", "Check that this user may change iptables.") from error
+    return done.stdout

@@ -1,0 +1,76 @@
+"""Network namespaces that are hosts on a bridge."""
+
+from __future__ import annotations
+
+import errno
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from pyroute2 import IPRoute, NetNS, netns
+from pyroute2.netlink.exceptions import NetlinkError
+
+from harness.errors import DeployError
+
+NETNS_FOLDER = Path("/run/netns")
+INTERFACE = "eth0"
+"""The name of a host's interface inside its namespace."""
+
+_NUD_PERMANENT = 0x80
+
+
+def names() -> list[str]:
+    """The named network namespaces of this machine."""
+    return list(netns.listnetns())
+
+
+def create(name: str) -> None:
+    """A named network namespace with its loopback up. Raises DeployError."""
+    try:
+        netns.create(name)
+        with NetNS(name) as namespace:
+            namespace.link("set", index=1, state="up")
+    except (NetlinkError, OSError) as error:
+        raise DeployError(
+            f"Network namespace {name} cannot be made: {error}.", "Remove what an earlier run left: tare sweep"
+        ) from error
+
+
+def remove(name: str) -> None:
+    """Remove a named namespace with everything in it. Nothing happens if there is none."""
+    if not (NETNS_FOLDER / name).exists():
+        return
+    try:
+        netns.remove(name)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+
+
+def join_bridge(name: str, *, bridge: str, interface: str, ip: IPv4Address, prefixlen: int, mac: str) -> None:
+    """Make namespace ``name`` a host on ``bridge``: a veth whose host side is ``interface``. Raises DeployError."""
+    try:
+        with IPRoute() as route:
+            route.link(
+                "add",
+                ifname=interface,
+                kind="veth",
+                peer={"ifname": INTERFACE, "net_ns_fd": name, "address": mac},
+            )
+            (host_side,) = route.link_lookup(ifname=interface)
+            (master,) = route.link_lookup(ifname=bridge)
+            route.link("set", index=host_side, master=master, state="up")
+        with NetNS(name) as namespace:
+            (inner,) = namespace.link_lookup(ifname=INTERFACE)
+            namespace.addr("add", index=inner, address=str(ip), prefixlen=prefixlen)
+            namespace.link("set", index=inner, state="up")
+    except (NetlinkError, OSError, ValueError) as error:
+        raise DeployError(
+            f"Namespace {name} cannot join bridge {bridge}: {error}.", "Remove what an earlier run left: tare sweep"
+        ) from error
+
+
+def know_neighbour(name: str, ip: IPv4Address, mac: str) -> None:
+    """A permanent neighbour entry, so that ARP's one-second retry never shows up as startup time."""
+    with NetNS(name) as namespace:
+        (inner,) = namespace.link_lookup(ifname=INTERFACE)
+        namespace.neigh("replace", dst=str(ip), lladdr=mac, ifindex=inner, state=_NUD_PERMANENT)

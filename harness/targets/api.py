@@ -1,0 +1,181 @@
+"""The contract of targets and instances. The contract suite (``tests/contract``) holds every target to it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.artifacts.api import Artifact, User
+from harness.clock import Stopwatch
+from harness.host.cgroup import CgroupReader
+from harness.host.facts import HostFacts
+from harness.lab.api import LabAddress
+from harness.spec.service import Limits, Readiness
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One deployable unit, resolved: nothing in it depends on the target.
+
+    ``cpuset`` are the host's CPUs that the instance may use; the load generator never runs on them.
+    """
+
+    name: str
+    artifact: Artifact
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    workdir: str
+    user: User
+    port: int
+    ready: Readiness
+    limits: Limits
+    cpuset: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether a target can be used on this host; if not, why, and the exact command that fixes it."""
+
+    usable: bool
+    reason: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceProcess:
+    """A host process that exists because of the instance.
+
+    ``role``: ``app`` (the service's own), ``shim`` (containerd-shim), ``proxy`` (docker-proxy), ``vmm`` (QEMU),
+    ``helper`` (anything else).
+    """
+
+    pid: int
+    role: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class InsideView:
+    """What the service can see from inside its instance (claims *kernel*, *isolation*, *substrate*).
+
+    ``sees_host_processes``: a process of the harness is visible. ``virtualisation``: what ``systemd-detect-virt`` would
+    say of the machine (``kvm``, ``qemu``, ``none``, …). Memory in bytes, as /proc/meminfo reports it there.
+    """
+
+    kernel_release: str
+    boot_id: str
+    uptime_s: float
+    visible_processes: int
+    sees_host_processes: bool
+    devices: int
+    hypervisor_bit: bool
+    virtualisation: str
+    memory_total: int
+    memory_available: int
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What the packaging occupies on disk, in bytes by part (``image``, ``guest disk``, ``workload disk``, …)."""
+
+    parts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return sum(self.parts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Something of ours that outlived its run. ``remove`` is idempotent and raises TareError if it cannot."""
+
+    kind: str
+    name: str
+    remove: Callable[[], None]
+
+
+class Instance(ABC):
+    """A service running on a target: a context manager that is stopped on the way out."""
+
+    address: LabAddress
+    accelerator: str = "none"
+    limits_enforced: bool = True
+    """False where the host does not let us enforce them (no control groups without root): the report says so."""
+
+    @abstractmethod
+    def processes(self) -> Sequence[InstanceProcess]:
+        """The host's processes that exist because of this instance, now. Empty once it has stopped."""
+
+    @property
+    @abstractmethod
+    def cgroup(self) -> CgroupReader | None:
+        """The control group that holds the instance, or None where it has none."""
+
+    @abstractmethod
+    def alive(self) -> bool:
+        """Whether the service (or the guest that carries it) has not ended."""
+
+    @abstractmethod
+    def logs(self) -> str:
+        """What the service printed so far (for a VM also the console), newest last. Works after ``stop`` too."""
+
+    @abstractmethod
+    def content_digest(self) -> str:
+        """The digest of the tree that this running instance was packaged from, recomputed from the packaging itself."""
+
+    @abstractmethod
+    def inside(self) -> InsideView:
+        """What can be seen from inside, now."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop it and remove everything made for it. Idempotent. Raises DeployError if anything of it survives."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class Target(ABC):
+    """A deployment model. One object serves a whole campaign; it may be used for many launches, one after another."""
+
+    name: str
+    summary: str
+    """One line for ``tare doctor``: what a service on this target is."""
+
+    engine_processes: Sequence[str] = ()
+    """Names of the daemons that carry this target's instances; their growth is a line of its own in the ledger."""
+
+    @abstractmethod
+    def available(self, host: HostFacts) -> Availability:
+        """Never raises: usable, or why not and how to fix it."""
+
+    @abstractmethod
+    def prepare(self, artifact: Artifact) -> None:
+        """Everything slow and untimed: derive the packaging from the artifact. Idempotent. Raises BuildError."""
+
+    @abstractmethod
+    def footprint(self, artifact: Artifact) -> Footprint:
+        """What the prepared packaging occupies on disk."""
+
+    @abstractmethod
+    def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
+        """Ask for an instance and return it as soon as it exists; readiness is the prober's business.
+
+        Calls ``clock.start()`` immediately before the first call that asks for the instance; joining the lab's network
+        and staging the packaging come before it and are untimed. Stamps the target's phases on ``clock``, some of
+        them possibly after it returned. ``scratch`` is an existing folder for this instance's files, which outlives it.
+        On any failure everything made so far is removed and DeployError is raised, with logs as notes.
+        """
+
+    @abstractmethod
+    def leftovers(self, prefix: str) -> Sequence[Leftover]:
+        """What launches of killed runs left behind, by names that begin with ``prefix``. Empty without the engine."""

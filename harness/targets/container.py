@@ -1,0 +1,260 @@
+"""Target ``container``: the service as a Docker container (runc), on the lab's bridge and published to nobody.
+
+The network (user-defined, internal, on the existing bridge) is made before t0. What is timed is ``create`` and ``start`` of
+one container, as ``docker run`` does them. No privileges are added and ``no-new-privileges`` is set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, NotFound
+from docker.types import EndpointConfig, IPAMConfig, IPAMPool
+from requests.exceptions import RequestException
+
+from harness.artifacts import image
+from harness.artifacts.api import Artifact
+from harness.artifacts.digest import tree_digest
+from harness.clock import Stopwatch
+from harness.errors import DeployError
+from harness.host.cgroup import CgroupReader, cgroup_of
+from harness.host.facts import HostFacts
+from harness.lab.api import LabAddress
+from harness.probes.inside import look_inside
+from harness.targets.api import (
+    Availability,
+    Footprint,
+    InsideView,
+    Instance,
+    InstanceProcess,
+    Leftover,
+    Service,
+    Target,
+)
+from harness.targets.layers import packaged_tree
+from harness.targets.spawning import command, parent
+from harness.units import MIB
+
+LABEL = "tare"
+"""The label of everything that we ask the engine for; its value is the instance's prefix."""
+
+ENGINE_FAILURES = (DockerException, RequestException)
+"""What the engine's client raises when the engine refuses or does not answer."""
+
+
+class ContainerTarget(Target):
+    """The service as a Docker container."""
+
+    name = "container"
+    summary = "a Docker container (runc) with its own namespaces and control group"
+    engine_processes = ("dockerd", "containerd")
+
+    def available(self, host: HostFacts) -> Availability:
+        if not host.root:
+            return Availability(False, "the lab's bridge and namespaces need root", "sudo tare run …")
+        if host.docker.version is None:
+            return Availability(False, f"no Docker Engine answers: {host.docker.reason}", "tare provision")
+        return Availability(True)
+
+    def prepare(self, artifact: Artifact) -> None:
+        image.ensure_image(artifact)
+
+    def footprint(self, artifact: Artifact) -> Footprint:
+        return Footprint({"image": image.image_bytes(artifact)})
+
+    def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
+        if at.bridge is None:
+            raise DeployError("A container needs the lab's bridge.", "Run as root: sudo tare run …")
+        try:
+            with ExitStack() as stack:
+                api = stack.enter_context(_client())
+                _make_network(api, at, stack)
+                settings = _settings(api, service, at)
+                stack.callback(_remove_container, api, at.prefix)
+                clock.start()
+                container: str = api.create_container(**settings)["Id"]
+                clock.stamp("created")
+                api.start(container)
+                clock.stamp("started")
+                return ContainerInstance(api, container, at, scratch, stack.pop_all())
+        except ENGINE_FAILURES as error:
+            raise _refused("The container could not be started", error) from error
+
+    def leftovers(self, prefix: str) -> Sequence[Leftover]:
+        """Containers and networks that carry our label and a name of ours. Both are needed: a stranger's name is not."""
+        try:
+            with _client() as api:
+                containers = api.containers(all=True, filters={"label": LABEL})
+                networks = api.networks(filters={"label": LABEL})
+        except ENGINE_FAILURES:
+            return ()
+        names = [name.removeprefix("/") for found in containers for name in found["Names"]]
+        return [
+            *(Leftover("container", name, partial(_remove_in_own_client, _remove_container, name))
+              for name in names if name.startswith(prefix)),
+            *(Leftover("Docker network", network["Name"], partial(_remove_in_own_client, _remove_network, network["Name"]))
+              for network in networks if network["Name"].startswith(prefix)),
+        ]
+
+
+class ContainerInstance(Instance):
+    """One container. Every question to the engine that fails is a DeployError."""
+
+    def __init__(
+        self, api: docker.APIClient, container: str, at: LabAddress, scratch: Path, stack: ExitStack
+    ) -> None:
+        self.address = at
+        self._api = api
+        self._container = container
+        self._log = scratch / "service.log"
+        self._stack = stack
+        self._stopped = False
+        self._pid_seen = 0
+
+    def processes(self) -> Sequence[InstanceProcess]:
+        if self._stopped or not (pid := self._pid()):
+            return []
+        group = self.cgroup
+        shim = parent(pid)
+        found = [InstanceProcess(each, "app", command(each)) for each in (group.pids() if group else (pid,))]
+        if shim > 1:
+            found.append(InstanceProcess(shim, "shim", command(shim)))
+        return found
+
+    @property
+    def cgroup(self) -> CgroupReader | None:
+        pid = self._pid()
+        return cgroup_of(pid) if pid else None
+
+    def alive(self) -> bool:
+        return not self._stopped and self._pid() != 0
+
+    def logs(self) -> str:
+        if self._stopped:
+            return self._log.read_text("utf-8", "replace") if self._log.exists() else ""
+        text = self._ask(partial(self._api.logs, self._container)).decode("utf-8", "replace")
+        state = self._state()
+        if state["Running"]:
+            return str(text)
+        return f"{text}\n(the container ended with exit code {state['ExitCode']}; {state.get('Error') or 'no engine error'})"
+
+    def content_digest(self) -> str:
+        with packaged_tree(self._running_pid()) as tree:
+            return tree_digest(tree)
+
+    def inside(self) -> InsideView:
+        return look_inside(self._running_pid())
+
+    def stop(self) -> None:
+        if self._stopped:
+            return
+        try:
+            self._log.write_text(self.logs(), "utf-8")
+        finally:
+            self._stopped = True
+            try:
+                self._stack.close()
+            except ENGINE_FAILURES as error:
+                raise _refused(f"Container {self.address.prefix} could not be removed", error) from error
+
+    def _state(self) -> dict[str, Any]:
+        state: dict[str, Any] = self._ask(partial(self._api.inspect_container, self._container))["State"]
+        return state
+
+    def _pid(self) -> int:
+        """The pid of the container's first process on the host; 0 once it has ended."""
+        if not self._pid_seen:
+            self._pid_seen = int(self._state()["Pid"])
+        return self._pid_seen if Path(f"/proc/{self._pid_seen}").exists() else 0
+
+    def _running_pid(self) -> int:
+        if pid := self._pid():
+            return pid
+        raise DeployError(f"Container {self.address.prefix} has ended.", "Look at the instance's logs.")
+
+    @staticmethod
+    def _ask(question: Callable[[], Any]) -> Any:
+        try:
+            return question()
+        except ENGINE_FAILURES as error:
+            raise _refused("The engine did not answer for a container", error) from error
+
+
+def _client() -> docker.APIClient:
+    return docker.APIClient(version="auto", timeout=60)
+
+
+def _make_network(api: docker.APIClient, at: LabAddress, stack: ExitStack) -> None:
+    """Docker's view of the lab's bridge. Docker did not make the bridge, so it does not remove it either."""
+    pool = IPAMPool(subnet=str(at.network), gateway=str(at.gateway))
+    stack.callback(_remove_network, api, at.prefix)
+    api.create_network(
+        at.prefix,
+        driver="bridge",
+        internal=True,
+        ipam=IPAMConfig(pool_configs=[pool]),
+        options={"com.docker.network.bridge.name": at.bridge},
+        labels={LABEL: at.prefix},
+    )
+
+
+def _settings(api: docker.APIClient, service: Service, at: LabAddress) -> dict[str, Any]:
+    limits = service.limits
+    whole = float(limits.cpus).is_integer()
+    host_config = api.create_host_config(
+        network_mode=at.prefix,
+        mem_limit=limits.memory_mib * MIB,
+        memswap_limit=limits.memory_mib * MIB,
+        cpuset_cpus=",".join(map(str, sorted(service.cpuset))),
+        # The cpuset alone limits whole CPUs: a quota on top would only add spurious throttling.
+        **({} if whole else {"cpu_period": 100_000, "cpu_quota": int(limits.cpus * 100_000)}),
+        security_opt=["no-new-privileges"],
+        group_add=[str(group) for group in service.user.groups],
+    )
+    endpoint = EndpointConfig(api.api_version, ipv4_address=str(at.ip), mac_address=at.mac)
+    return {
+        "image": service.artifact.image,
+        "name": at.prefix,
+        "entrypoint": list(service.argv),
+        "command": [],
+        "environment": dict(service.env),
+        "working_dir": service.workdir,
+        "user": f"{service.user.uid}:{service.user.gid}",
+        "labels": {LABEL: at.prefix},
+        "mac_address": at.mac,
+        "host_config": host_config,
+        "networking_config": {"EndpointsConfig": {at.prefix: endpoint}},
+    }
+
+
+def _remove_container(api: docker.APIClient, name: str) -> None:
+    try:
+        api.remove_container(name, v=True, force=True)
+    except NotFound:
+        return
+
+
+def _remove_network(api: docker.APIClient, name: str) -> None:
+    try:
+        api.remove_network(name)
+    except NotFound:
+        return
+
+
+def _remove_in_own_client(remove: Callable[[docker.APIClient, str], None], name: str) -> None:
+    try:
+        with _client() as api:
+            remove(api, name)
+    except ENGINE_FAILURES as error:
+        raise _refused(f"{name} could not be removed", error) from error
+
+
+def _refused(what: str, error: Exception) -> DeployError:
+    detail = error.explanation if isinstance(error, APIError) and error.explanation else error
+    remedy = "Look at what the engine says above." if isinstance(error, APIError) else "Start the engine: tare provision"
+    return DeployError(f"{what}: {str(detail).strip()}.", remedy)

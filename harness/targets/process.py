@@ -1,0 +1,126 @@
+"""Target ``process``: the service as a plain process of this host, in its own root directory and control group.
+
+As root: chroot into an overlay over the unpacked tree (so that nothing a run writes reaches the artifact), its own control
+group for the limits, and a network namespace so that it is reached over the lab's bridge like every other variant. All of
+that is staged before t0; what is timed is what a bare process costs: a fork and an exec by a small resident parent.
+Without root: the app tree on this host's interpreter, over loopback, its limits not enforced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from harness.artifacts.api import Artifact
+from harness.artifacts.digest import tree_digest
+from harness.artifacts.directory import ensure_directory
+from harness.clock import Stopwatch
+from harness.errors import DeployError
+from harness.host import cgroup
+from harness.host.facts import HostFacts
+from harness.lab.api import LabAddress
+from harness.probes.inside import look_inside
+from harness.targets.api import (
+    Availability,
+    Footprint,
+    InsideView,
+    Instance,
+    InstanceProcess,
+    Leftover,
+    Service,
+    Target,
+)
+from harness.targets.layers import packaged_tree
+from harness.targets.spawning import Spawner, command, session
+from harness.targets.staging import disk_usage, embedded_stage, rooted_stage
+
+
+class ProcessTarget(Target):
+    """The service as a process of this host."""
+
+    name = "process"
+    summary = "a process of this host, in the artifact's own root directory"
+
+    def available(self, host: HostFacts) -> Availability:
+        if host.root and not host.cgroup_writable:
+            return Availability(False, "no control group can be made on this host", "mount -t cgroup2 none /sys/fs/cgroup")
+        if host.root:
+            return Availability(True)
+        return Availability(True, "embedded: without root it runs the app tree on this host's own interpreter, over loopback")
+
+    def prepare(self, artifact: Artifact) -> None:
+        if not artifact.embedded:
+            ensure_directory(artifact)
+
+    def footprint(self, artifact: Artifact) -> Footprint:
+        return Footprint({"directory": disk_usage(artifact.directory)})
+
+    def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
+        with ExitStack() as stack:
+            stage = embedded_stage if at.bridge is None else rooted_stage
+            order, group = stage(service, at, stack)
+            order["log"] = str(scratch / "service.log")
+            spawner = Spawner(order)
+            stack.callback(spawner.close)
+            clock.start()
+            pid, spawned_ns = spawner.start()
+            clock.stamp("spawned", spawned_ns)
+            return ProcessInstance(service, at, spawner, pid, group, stack.pop_all())
+
+    def leftovers(self, prefix: str) -> Sequence[Leftover]:
+        """Nothing beyond what every target may leave: a killed spawner takes its service with it."""
+        return ()
+
+
+class ProcessInstance(Instance):
+    """A process in its own session, control group, root and network namespace."""
+
+    def __init__(
+        self,
+        service: Service,
+        at: LabAddress,
+        spawner: Spawner,
+        pid: int,
+        group: cgroup.OwnCgroup | None,
+        stack: ExitStack,
+    ) -> None:
+        self.address = at
+        self.limits_enforced = group is not None
+        self._service = service
+        self._spawner = spawner
+        self._pid = pid
+        self._group = group
+        self._stack = stack
+
+    def processes(self) -> Sequence[InstanceProcess]:
+        pids = self._group.reader.pids() if self._group else session(self._pid)
+        return [InstanceProcess(pid, "app", command(pid)) for pid in pids]
+
+    @property
+    def cgroup(self) -> cgroup.CgroupReader | None:
+        return self._group.reader if self._group else None
+
+    def alive(self) -> bool:
+        return self._spawner.ended() is None
+
+    def logs(self) -> str:
+        log = Path(self._spawner.order["log"])
+        text = log.read_text("utf-8", "replace") if log.exists() else ""
+        ended = self._spawner.ended()
+        return text if ended is None else f"{text}\n(the service ended with exit code {ended})"
+
+    def content_digest(self) -> str:
+        if self.address.bridge is None:
+            return tree_digest(self._service.artifact.directory)
+        with packaged_tree(self._pid) as tree:
+            return tree_digest(tree)
+
+    def inside(self) -> InsideView:
+        return look_inside(self._pid)
+
+    def stop(self) -> None:
+        self._spawner.close()
+        self._stack.close()
+        if session(self._pid):
+            raise DeployError(f"Processes of {self.address.prefix} survived their end.", "Look at them: ps -ef; then: tare sweep")

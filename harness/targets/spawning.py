@@ -1,0 +1,114 @@
+"""The harness's side of harness.targets.spawner: order a process, learn its pid and its end, end it with its session."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from harness.errors import DeployError
+
+_ANSWER_LIMIT_S = 10
+
+
+class Spawner:
+    """One spawner and the one service that it starts."""
+
+    def __init__(self, order: dict[str, Any]) -> None:
+        self.order = order
+        self._ended: int | None = None
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "harness.targets.spawner"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        self._send(json.dumps(order))
+        if "ready" not in self._receive():
+            self.close()
+            raise DeployError("The spawner did not get ready.", "Check that this interpreter can be started again.")
+
+    def start(self) -> tuple[int, int]:
+        """Start the service. Returns its pid and when it existed."""
+        self._send("go")
+        answer = self._receive()
+        if "pid" not in answer:
+            self.close()
+            raise DeployError("The service's process could not be started.", "Look at the log; check memory and process limits.")
+        return answer["pid"], answer["at_ns"]
+
+    def ended(self) -> int | None:
+        """The service's exit code once it has ended."""
+        if self._ended is None and self._child.stdout is not None and not self._child.stdout.closed:
+            os.set_blocking(self._child.stdout.fileno(), False)
+            line = self._child.stdout.readline()
+            if line:
+                self._ended = int(json.loads(line)["ended"])
+        return self._ended
+
+    def close(self) -> None:
+        """End the service and the spawner. Idempotent."""
+        if self._child.stdin is not None and not self._child.stdin.closed:
+            self._child.stdin.close()
+        try:
+            self._child.wait(_ANSWER_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self.ended()
+        if self._child.stdout is not None:
+            self._child.stdout.close()
+
+    def _send(self, line: str) -> None:
+        assert self._child.stdin is not None
+        self._child.stdin.write(line.encode() + b"\n")
+        self._child.stdin.flush()
+
+    def _receive(self) -> dict[str, int]:
+        assert self._child.stdout is not None
+        line = self._child.stdout.readline()
+        answer: dict[str, int] = json.loads(line) if line else {}
+        return answer
+
+
+def session(leader: int) -> list[int]:
+    """The processes of a session, by the kernel's process table."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            if os.getsid(int(entry.name)) == leader and not _is_zombie(entry):
+                found.append(int(entry.name))
+        except ProcessLookupError:
+            continue
+    return found
+
+
+def _is_zombie(entry: Path) -> bool:
+    try:
+        return (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] in ("Z", "X")
+    except OSError:
+        return True
+
+
+def command(pid: int) -> str:
+    """The process's name, as the kernel has it."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return "?"
+
+
+
+
+def parent(pid: int) -> int:
+    """The parent's pid; 0 if the process is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0

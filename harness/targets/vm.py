@@ -1,0 +1,177 @@
+"""Target ``vm``: a virtual machine by libvirt and QEMU: its own kernel and operating system, and the service in it.
+
+The guest boots from a read-only disk that all machines share, and starts the service from the second, untouched
+workload disk as a systemd service with that disk as its root. Both are behind overlays of their own, which are made
+inside the timed region: they are part of what each machine costs. The memory limit is the guest's RAM, the CPU limit
+its virtual CPUs, pinned with QEMU's own threads. The service's standard output is a pipe, as a container's is.
+
+Phases: ``defined`` (overlays made; libvirt is asked next), ``vmm_running`` (QEMU has opened the console), ``kernel``
+(its first byte there), ``user_space`` (the initial RAM file system's first act), ``service_started`` (systemd says so).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import secrets
+import shutil
+import subprocess
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from harness.artifacts.api import Artifact
+from harness.artifacts.disk import allocated_bytes, ensure_disk
+from harness.artifacts.guest import GuestDisk, guest_disk
+from harness.clock import Stopwatch
+from harness.errors import BuildError, DeployError, TareError, Unavailable
+from harness.host import accelerator
+from harness.host.facts import HostFacts
+from harness.host.paths import run_dir
+from harness.lab.api import LabAddress
+from harness.targets import vm_libvirt
+from harness.targets.api import Availability, Footprint, Instance, Leftover, Service, Target
+from harness.targets.vm_console import VmConsole
+from harness.targets.vm_domain import DomainFiles, domain_xml, qemu_owner
+from harness.targets.vm_instance import VmInstance, VmPlaces, instances_dir, removal
+from harness.targets.vm_unit import launch_archive
+
+_FIX = "tare provision"
+_KVM_FIX = "chgrp kvm /dev/kvm && chmod 660 /dev/kvm"
+_PROGRAMS = (accelerator.QEMU, "qemu-img", "mmdebstrap", "mke2fs")
+_SUFFIX = "-vm"
+
+
+class VmTarget(Target):
+    """The service in a virtual machine."""
+
+    name = "vm"
+    summary = "a virtual machine (libvirt, QEMU) with a Debian guest that runs the service under systemd"
+    engine_processes = ("libvirtd", "virtlogd", "virtlockd", "virtqemud", "virtnetworkd", "virtstoraged")
+
+    def available(self, host: HostFacts) -> Availability:
+        if not host.root:
+            return Availability(False, "virtual machines on the lab's bridge need root", "sudo tare doctor")
+        for program in _PROGRAMS:
+            if shutil.which(program) is None:
+                return Availability(False, f"{program} is not installed", _FIX)
+        if importlib.util.find_spec("libvirt") is None:
+            return Availability(False, "the Python package libvirt-python is not installed", _FIX)
+        try:
+            with contextlib.closing(vm_libvirt.connect()) as connection:
+                obstacle = vm_libvirt.kvm_obstacle(_ids(qemu_owner(connection.getCapabilities(), "tcg")))
+        except Unavailable as error:
+            return Availability(False, error.what, _FIX)
+        if obstacle:
+            return Availability(False, obstacle, _KVM_FIX)
+        found = accelerator.probe()
+        if found.kind == "none":
+            return Availability(False, found.reason, _FIX)
+        return Availability(True, found.reason if found.kind == "kvm" else f"emulated: {found.reason}")
+
+    def prepare(self, artifact: Artifact) -> None:
+        if artifact.embedded:
+            raise BuildError("this artifact has no root file system for a virtual machine", "run as root")
+        guest_disk()
+        ensure_disk(artifact)
+        accelerator.probe()
+
+    def footprint(self, artifact: Artifact) -> Footprint:
+        guest = guest_disk()
+        return Footprint(
+            {
+                "guest disk": guest.footprint,
+                "guest kernel": guest.kernel_footprint,
+                "workload disk": allocated_bytes(artifact.disk),
+            }
+        )
+
+    def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
+        guest = guest_disk()
+        kind = "kvm" if accelerator.probe().kind == "kvm" else "tcg"
+        places = VmPlaces(f"{at.prefix}{_SUFFIX}")
+        token = f"tare-ended-{secrets.token_hex(8)}"
+        with ExitStack() as stack:
+            connection = vm_libvirt.connect()
+            stack.callback(connection.close)
+            owner = qemu_owner(connection.getCapabilities(), kind)
+            uid, gid = _ids(owner)
+            archive = launch_archive(service, at, token)
+            failed = stack.enter_context(ExitStack())
+            failed.callback(places.remove)
+            places.make()
+            console = VmConsole(places.state, scratch, clock, token, (uid, gid))
+            failed.callback(console.close)
+            files = _files(guest, places, console)
+            clock.start()
+            files.initrd.write_bytes(guest.initrd.read_bytes() + archive)
+            _overlay(files.guest_overlay, guest.path, uid, gid)
+            _overlay(files.workload_overlay, service.artifact.disk, uid, gid)
+            xml = domain_xml(places.name, files, at, service.limits, service.cpuset, accelerator=kind, owner=owner)
+            clock.stamp("defined")
+            failed.callback(vm_libvirt.destroy, places.name)
+            pid = _create(connection, places.name, xml, scratch, console)
+            instance = VmInstance(at, places, console, scratch, pid, kind)
+            failed.pop_all()
+            return instance
+
+    def leftovers(self, prefix: str) -> Sequence[Leftover]:
+        try:
+            domains = vm_libvirt.domain_names(prefix)
+        except TareError:
+            domains = []
+        found = [Leftover("virtual machine", name, removal(name)) for name in domains]
+        folders = {
+            path.name
+            for parent in (run_dir(), instances_dir())
+            for path in parent.glob(f"{prefix}*{_SUFFIX}")
+            if path.name not in domains
+        }
+        found += [Leftover("folder", name, VmPlaces(name).remove) for name in sorted(folders)]
+        return found
+
+
+def _ids(owner: str) -> tuple[int, int]:
+    uid, _, gid = owner.partition(":")
+    return int(uid), int(gid)
+
+
+def _files(guest: GuestDisk, places: VmPlaces, console: VmConsole) -> DomainFiles:
+    return DomainFiles(
+        kernel=guest.kernel,
+        initrd=places.disks / "initrd",
+        guest_overlay=places.disks / "guest.qcow2",
+        workload_overlay=places.disks / "workload.qcow2",
+        console_socket=console.console_socket,
+        log_socket=console.log_socket,
+    )
+
+
+def _overlay(overlay: Path, backing: Path, uid: int, gid: int) -> None:
+    argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(backing), str(overlay)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        error = DeployError(f"the overlay of {backing.name} cannot be made", "look for free space, and prepare again")
+        error.add_note(done.stderr.strip())
+        raise error
+    shutil.chown(overlay, uid, gid)
+
+
+def _create(connection: object, name: str, xml: str, scratch: Path, console: VmConsole) -> int:
+    import libvirt
+
+    try:
+        connection.createXML(xml, 0)  # type: ignore[attr-defined]  # libvirt-python has no types
+    except libvirt.libvirtError as error:
+        failure = DeployError(f"libvirt could not start {name}", "read the log below; then: tare doctor")
+        failure.add_note(str(error))
+        failure.add_note(vm_libvirt.take_log(name, scratch))
+        raise failure from error
+    pid = vm_libvirt.qemu_pid(name)
+    if pid is None:
+        failure = DeployError(f"QEMU of {name} ended at once", "read the log below; then: tare doctor")
+        with contextlib.suppress(OSError):
+            failure.add_note(vm_libvirt.take_log(name, scratch))
+        failure.add_note(console.text())
+        raise failure
+    return pid

@@ -1,0 +1,101 @@
+"""What can be seen inside a guest, through its agent: as an operator would look, not over the network under test."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.artifacts.guest_system import INSIDE
+from harness.clock import NS_PER_S, now_ns
+from harness.errors import DeployError
+from harness.targets.api import InsideView
+from harness.targets.vm_libvirt import connect
+
+_LIMIT_S = 120
+"""An emulated guest under full load answers slowly."""
+
+_ANSWER_LIMIT_S = 30
+_POLL_S = 0.1
+_KIB = 1024
+
+
+def look_inside(name: str) -> InsideView:
+    """The view from inside the guest of that domain. Raises DeployError if its agent does not answer."""
+    return parse_view(run_inside(name, (INSIDE,)), Path("/proc/self/cmdline").read_bytes())
+
+
+def run_inside(name: str, argv: Sequence[str]) -> str:
+    """What a program in the guest's operating system printed. Raises DeployError."""
+    deadline_ns = now_ns() + _LIMIT_S * NS_PER_S
+    with contextlib.closing(connect()) as connection:
+        order = {"path": argv[0], "arg": list(argv[1:]), "capture-output": True}
+        pid = _ask(connection, name, "guest-exec", order, deadline_ns)["pid"]
+        while True:
+            status = _ask(connection, name, "guest-exec-status", {"pid": pid}, deadline_ns)
+            if status["exited"]:
+                break
+            if now_ns() > deadline_ns:
+                raise _silent(name, "the program did not end")
+            # The agent has no event for the end of a program.
+            time.sleep(_POLL_S)
+    if status.get("exitcode") != 0:
+        raise _silent(name, f"{argv[0]} ended with {status.get('exitcode')}")
+    return base64.b64decode(status.get("out-data", "")).decode("utf-8", "replace")
+
+
+def parse_view(text: str, own_command: bytes) -> InsideView:
+    """The view from the lines of the guest's script. ``own_command`` is the harness's, with NULs, to be looked for."""
+    values: dict[str, str] = {}
+    commands: set[str] = set()
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        if key == "command":
+            commands.add(value.strip())
+        else:
+            values[key] = value
+    own = own_command.replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    try:
+        return InsideView(
+            kernel_release=values["kernel_release"],
+            boot_id=values["boot_id"],
+            uptime_s=float(values["uptime_s"]),
+            visible_processes=int(values["visible_processes"]),
+            sees_host_processes=own in commands,
+            devices=int(values["devices"]),
+            hypervisor_bit=values["hypervisor_bit"] == "1",
+            virtualisation=values["virtualisation"],
+            memory_total=int(values["memory_total_kib"]) * _KIB,
+            memory_available=int(values["memory_available_kib"]) * _KIB,
+        )
+    except (KeyError, ValueError) as error:
+        raise DeployError(f"the guest's answer cannot be read: {error}", "look at the guest's console log") from error
+
+
+def _ask(connection: Any, name: str, command: str, arguments: dict[str, object], deadline_ns: int) -> dict[str, Any]:
+    import libvirt
+    import libvirt_qemu
+
+    question = json.dumps({"execute": command, "arguments": arguments})
+    while True:
+        try:
+            domain = connection.lookupByName(name)
+            answer: dict[str, Any] = json.loads(libvirt_qemu.qemuAgentCommand(domain, question, _ANSWER_LIMIT_S, 0))
+            return dict(answer["return"])
+        except libvirt.libvirtError as error:
+            not_yet = error.get_error_code() in (
+                libvirt.VIR_ERR_AGENT_UNRESPONSIVE,
+                libvirt.VIR_ERR_AGENT_UNSYNCED,
+            )
+            if not not_yet or now_ns() > deadline_ns:
+                raise _silent(name, str(error)) from error
+            # It starts after the service; libvirt reports that only to a process that runs its event loop.
+            time.sleep(_POLL_S)
+
+
+def _silent(name: str, why: str) -> DeployError:
+    return DeployError(f"the guest agent of {name} gave no answer: {why}", "look at the guest's console log")
