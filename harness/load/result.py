@@ -1,0 +1,93 @@
+"""What a run of the generator gave: raw samples, and the counts that decide whether they are worth anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import LoadError
+from harness.load.recorder import Outcome, Phase
+from harness.load.windows import Windows
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityCount:
+    """A closed loop of ``users``: answers that came in the window, and requests that failed in it."""
+
+    users: int
+    completed: int
+    errors: int
+    window_ns: int
+
+    @property
+    def rps(self) -> float:
+        return self.completed * 1e9 / self.window_ns
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """One run. Counts are of the measured window (by intended time).
+
+    ``scheduled`` arrivals; ``completed``: their first requests that were answered as expected; ``errors`` and
+    ``unexpected`` count every request of a task. ``send_lag_p99_ns`` is over the first requests that were sent (0 where
+    there are none). ``generator_busy`` is the share of the window that the generator's process spent on work: CPU time
+    less active waiting.
+    """
+
+    samples: NDArray[np.void]
+    tasks: tuple[str, ...]
+    windows: Windows
+    scheduled: int
+    completed: int
+    dropped: int
+    errors: int
+    unexpected: int
+    send_lag_p99_ns: int
+    generator_busy: float
+    capacity: CapacityCount | None
+    problems: tuple[str, ...]
+    """What task code raised, the first few."""
+
+    @classmethod
+    def of(cls, samples: NDArray[np.void], tasks: list[str], facts: dict[str, object], windows: Windows) -> Self:
+        """From what ``recorder.read_run`` gave. Raises LoadError for a run that did not come to its end."""
+        if facts.get("interrupted", True):
+            raise LoadError("the load generator was interrupted", "run the trial again")
+        first = is_first_request(samples, tasks)
+        measured = samples["phase"] == Phase.MEASURED
+        outcome = samples["outcome"]
+        sent = samples[measured & first & (outcome != Outcome.DROPPED)]
+        lag = sent["sent_ns"] - sent["intended_ns"]
+        problems, busy, scheduled = facts.get("problems"), facts.get("generator_busy"), facts.get("scheduled")
+        return cls(
+            samples=samples,
+            tasks=tuple(tasks),
+            windows=windows,
+            scheduled=scheduled if isinstance(scheduled, int) else int((measured & first).sum()),
+            completed=int((measured & first & (outcome == Outcome.OK)).sum()),
+            dropped=int((measured & (outcome == Outcome.DROPPED)).sum()),
+            errors=int((measured & (outcome == Outcome.ERROR)).sum()),
+            unexpected=int((measured & (outcome == Outcome.UNEXPECTED)).sum()),
+            send_lag_p99_ns=round(float(np.percentile(lag, 99))) if len(lag) else 0,
+            generator_busy=busy if isinstance(busy, float) else 0.0,
+            capacity=_capacity(samples, facts.get("capacity")),
+            problems=tuple(str(problem) for problem in problems) if isinstance(problems, list) else (),
+        )
+
+
+def is_first_request(samples: NDArray[np.void], tasks: list[str]) -> NDArray[np.bool_]:
+    """Which samples are their task's first request: those that stand for an arrival."""
+    later = np.array(["#" in name for name in tasks], dtype=np.bool_)
+    return ~later[samples["task"]] if len(tasks) else np.ones(len(samples), dtype=np.bool_)
+
+
+def _capacity(samples: NDArray[np.void], fact: object) -> CapacityCount | None:
+    if not isinstance(fact, dict):
+        return None
+    begin_ns, end_ns = int(fact["begin_ns"]), int(fact["end_ns"])
+    inside = (samples["phase"] == Phase.CAPACITY) & (samples["done_ns"] <= end_ns)
+    ok = samples["outcome"] == Outcome.OK
+    return CapacityCount(int(fact["users"]), int((inside & ok).sum()), int((inside & ~ok).sum()), end_ns - begin_ns)

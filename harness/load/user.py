@@ -1,0 +1,96 @@
+"""The base class of workloads' Locust users. Importing this module imports Locust; ``harness.load`` alone does not.
+
+Under plain ``locust -f locustfile.py --host http://…`` it is an ordinary Locust user: closed loop, Locust's wait times,
+Locust's statistics. Under Tare the same file runs by a load plan: arrivals come from a schedule, each arrival is one
+run of one task, chosen by Locust's weights, and what counts are raw samples.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from gevent import socket
+from locust import User
+from locust.env import Environment
+from locust.exception import RescheduleTask
+
+from harness.load.drive import drive
+from harness.load.http import ExchangeFailed, Response
+from harness.load.plan import PLAN_ENV, LoadPlan
+from harness.load.recorder import Outcome
+from harness.load.session import Session
+
+PLAIN_TIMEOUT_S = 10.0
+
+
+class LocustSink:
+    """Reports to Locust's own statistics (plain Locust only: whole milliseconds, so Tare never uses them)."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    def answered(self, name: str, response: Response, outcome: Outcome, problem: str) -> None:
+        error = None if outcome is Outcome.OK else ValueError(problem)
+        self._fire(name, (response.done_ns - response.sent_ns) / 1e6, len(response.body), error)
+
+    def failed(self, name: str, failure: ExchangeFailed) -> None:
+        self._fire(name, (failure.done_ns - failure.sent_ns) / 1e6, 0, failure)
+
+    def _fire(self, name: str, milliseconds: float, size: int, error: Exception | None) -> None:
+        method, _, path = name.rpartition(" ")
+        self._environment.events.request.fire(  # type: ignore[no-untyped-call]  # Locust leaves it unannotated
+            request_type=method or "HTTP",
+            name=path,
+            response_time=milliseconds,
+            response_length=size,
+            exception=error,
+            context={},
+        )
+
+
+class PlainSession(Session):
+    """A session whose failed exchanges end the task quietly, as Locust counts them already."""
+
+    def request(self, *args: Any, **kwargs: Any) -> Response:
+        try:
+            return super().request(*args, **kwargs)
+        except ExchangeFailed as failure:
+            raise RescheduleTask(failure.what) from failure
+
+
+class HttpUser(User):
+    """A user with ``self.client`` (harness.load.session.Session) and ``self.rng``, a seeded ``random.Random``.
+
+    Under Tare one random number generator serves all users, so that the sequence of drawn values belongs to the seed
+    and not to whichever connection was free: draw before the task's first request. Nested task sets and ``on_start``
+    are refused there, because an arrival is one run of one task.
+    """
+
+    abstract = True
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self.rng = random.Random()
+        if self.host is None:
+            raise ValueError("give the service's address: --host http://HOST:PORT")
+        parts = urlsplit(self.host)
+        if parts.scheme != "http" or parts.hostname is None:
+            raise ValueError(f"--host must be http://HOST:PORT, not {self.host!r}")
+        ip = socket.gethostbyname(parts.hostname)
+        self.client: Session = PlainSession(ip, parts.port or 80, PLAIN_TIMEOUT_S, LocustSink(environment))
+
+    def start(self, group: Any) -> Any:
+        """Called by Locust when it spawns the user: under Tare the one user that is spawned drives the whole load."""
+        plan_path = os.environ.get(PLAN_ENV)
+        if plan_path is None:
+            return super().start(group)
+        self._group = group
+        self._greenlet = group.spawn(self._drive, LoadPlan.from_json(Path(plan_path).read_text()))
+        return self._greenlet
+
+    def _drive(self, plan: LoadPlan) -> None:
+        drive(type(self), self.environment, plan)

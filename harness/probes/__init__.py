@@ -1,0 +1,1 @@
+"""What measures a trial: one module per thing measured."""

@@ -1,0 +1,191 @@
+"""The generator as its parent sees it: a Locust process on the loopback interface. Needs no root and no engine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from harness.clock import sleep_until_ns
+from harness.errors import LoadError
+from harness.load.calibrate import calibrate, null_service
+from harness.load.plan import LoadPlan
+from harness.load.recorder import Outcome, Phase, read_run
+from harness.load.runner import Generator
+
+pytestmark = pytest.mark.integration
+
+CPUS = frozenset({max(os.sched_getaffinity(0))})
+SERVICE_CPUS = frozenset({min(os.sched_getaffinity(0))})
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with null_service("127.0.0.1", cpus=SERVICE_CPUS) as listening:
+        yield listening
+
+
+def plan_for(port: int, folder: Path, **more: object) -> LoadPlan:
+    values: dict[str, object] = {"rate_rps": 200, "duration_s": 1.0, "warmup_s": 0.3, "tail_s": 0.2, **more}
+    return LoadPlan(ip="127.0.0.1", port=port, samples=str(folder / "samples.bin"), **values)  # type: ignore[arg-type]  # plain test values
+
+
+def locustfile(folder: Path, body: str) -> str:
+    path = folder / "locustfile.py"
+    path.write_text(textwrap.dedent(body))
+    return str(path)
+
+
+def generator(plan: LoadPlan, folder: Path) -> Generator:
+    return Generator(plan, netns=None, cpus=CPUS, scratch=folder)
+
+
+def test_a_run_gives_every_sample_of_the_schedule_and_leaves_nothing(port: int, tmp_path: Path) -> None:
+    with generator(plan_for(port, tmp_path, capacity_s=0.5), tmp_path) as running:
+        running.wait_ready()
+        process = psutil.Process(running.pid)
+        assert process.cpu_affinity() == sorted(CPUS)
+        windows = running.start()
+        sleep_until_ns(windows.window_begin_ns)
+        result = running.finish()
+    assert not process.is_running()
+    assert result.scheduled == result.completed > 100
+    assert (result.dropped, result.errors, result.unexpected) == (0, 0, 0)
+    assert result.tasks == ("get",)
+    measured = result.samples[result.samples["phase"] == Phase.MEASURED]
+    assert (measured["intended_ns"] >= windows.window_begin_ns).all()
+    assert (measured["intended_ns"] < windows.window_end_ns).all()
+    assert 0 < result.generator_busy < 1
+    assert result.capacity is not None
+    assert result.capacity.rps > 500
+
+
+def test_the_same_seed_gives_the_same_schedule_and_tasks(port: int, tmp_path: Path) -> None:
+    source = """
+        from locust import task
+        from harness.load import HttpUser
+
+        class Two(HttpUser):
+            @task(3)
+            def often(self): self.client.get(f"/{self.rng.random()}")
+            @task(1)
+            def seldom(self): self.client.get("/x", expect_status=404)
+    """
+    seen = []
+    for _ in range(2):
+        plan = plan_for(port, tmp_path, locustfile=locustfile(tmp_path, source), seed=9, duration_s=0.5)
+        with generator(plan, tmp_path) as running:
+            running.wait_ready()
+            windows = running.start()
+            result = running.finish()
+        order = np.argsort(result.samples["intended_ns"], kind="stable")
+        names = [result.tasks[task] for task in result.samples["task"][order]]
+        seen.append(((result.samples["intended_ns"][order] - windows.begin_ns).tolist(), names))
+        unexpected = result.samples["outcome"] == Outcome.UNEXPECTED
+        assert set(result.samples["task"][unexpected]) == {result.tasks.index("seldom")}
+        assert result.unexpected > 0
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import nothing_like_this", "nothing_like_this"),
+        ("from harness.load import HttpUser\nclass A(HttpUser):\n    def on_start(self): ...", "no tasks"),
+    ],
+)
+def test_a_locustfile_that_cannot_be_used_is_told_with_its_output(
+    source: str, expected: str, tmp_path: Path, port: int
+) -> None:
+    plan = plan_for(port, tmp_path, locustfile=locustfile(tmp_path, source))
+    with generator(plan, tmp_path) as running, pytest.raises(LoadError) as caught:
+        running.wait_ready()
+    assert expected in "\n".join([caught.value.what, *caught.value.notes])
+
+
+def test_a_missing_namespace_is_told(tmp_path: Path, port: int) -> None:
+    broken = Generator(plan_for(port, tmp_path), netns="tare-test-none", cpus=CPUS, scratch=tmp_path)
+    with broken as running, pytest.raises(LoadError) as caught:
+        running.wait_ready()
+    assert "nsenter" in "\n".join(caught.value.notes)
+
+
+def test_leaving_early_ends_the_process_and_keeps_what_was_recorded(port: int, tmp_path: Path) -> None:
+    plan = plan_for(port, tmp_path, duration_s=30.0)
+    with generator(plan, tmp_path) as running:
+        running.wait_ready()
+        windows = running.start()
+        process = psutil.Process(running.pid)
+        os.kill(running.pid, 0)
+        sleep_until_ns(windows.window_begin_ns + 300_000_000)
+    assert not process.is_running()
+    samples, _, facts = read_run(Path(plan.samples))
+    assert facts["interrupted"] is True
+    assert len(samples) > 50
+
+
+def test_the_generator_dies_with_its_parent_and_not_with_ctrl_c(port: int, tmp_path: Path) -> None:
+    plan = plan_for(port, tmp_path, duration_s=30.0)
+    (tmp_path / "plan.json").write_text(plan.to_json())
+    code = """
+        import pathlib, sys, time
+        from harness.load.plan import LoadPlan
+        from harness.load.runner import Generator
+        folder = pathlib.Path(sys.argv[1])
+        plan = LoadPlan.from_json((folder / "plan.json").read_text())
+        with Generator(plan, netns=None, cpus=frozenset({int(sys.argv[2])}), scratch=folder) as generator:
+            generator.wait_ready()
+            generator.start()
+            print(generator.pid, flush=True)
+            time.sleep(60)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path), str(min(CPUS))]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    assert os.getpgid(child.pid) != os.getpgid(parent.pid)
+    parent.send_signal(signal.SIGKILL)
+    parent.communicate()
+    child.wait(10)
+    assert read_run(Path(plan.samples))[2]["interrupted"] is True
+
+
+def test_plain_locust_runs_the_same_file(port: int, tmp_path: Path) -> None:
+    source = """
+        from locust import constant, task
+        from harness.load import HttpUser
+
+        class One(HttpUser):
+            wait_time = constant(0.01)
+            @task
+            def root(self): self.client.get("/")
+            @task
+            def wrong(self): self.client.get("/wrong", check=lambda answer: False)
+    """
+    command = [
+        sys.executable, "-m", "locust", "-f", locustfile(tmp_path, source), "--headless", "-u", "2", "-t", "1s",
+        "--host", f"http://localhost:{port}", "--json", "--exit-code-on-error", "7",
+    ]  # fmt: skip
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=30, cwd=tmp_path, check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )  # fmt: skip
+    assert ended.returncode == 7, ended.stderr
+    assert '"name": "/wrong"' in ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+def test_calibration_finds_the_floor_and_a_limit(port: int, tmp_path: Path) -> None:
+    floor = calibrate(200, "127.0.0.1", port, netns=None, cpus=CPUS, scratch=tmp_path)
+    assert floor.rate_rps == 200
+    assert 0.01 < floor.service_time_p50_ms <= floor.latency_p50_ms <= floor.latency_p99_ms
+    assert floor.latency_p50_ms < 5
+    assert floor.highest_rate_rps in {0.0, *(200.0 * 2**step for step in range(8))}

@@ -1,0 +1,119 @@
+"""The report in a real browser with no network: it draws everything, complains of nothing, fits a phone and prints."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+from harness.analysis import load
+from reports.html import write_report
+from tests.unit.reports.folders import Made, write_campaign
+
+pytestmark = pytest.mark.integration
+
+QUIET = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+]
+UNDRAWN = """() => Array.from(document.querySelectorAll('.plotly-graph-div')).filter((chart) =>
+    !chart.querySelector('svg.main-svg') || !chart.querySelector('.barlayer path, .scatterlayer path')
+).map((chart) => chart.getAttribute('aria-label'))"""
+TOO_WIDE = """() => document.documentElement.scrollWidth - document.documentElement.clientWidth"""
+CUT = """() => Array.from(document.querySelectorAll('.plotly-graph-div svg.main-svg')).filter((svg) =>
+    svg.getBoundingClientRect().width > svg.closest('.plotly-graph-div').clientWidth + 1).length"""
+TALLEST = 1900
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    assert chromium, "install chromium (Debian's package) to test the report"
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, chromium_sandbox=False, args=QUIET)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A usual campaign, and the bad days."""
+    path = tmp_path_factory.mktemp("reports")
+    days = {
+        "usual": Made(levels=("100rps", "300rps"), fail=[(1, "vm")], spoil=[(2, "container")], requests=1500),
+        "process-only": Made(targets=("process",), aa=None),
+        "all-failed": Made(fail_all=True, null=False),
+        "single-trial": Made(blocks=1, aa=None),
+    }
+    return {
+        name: write_report(load(write_campaign(path / name, made)), path / f"{name}.html")
+        for name, made in days.items()
+    }
+
+
+def opened(browser: Browser, report: Path, width: int) -> tuple[Page, list[str]]:
+    """The page once every chart is drawn, and what went wrong on the way."""
+    context = browser.new_context(offline=True, viewport=ViewportSize(width=width, height=900))
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    page.on("request", lambda request: wrong.append(request.url) if request.url != report.as_uri() else None)
+    page.goto(report.as_uri())
+    page.wait_for_function("document.documentElement.dataset.charts === 'drawn'", timeout=60_000)
+    return page, wrong
+
+
+@pytest.mark.parametrize("day", ["usual", "process-only", "all-failed", "single-trial"])
+@pytest.mark.parametrize("width", [1280, 375])
+def test_it_draws_everything_and_asks_the_network_for_nothing(
+    browser: Browser, reports: dict[str, Path], day: str, width: int, tmp_path: Path
+) -> None:
+    page, wrong = opened(browser, reports[day], width)
+    assert wrong == []
+    assert page.evaluate(UNDRAWN) == []
+    assert page.evaluate(TOO_WIDE) <= 0, "the page scrolls sideways"
+    assert page.evaluate(CUT) == 0, "a chart is wider than its place"
+    assert page.locator(".plotly-graph-div svg.main-svg").count() > 0
+    _keep(page, tmp_path, f"{day}-{width}", width)
+    page.context.close()
+
+
+def test_it_prints(browser: Browser, reports: dict[str, Path], tmp_path: Path) -> None:
+    page, wrong = opened(browser, reports["usual"], 1280)
+    pdf = page.pdf(path=tmp_path / "report.pdf", format="A4", print_background=True)
+    assert pdf.startswith(b"%PDF")
+    assert len(pdf) > 100_000
+    # After printing the charts fit the screen again.
+    assert page.evaluate(CUT) == 0
+    assert wrong == []
+    page.context.close()
+
+
+def test_a_folded_table_and_a_log_open(browser: Browser, reports: dict[str, Path]) -> None:
+    page, _ = opened(browser, reports["usual"], 1280)
+    log = page.locator("details.log").first
+    assert not log.locator("pre").is_visible()
+    log.locator("summary").click()
+    assert "Traceback: no such file" in log.locator("pre").inner_text()
+    page.context.close()
+
+
+def test_a_campaign_of_many_levels_and_trials_still_fits(tmp_path: Path) -> None:
+    levels = tuple(f"{rate}rps" for rate in range(100, 900, 100))
+    campaign = load(write_campaign(tmp_path / "campaign", Made(levels=levels, blocks=10, requests=400)))
+    assert write_report(campaign, tmp_path / "report.html").stat().st_size <= 6_000_000
+
+
+def _keep(page: Page, folder: Path, name: str, width: int) -> None:
+    """Pictures to be looked at, in pieces."""
+    height = int(page.evaluate("document.documentElement.scrollHeight"))
+    for i, top in enumerate(range(0, min(height, 4 * TALLEST), TALLEST)):
+        clip = {"x": 0, "y": top, "width": width, "height": min(TALLEST, height - top)}
+        page.screenshot(path=folder / f"{name}-{i}.png", full_page=True, clip=clip)  # type: ignore[arg-type]  # a dict

@@ -1,0 +1,184 @@
+"""The engine without Locust: what becomes of every arrival."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import gevent
+import numpy as np
+import pytest
+
+from harness.clock import NS_PER_MS, now_ns
+from harness.load.client import Activity
+from harness.load.crew import Crew, JobSink, Worker
+from harness.load.engine import Engine
+from harness.load.http import Response
+from harness.load.pacing import Pacer
+from harness.load.plan import LoadPlan
+from harness.load.recorder import Outcome, Phase, Recorder, Samples
+from harness.load.schedule import intended_offsets_ns
+from harness.load.session import Session
+
+Serve = Callable[[Callable[[socket.socket, int], None]], int]
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+# Room for every arrival at once: a busy host may stall this process for a while, and that is not under test.
+PLAN = LoadPlan(
+    ip="127.0.0.1", port=1, samples="/s", rate_rps=100, duration_s=0.3, warmup_s=0.1, tail_s=0.1, max_in_flight=100,
+    timeout_s=5,
+)  # fmt: skip
+
+
+class User:
+    def __init__(self, client: Session) -> None:
+        self.client = client
+
+
+def answering(delay_s: float = 0.0, answer: bytes = OK) -> Callable[[socket.socket, int], None]:
+    def talk(connection: socket.socket, _number: int) -> None:
+        while connection.recv(65536):
+            time.sleep(delay_s)
+            connection.sendall(answer)
+
+    return talk
+
+
+def run(plan: LoadPlan, task: Callable[[Any], object]) -> tuple[Samples, dict[str, Any], Recorder]:
+    activity, recorder = Activity(), Recorder(100)
+    crew = Crew([task], ["task"], activity, queue=plan.queue)
+    workers = []
+    for _ in range(plan.workers):
+        sink = JobSink(recorder, crew.names)
+        session = Session(plan.ip, plan.port, plan.timeout_s, sink, activity)
+        workers.append(Worker(crew, User(session), session, sink))
+    crew.complete(workers)
+    engine = Engine(plan, crew, Pacer(activity), recorder, [1.0])
+    engine.run(now_ns() + 30 * NS_PER_MS)
+    for worker in workers:
+        worker.connection.close()
+    gevent.killall([worker.greenlet for worker in workers])
+    return recorder.samples(), engine.facts, recorder
+
+
+def get(user: User) -> Response:
+    return user.client.get("/")
+
+
+def test_every_arrival_of_the_schedule_is_sent_at_its_time(serve: Serve) -> None:
+    samples, facts, _ = run(replace(PLAN, port=serve(answering())), get)
+    offsets = intended_offsets_ns(100, 0.5, "poisson", 1)
+    assert len(samples) == len(offsets)
+    assert (samples["outcome"] == Outcome.OK).all()
+    samples = np.sort(samples, order="intended_ns")
+    begin = samples["intended_ns"][0] - offsets[0]
+    assert (samples["intended_ns"] - begin == offsets).all()
+    assert (samples["sent_ns"] >= samples["intended_ns"]).all()
+    assert (samples["done_ns"] > samples["sent_ns"]).all()
+    phases = np.where(offsets < 100 * NS_PER_MS, Phase.WARMUP, np.where(offsets < 400 * NS_PER_MS, 1, 2))
+    assert (samples["phase"] == phases).all()
+    assert facts["scheduled"] == (phases == Phase.MEASURED).sum()
+    assert facts["interrupted"] is False
+    assert 0 <= facts["generator_busy"] <= 1.5
+
+
+def test_an_arrival_beyond_the_limit_is_dropped_and_never_waits(serve: Serve) -> None:
+    plan = replace(PLAN, port=serve(answering(0.2)), arrivals="constant", max_in_flight=1)
+    samples, _, _ = run(plan, get)
+    assert len(samples) == 50
+    dropped = samples["outcome"] == Outcome.DROPPED
+    assert 40 <= dropped.sum() <= 48
+    sent = samples[~dropped]
+    assert np.median(sent["sent_ns"] - sent["intended_ns"]) < 150 * NS_PER_MS
+
+
+def test_with_a_queue_it_waits_and_its_latency_counts_from_the_intended_time(serve: Serve) -> None:
+    plan = replace(PLAN, port=serve(answering(0.02)), arrivals="constant", max_in_flight=1, queue=True, timeout_s=5)
+    samples, _, _ = run(plan, get)
+    assert len(samples) == 50
+    assert (samples["outcome"] == Outcome.OK).all()
+    last = samples[np.argmax(samples["intended_ns"])]
+    # 50 requests of 20 ms on one connection take 1 s; the last was meant to be sent after 0.49 s.
+    assert last["done_ns"] - last["intended_ns"] > 400 * NS_PER_MS
+    assert np.median(samples["done_ns"] - samples["sent_ns"]) < 100 * NS_PER_MS
+
+
+def test_wrong_answers_are_unexpected_whoever_notices(serve: Serve) -> None:
+    def wrong_status(user: User) -> None:
+        user.client.get("/", expect_status=201)
+
+    def refused_by_check(user: User) -> None:
+        user.client.get("/", check=lambda answer: answer.body == b"no")
+
+    def check_raises(user: User) -> None:
+        user.client.get("/", check=lambda answer: answer.json()["x"])
+
+    def task_raises(user: User) -> None:
+        assert user.client.get("/").body == b"no"
+
+    port = serve(answering())
+    for task in (wrong_status, refused_by_check, check_raises, task_raises):
+        samples, _, _ = run(replace(PLAN, port=port), task)
+        assert len(samples) > 0
+        assert (samples["outcome"] == Outcome.UNEXPECTED).all(), task.__name__
+        assert (samples["status"] == 200).all()
+
+
+def test_no_answer_is_an_error_and_so_is_a_task_that_asks_nothing() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        for task in (get, lambda _: None, lambda _: 1 / 0):
+            samples, _, _ = run(replace(PLAN, port=port), task)
+            assert len(samples) == len(intended_offsets_ns(100, 0.5, "poisson", 1))
+            assert (samples["outcome"] == Outcome.ERROR).all()
+
+
+def test_later_requests_of_a_task_have_a_name_of_their_own(serve: Serve) -> None:
+    def twice(user: User) -> None:
+        user.client.get("/")
+        user.client.get("/")
+
+    samples, _, recorder = run(replace(PLAN, port=serve(answering())), twice)
+    first, second = (samples[samples["task"] == recorder.task(name)] for name in ("task", "task#2"))
+    assert len(first) == len(second) > 0
+    assert (second["intended_ns"] == second["sent_ns"]).all()
+
+
+def test_a_closed_loop_keeps_its_users_busy_and_ends(serve: Serve) -> None:
+    plan = replace(PLAN, port=serve(answering(0.01)), mode="closed", closed_users=3)
+    samples, facts, _ = run(plan, get)
+    capacity = samples[samples["phase"] == Phase.CAPACITY]
+    assert facts["capacity"]["users"] == 3
+    assert facts["capacity"]["end_ns"] - facts["capacity"]["begin_ns"] == 300 * NS_PER_MS
+    assert 6 <= len(capacity) <= 93  # 3 users, 0.3 s, at least 10 ms each
+    assert (capacity["sent_ns"] <= facts["capacity"]["end_ns"]).all()
+
+
+def test_capacity_may_follow_the_open_loop(serve: Serve) -> None:
+    samples, facts, _ = run(replace(PLAN, port=serve(answering()), capacity_s=0.2, closed_users=2), get)
+    assert (samples["phase"] == Phase.CAPACITY).sum() > 4
+    assert facts["scheduled"] == (samples["phase"] == Phase.MEASURED).sum()
+
+
+def test_a_ramp_goes_on_until_the_schedule_is_not_kept_twice(serve: Serve) -> None:
+    plan = replace(
+        PLAN, port=serve(answering(0.03)), mode="ramp", max_in_flight=4, tail_s=0, rate_rps=20, arrivals="constant",
+        ramp_rps=(400.0, 800.0, 1600.0), ramp_step_s=0.2, ramp_max_lag_ns=10**9,
+    )  # fmt: skip
+    _, facts, _ = run(plan, get)
+    assert [bool(step["kept"]) for step in facts["steps"]] == [True, False, False]
+
+
+@pytest.mark.parametrize("left_ms", [0.3, 5.0])
+def test_the_pacer_is_never_early(left_ms: float) -> None:
+    pacer = Pacer(Activity())
+    moment = now_ns() + round(left_ms * NS_PER_MS)
+    pacer.wait_until(moment)
+    late = now_ns() - moment
+    pacer.rest()
+    assert 0 <= late < 2000 * NS_PER_MS
+    assert pacer.waited_ns > 0

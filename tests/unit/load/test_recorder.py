@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.errors import LoadError, StoreError
+from harness.load.plan import LoadPlan
+from harness.load.recorder import SAMPLE_DTYPE, Outcome, Phase, Recorder, read_run, read_samples
+from harness.load.result import LoadResult
+from harness.load.windows import Windows
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    recorder = Recorder(1)
+    for number in range(3000):  # beyond the room that was made
+        recorder.add(
+            number, number + 1, number + 2, Phase.TAIL, Outcome.OK, 200, recorder.task(f"t{number % 3}"), number
+        )
+    recorder.mark(2 * SAMPLE_DTYPE.itemsize, Outcome.UNEXPECTED)
+    path = tmp_path / "s.bin"
+    recorder.write(path, {"interrupted": False})
+    samples, tasks, facts = read_run(path)
+    assert samples.dtype == SAMPLE_DTYPE
+    assert (tasks, facts) == (["t0", "t1", "t2"], {"interrupted": False})
+    assert (samples["intended_ns"] == np.arange(3000)).all()
+    assert (samples["bytes"] == np.arange(3000)).all()
+    assert (samples["task"] == np.arange(3000) % 3).all()
+    assert samples["outcome"].sum() == Outcome.UNEXPECTED
+    assert samples["outcome"][2] == Outcome.UNEXPECTED
+    assert set(samples["status"]) == {200}
+    assert set(samples["phase"]) == {Phase.TAIL}
+
+
+def test_half_a_file_is_refused(tmp_path: Path) -> None:
+    recorder = Recorder(1)
+    recorder.add(1, 2, 3, 0, 0, 200, recorder.task("t"), 0)
+    path = tmp_path / "s.bin"
+    with pytest.raises(StoreError):
+        read_samples(path)
+    recorder.write(path, {})
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(StoreError):
+        read_samples(path)
+
+
+def result(rows: Sequence[tuple[int, int, int, int, int, str]], facts: dict[str, object]) -> LoadResult:
+    recorder = Recorder(len(rows))
+    for intended, sent, done, phase, outcome, task in rows:
+        recorder.add(intended, sent, done, phase, outcome, 200, recorder.task(task), 0)
+    names = list(dict.fromkeys(row[5] for row in rows))
+    plan = LoadPlan(ip="127.0.0.1", port=1, samples="/s", rate_rps=1, duration_s=1)
+    return LoadResult.of(recorder.samples(), names, {"interrupted": False, **facts}, Windows.of(plan, 0))
+
+
+def test_counts_are_of_the_measured_window_and_of_arrivals() -> None:
+    rows = [
+        (0, 1, 2, Phase.WARMUP, Outcome.ERROR, "a"),
+        (10, 15, 20, Phase.MEASURED, Outcome.OK, "a"),
+        (20, 900, 920, Phase.MEASURED, Outcome.OK, "a#2"),
+        (30, 40, 50, Phase.MEASURED, Outcome.UNEXPECTED, "a"),
+        (35, 500, 500, Phase.MEASURED, Outcome.DROPPED, "a"),
+        (37, 37, 50, Phase.MEASURED, Outcome.ERROR, "a#2"),
+        (60, 61, 62, Phase.TAIL, Outcome.ERROR, "a"),
+    ]
+    counted = result(rows, {"scheduled": 3, "generator_busy": 0.25})
+    assert (counted.scheduled, counted.completed, counted.dropped) == (3, 1, 1)
+    assert (counted.errors, counted.unexpected) == (1, 1)
+    assert 5 <= counted.send_lag_p99_ns <= 10  # neither the dropped one's nor a later request's
+    assert counted.generator_busy == 0.25
+    assert counted.capacity is None
+
+
+def test_capacity_counts_answers_inside_the_window() -> None:
+    rows = [
+        (5, 5, 9, Phase.CAPACITY, Outcome.OK, "a"),
+        (5, 5, 10, Phase.CAPACITY, Outcome.ERROR, "a"),
+        (9, 9, 11, Phase.CAPACITY, Outcome.OK, "a"),
+    ]
+    capacity = result(rows, {"capacity": {"users": 2, "begin_ns": 0, "end_ns": 10}}).capacity
+    assert capacity is not None
+    assert (capacity.completed, capacity.errors, capacity.users) == (1, 1, 2)
+    assert capacity.rps == 1e8
+
+
+def test_an_interrupted_run_is_no_result() -> None:
+    with pytest.raises(LoadError, match="interrupted"):
+        result([], {"interrupted": True})
