@@ -1,0 +1,76 @@
+"""The experiment's question, answered in one sentence from the figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.analysis.comparisons import compare_variants, noise_floor, pooled_figure
+from harness.analysis.wording import factor, figure
+from harness.units import METRICS
+
+if TYPE_CHECKING:
+    from harness.analysis.campaign import Campaign
+
+_SUBJECTS = {
+    "startup_s": "startup time",
+    "memory_mib": "memory",
+    "cpu_ms_per_request": "CPU time per request",
+    "latency_p99_ms": "99th-percentile latency",
+    "latency_p50_ms": "median latency",
+}
+
+
+def answer(campaign: Campaign) -> str:
+    """One sentence: every variant against the baseline in startup, memory, CPU and latency, with intervals.
+
+    It says *emulated* of an emulated VM and *not resolved* where the interval or the noise floor leaves it open. Levels
+    of load are taken together (averaged within a block).
+    """
+    cells = campaign.counted
+    measured = [variant for variant in campaign.manifest.variants if variant.name in set(cells["variant"])]
+    if not measured:
+        return "No trial was valid, so the question is not answered."
+    baseline = campaign.experiment.baseline
+    others = [variant for variant in measured if not variant.aa and variant.name != baseline]
+    if baseline not in {variant.name for variant in measured} or not others:
+        clauses = [_alone(campaign, variant.name) for variant in measured if not variant.aa]
+        return "; ".join(clauses) + "; there is nothing to compare."
+    clauses = [_against(campaign, variant.name, baseline) for variant in others]
+    return f"Against the {campaign.label(baseline)}, " + "; ".join(clauses) + "."
+
+
+def _chosen(campaign: Campaign, variants: tuple[str, ...]) -> list[str]:
+    cells = campaign.counted
+
+    def known(metric: str) -> bool:
+        return all(cells.loc[cells["variant"] == variant, metric].notna().any() for variant in variants)
+
+    first = [name for name in ("startup_s", "memory_mib", "cpu_ms_per_request") if known(name)]
+    return first + [name for name in ("latency_p99_ms", "latency_p50_ms") if known(name)][:1]
+
+
+def _against(campaign: Campaign, variant: str, baseline: str) -> str:
+    cells = campaign.counted
+    parts = []
+    for name in _chosen(campaign, (variant, baseline)):
+        floor = noise_floor(cells, campaign.manifest.variants, name)
+        found = compare_variants(cells, variant, baseline, name, floor)
+        if found is None:
+            continue
+        parts.append(f"{factor(found.estimate, found.verdict)} the {_SUBJECTS[name]}")
+    if not parts:
+        return f"the {campaign.label(variant)} has no figure of the same block to compare"
+    return f"the {campaign.label(variant)} takes {_listed(parts)}"
+
+
+def _alone(campaign: Campaign, variant: str) -> str:
+    parts = []
+    for name in _chosen(campaign, (variant,)):
+        found = pooled_figure(campaign.counted, variant, name)
+        if found is not None:
+            parts.append(f"{_SUBJECTS[name]} {figure(METRICS[name], found)}")
+    return f"{campaign.label(variant)} alone: {', '.join(parts) or 'no figure'}"
+
+
+def _listed(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]

@@ -1,0 +1,158 @@
+"""A campaign's folder, read: typed frames of what was measured and of what follows from it.
+
+Columns (``n``, ``low``, ``high``: see harness.analysis.intervals; units stand in the names):
+
+``trials``
+    one row per attempt, in journal order: trial, kind, block, position, attempt, variant, workload, topology, target,
+    front, accelerator, level, outcome, valid, reasons (a tuple of words), counts (whether summaries use it: the latest
+    valid attempt of its block), and one column per metric of harness.units, NaN where it was not measured.
+``samples``
+    one row per answered request of the measured window of a trial that counts: trial, variant, level, task, status,
+    outcome, bytes, since_begin_s (of the intended time, since the window's begin), latency_ms, service_time_ms.
+``summaries``
+    variant, level, metric, n, median, low, high.
+``comparisons``
+    variant, baseline, level, metric, n (pairs), ratio, low, high, cliffs_delta, p_worse, noise_floor (a factor, NaN
+    without an A/A pair), verdict: ``worse``, ``better``, ``not resolved`` or ``no interval``. The second of an A/A pair
+    is compared with the first.
+``phases``
+    trial, variant, phase (named for what ends it), begin_s, end_s, duration_s; of the trials that count.
+``memory``
+    trial, variant, moment (idle, load), view, part, mib; of the trials that count. View ``pss`` adds up to the memory
+    figure; a VM's ``vmm`` is told apart into guest_ram, emulator_cache and the rest. View ``cgroup`` is by kind
+    (page_tables are part of kernel on cgroup v2), ``cgroup_total`` its sums, ``engine`` the daemons' growth, ``inside``
+    the guest's own, never to be compared with the others.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+from pydantic import ValidationError
+
+from harness.analysis import comparisons, frames
+from harness.analysis.answer import answer
+from harness.analysis.claims import ClaimResult, decide
+from harness.analysis.metrics import metrics_of
+from harness.analysis.selection import counted
+from harness.analysis.validity import judge_record
+from harness.clock import NS_PER_MS
+from harness.errors import StoreError
+from harness.spec.experiment import Experiment
+from harness.store.folder import CampaignFolder
+from harness.store.records import Manifest, NullFloor, TrialRecord
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What ``load`` gives. ``trials`` is ready; the other frames are computed once, when first asked for."""
+
+    folder: CampaignFolder
+    experiment: Experiment
+    null: NullFloor | None
+    records: tuple[TrialRecord, ...]
+    trials: pd.DataFrame
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.folder.manifest
+
+    @cached_property
+    def levels(self) -> tuple[str, ...]:
+        """The load levels with a measured attempt, from the lowest rate to the highest."""
+        rates: dict[str, float] = {}
+        for record in self.records:
+            if record.kind == "measured":
+                known = rates.get(record.level)
+                rates[record.level] = known or (record.load.target_rps if record.load is not None else 0.0)
+        return tuple(sorted(rates, key=lambda level: rates[level]))
+
+    @cached_property
+    def counted(self) -> pd.DataFrame:
+        """The rows of ``trials`` that count."""
+        return self.trials[self.trials["counts"]]
+
+    @cached_property
+    def counted_records(self) -> tuple[TrialRecord, ...]:
+        return tuple(record for record, counts in zip(self.records, self.trials["counts"], strict=True) if counts)
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        return frames.samples(self.counted_records, self.folder.samples)
+
+    @cached_property
+    def summaries(self) -> pd.DataFrame:
+        return comparisons.summaries(self.counted)
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        return comparisons.comparisons(self.counted, self.manifest.variants, self.experiment.baseline)
+
+    @cached_property
+    def phases(self) -> pd.DataFrame:
+        return frames.phases(self.counted_records)
+
+    @cached_property
+    def memory(self) -> pd.DataFrame:
+        return frames.memory(self.counted_records)
+
+    @cached_property
+    def claims(self) -> tuple[ClaimResult, ...]:
+        """The claims that Tare tests, with this campaign's evidence and verdict."""
+        return decide(self)
+
+    @cached_property
+    def answer(self) -> str:
+        """The experiment's question answered in one sentence, from the figures."""
+        return answer(self)
+
+    def accelerator(self, variant: str) -> str:
+        """What executed this variant's guest instructions: ``kvm``, ``tcg`` (emulated), or ``none``."""
+        found = [record.accelerator for record in self.records if record.variant.name == variant]
+        return next((name for name in found if name != "none"), "none")
+
+    def is_emulated(self, variant: str) -> bool:
+        return self.accelerator(variant) == "tcg"
+
+    def label(self, variant: str) -> str:
+        """The variant's name for a person, with ``(emulated)`` wherever its machine was."""
+        return f"{variant} (emulated)" if self.is_emulated(variant) else variant
+
+
+def load(path: str | Path) -> Campaign:
+    """Read the campaign in the folder ``path``, finished or not.
+
+    Raises StoreError if there is none, if another version of Tare wrote it, or if it is damaged.
+    """
+    folder = CampaignFolder.open(Path(path))
+    try:
+        # As JSON: the model is strict, and JSON has neither tuples nor whole numbers apart from fractions.
+        experiment = Experiment.model_validate_json(json.dumps(folder.manifest.experiment))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"]) or "experiment"
+        raise StoreError(
+            f"{folder.path / 'manifest.json'} holds no valid experiment: {where}: {problem['msg']}.",
+            "Restore the file, or run the experiment again.",
+        ) from error
+    records = tuple(folder.trials())
+    figures = [metrics_of(record, folder.samples(record)) for record in records]
+    reasons = [
+        judge_record(record, _p99_ns(values), experiment.validity)
+        for record, values in zip(records, figures, strict=True)
+    ]
+    trials = frames.trials(records, reasons, counted(records, reasons), figures)
+    return Campaign(folder, experiment, folder.null_floor(), records, trials)
+
+
+def _p99_ns(figures: dict[str, float]) -> int | None:
+    value = figures.get("latency_p99_ms")
+    return None if value is None else round(value * NS_PER_MS)

@@ -1,0 +1,122 @@
+"""``tare show``: the campaign's summary as tables for a terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from harness.analysis.intervals import Estimate
+from harness.analysis.wording import factor, figure
+from harness.units import METRICS
+
+if TYPE_CHECKING:
+    from harness.analysis.campaign import Campaign
+
+SHOWN = (
+    "startup_s",
+    "memory_mib",
+    "memory_load_mib",
+    "cpu_ms_per_request",
+    "latency_p50_ms",
+    "latency_p99_ms",
+    "achieved_rps",
+    "capacity_rps",
+    "footprint_mib",
+)
+"""Of all metrics, those that fit a terminal; ``tare show --json`` and the report hold the rest."""
+
+_STYLES = {"supported": "green", "refuted": "red", "not resolved": "yellow", "emulated only": "yellow"}
+
+
+def show_tables(campaign: Campaign) -> list[Table]:
+    """Claims, then the figures of each load level, then what does not count. Tables without rows are left out."""
+    tables = [_claims(campaign), *(_figures(campaign, level) for level in campaign.levels), _trials(campaign)]
+    tables += [_not_counted(campaign), _unavailable(campaign)]
+    return [table for table in tables if table.row_count]
+
+
+def _claims(campaign: Campaign) -> Table:
+    table = _table("Claims", "claim", "verdict", "evidence")
+    for result in campaign.claims:
+        table.add_row(
+            Text(result.claim), Text(result.verdict, style=_STYLES.get(result.verdict, "")), Text(result.evidence)
+        )
+    return table
+
+
+def _figures(campaign: Campaign, level: str) -> Table:
+    rows = campaign.summaries[campaign.summaries["level"] == level]
+    variants = [variant.name for variant in campaign.manifest.variants if variant.name in set(rows["variant"])]
+    labels = [Text(campaign.label(variant)) for variant in variants]
+    table = _table(f"Figures at {level} (95 % intervals; ratio to {campaign.experiment.baseline})", "figure")
+    for label in labels:
+        table.add_column(label)
+    for name in (metric for metric in SHOWN if metric in set(rows["metric"])):
+        table.add_row(Text(METRICS[name].title), *(_entry(campaign, variant, level, name) for variant in variants))
+    return table
+
+
+def _entry(campaign: Campaign, variant: str, level: str, metric: str) -> Text:
+    summary = _only(campaign, "summaries", variant, level, metric)
+    if summary is None:
+        return Text("-")
+    text = figure(METRICS[metric], _estimate(summary, "median"))
+    ratio = _only(campaign, "comparisons", variant, level, metric)
+    if ratio is not None:
+        text += f"\n{factor(_estimate(ratio, 'ratio'), str(ratio['verdict']))}"
+        text += "" if ratio["baseline"] == campaign.experiment.baseline else f" (to {ratio['baseline']})"
+    return Text(text)
+
+
+def _trials(campaign: Campaign) -> Table:
+    table = _table("Trials", "variant", "level", "tried", "valid", "attempts")
+    measured = campaign.trials[campaign.trials["kind"] == "measured"]
+    for variant in campaign.manifest.variants:
+        for level in campaign.levels:
+            mine = measured[(measured["variant"] == variant.name) & (measured["level"] == level)]
+            counts = (mine["block"].nunique(), int(mine["counts"].sum()), len(mine))
+            table.add_row(Text(campaign.label(variant.name)), Text(level), *(str(count) for count in counts))
+    return table
+
+
+def _not_counted(campaign: Campaign) -> Table:
+    table = _table("Invalid and failed attempts", "trial", "attempt", "what", "why")
+    for record, reasons in zip(campaign.records, campaign.trials["reasons"], strict=True):
+        if record.outcome == "failed":
+            what = record.failure.what if record.failure is not None else "unknown"
+            table.add_row(record.trial, str(record.attempt), "failed", Text(what))
+        elif reasons:
+            table.add_row(record.trial, str(record.attempt), "invalid", Text("; ".join(reasons)))
+    return table
+
+
+def _unavailable(campaign: Campaign) -> Table:
+    table = _table("Unavailable on this host", "target", "reason", "fix")
+    for entry in campaign.manifest.unavailable:
+        table.add_row(entry.target, Text(entry.reason), Text(entry.fix))
+    return table
+
+
+def _only(campaign: Campaign, which: str, variant: str, level: str, metric: str) -> dict[str, object] | None:
+    frame = campaign.summaries if which == "summaries" else campaign.comparisons
+    found = frame[(frame["variant"] == variant) & (frame["level"] == level) & (frame["metric"] == metric)]
+    rows = [{str(key): value for key, value in row.items()} for row in found.to_dict("records")]
+    return rows[0] if rows else None
+
+
+def _estimate(row: dict[str, object], point: str) -> Estimate:
+    def end(name: str) -> float | None:
+        value = row[name]
+        return None if not isinstance(value, float) or math.isnan(value) else value
+
+    return Estimate(end(point) or 0.0, end("low"), end("high"), int(str(row["n"])))
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", show_lines=False)
+    for column in columns:
+        table.add_column(column)
+    return table

@@ -1,0 +1,29 @@
+"""The report's charts. Each is a function of frames that returns a plotly figure; notebooks use them as well.
+
+A chart that would be empty raises NothingToDraw with a sentence that says why.
+"""
+
+from __future__ import annotations
+
+from reports.charts.compare import ratio_forest
+from reports.charts.latency import ecdf, percentile_curves
+from reports.charts.metrics import metric_dots
+from reports.charts.stacks import stacked_parts
+from reports.charts.startup import phase_ends, startup_phases, startup_timeline
+from reports.charts.style import NothingToDraw
+from reports.charts.views import views_dots
+from reports.labels import Look
+
+__all__ = [
+    "Look",
+    "NothingToDraw",
+    "ecdf",
+    "metric_dots",
+    "percentile_curves",
+    "phase_ends",
+    "ratio_forest",
+    "stacked_parts",
+    "startup_phases",
+    "startup_timeline",
+    "views_dots",
+]

@@ -1,0 +1,82 @@
+"""The report: one HTML file that holds everything it needs and asks the network for nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from harness.errors import StoreError
+from reports.blocks import inert
+from reports.charts.style import TEMPLATE
+from reports.labels import Look
+from reports.sections import all_sections
+
+if TYPE_CHECKING:
+    from harness.analysis import Campaign
+
+
+def render(campaign: Campaign) -> str:
+    """The report's HTML. Every text of the campaign is escaped; scripts and styles are inlined, each once."""
+    manifest = campaign.manifest
+    look = Look.of(campaign.trials, [variant.name for variant in manifest.variants])
+    environment = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        campaign=campaign,
+        manifest=manifest,
+        look=look,
+        question=campaign.experiment.question,
+        name=campaign.experiment.name,
+        baseline=campaign.experiment.baseline,
+        sections=all_sections(campaign, look),
+        template=inert(json.dumps(TEMPLATE.to_plotly_json())),
+        # Our own files, not the campaign's text.
+        css=Markup(_static("report.css")),
+        js=Markup(_static("report.js")),
+        plotly=Markup(get_plotlyjs()),
+    )
+
+
+def write_report(campaign: Campaign, path: Path) -> Path:
+    """Write the report to ``path``, whole or not at all; an older one is replaced. Returns ``path``.
+
+    Raises StoreError if it cannot be written.
+    """
+    text = render(campaign)
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
+            temporary = file.name
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise StoreError(
+            f"the report could not be written to {path}: {error.strerror or error}",
+            "give another file with -o, in a folder that you may write and that has room (about 6 MB)",
+        ) from error
+    return path
+
+
+def _static(name: str) -> str:
+    return resources.files("reports").joinpath("static", name).read_text(encoding="utf-8")

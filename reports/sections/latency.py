@@ -1,0 +1,95 @@
+"""The section on latency: curves, the instrument's own floor beside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reports import charts
+from reports.blocks import Block, Cell, Group, Heading, Section, Table, Text, draw
+from reports.charts.latency import arrivals, highest_percentile
+from reports.labels import Look
+from reports.tables import figures, findings
+
+if TYPE_CHECKING:
+    from harness.analysis import Campaign
+
+_SHOWN = (
+    "latency_p50_ms",
+    "latency_p90_ms",
+    "latency_p99_ms",
+    "latency_p999_ms",
+    "service_time_p50_ms",
+    "achieved_rps",
+)
+
+
+def latency(campaign: Campaign, look: Look) -> Section:
+    samples = arrivals(campaign.samples)
+    there = set(samples["level"].astype(str))
+    levels = [level for level in campaign.levels if level in there]
+    blocks: list[Block] = [
+        *findings(campaign, look, "latency_p50_ms", "latency_p99_ms"),
+        Text(
+            "Latency counts from the moment at which the schedule wanted a request sent, so a stalled service cannot "
+            "hide the requests that waited for it. A percentile is taken within each trial."
+        ),
+        figures(campaign, look, "Latency", _SHOWN),
+        floor_table(campaign),
+    ]
+    if not levels:
+        blocks.append(Text("No valid trial has latency samples, so there are no curves.", "empty"))
+    # Many levels share the file's room.
+    points = max(40, min(160, 640 // max(len(levels), 1)))
+    for level in levels:
+        own = samples[samples["level"] == level]
+        smallest = int(own.groupby("trial").size().min())
+        blocks.append(Heading(f"Load level {level}"))
+        blocks.append(
+            Group(
+                (
+                    draw(
+                        "Latency by percentile. Line: the median of the trials; band: the lowest to the highest trial. "
+                        f"A curve ends where the smallest trial has too few requests for the percentile (the smallest "
+                        f"here has {smallest:,}: {100 * highest_percentile(smallest):.4g} %). Drawn at {points} "
+                        "percentiles spaced evenly on the axis.",
+                        charts.percentile_curves,
+                        own,
+                        look,
+                        points=points,
+                    ),
+                    draw(
+                        "Share of requests answered within a time (ECDF), all valid trials together, to the slowest "
+                        f"request. Drawn at {2 * points} percentiles, half of them in the tail; the percentiles in "
+                        "the tables are from every sample.",
+                        charts.ecdf,
+                        own,
+                        look,
+                        points=2 * points,
+                    ),
+                )
+            )
+        )
+    return Section("latency", "Latency", tuple(blocks))
+
+
+def floor_table(campaign: Campaign) -> Table:
+    """What the instrument adds: the null service's figures."""
+    floor = campaign.null
+    values = (
+        []
+        if floor is None
+        else [
+            ("latency, median", f"{floor.latency_p50_ms:,.3f} ms", f"at {floor.rate_rps:,.0f} requests/s"),
+            ("latency, 99th percentile", f"{floor.latency_p99_ms:,.3f} ms", f"at {floor.rate_rps:,.0f} requests/s"),
+            ("service time, median", f"{floor.service_time_p50_ms:,.3f} ms", f"at {floor.rate_rps:,.0f} requests/s"),
+            ("send lag, 99th percentile", f"{floor.send_lag_p99_ms:,.3f} ms", "how late the generator sent"),
+            ("highest rate", f"{floor.highest_rate_rps:,.0f} requests/s", "the generator kept its schedule up to here"),
+        ]
+    )
+    return Table(
+        "The instrument itself: the generator against a null service, which answers at once. It is a part of every "
+        "latency here",
+        ("figure", "value", "note"),
+        tuple((Cell(name, "head"), Cell(value, "number"), Cell(note)) for name, value, note in values),
+        "The null service was not measured, so the generator's own share of these latencies is not known.",
+    )

@@ -1,0 +1,53 @@
+"""What sections share: the sentences on a metric, and the table of figures by variant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.units import METRICS
+from reports.blocks import Block, Cell, Table, Text
+from reports.frames import Range, rows
+from reports.labels import Look
+from reports.sentences import finding, interval_text
+
+if TYPE_CHECKING:
+    from harness.analysis import Campaign
+
+
+def findings(campaign: Campaign, look: Look, *names: str) -> list[Block]:
+    """The sentences on some metrics: their figures, and their ratios to the baseline."""
+    baseline = campaign.experiment.baseline
+    return [
+        Text(text, "finding")
+        for name in names
+        for text in finding(campaign.summaries, campaign.comparisons, name, baseline, look)
+    ]
+
+
+def figures(campaign: Campaign, look: Look, caption: str, names: Sequence[str]) -> Table:
+    """A row per metric and load level, a column per variant: median, and interval with the number of trials."""
+    frame = campaign.summaries
+    frame = frame[frame["metric"].isin(names) & frame["median"].notna()]
+    variants = look.present(frame)
+    by_key = {(str(row["metric"]), str(row["level"]), str(row["variant"])): row for row in rows(frame)}
+    listed = []
+    for name in names:
+        levels = list(dict.fromkeys(level for metric, level, _ in by_key if metric == name))
+        for level in levels:
+            where = f", {level}" if len(levels) > 1 else ""
+            head = Cell(f"{METRICS[name].title}{where}, {METRICS[name].unit}", "head")
+            listed.append((head, *(_figure(by_key.get((name, level, variant)), name) for variant in variants)))
+    columns = ("metric", *(look.label(variant) for variant in variants))
+    return Table(
+        f"{caption}: median (interval; number of trials)", columns, tuple(listed), "No valid trial measured it."
+    )
+
+
+def _figure(row: dict[str, Any] | None, name: str) -> Cell:
+    if row is None:
+        return Cell("not measured")
+    total = Range.of(row)
+    return Cell(
+        f"{total.median:,.{METRICS[name].digits}f} ({interval_text(total, METRICS[name])}; {total.n})", "figure"
+    )

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.labels import Look, clear, mix, plain, variant_label
+
+
+def trials(*rows: tuple[str, str]) -> pd.DataFrame:
+    return pd.DataFrame([("measured", name, accelerator) for name, accelerator in rows], columns=COLUMNS)
+
+
+COLUMNS = ["kind", "variant", "accelerator"]
+
+
+def test_an_emulated_machine_is_never_shown_without_saying_so() -> None:
+    assert variant_label("vm", "tcg") == "vm (emulated)"
+    assert variant_label("vm", "kvm") == "vm"
+    assert variant_label("process", "none") == "process"
+
+
+def test_a_variant_that_was_emulated_once_is_called_emulated() -> None:
+    look = Look.of(trials(("vm", "kvm"), ("vm", "tcg"), ("process", "none")))
+    assert look.label("vm") == "vm (emulated)"
+    assert look.label("process") == "process"
+
+
+def test_order_is_by_target_and_the_second_of_a_pair_follows_the_first() -> None:
+    look = Look.of(trials(("vm", "kvm"), ("swarm", "none"), ("process-aa", "none"), ("container", "none")), ["process"])
+    assert look.order == ("process", "process-aa", "container", "vm", "swarm")
+
+
+def test_known_targets_keep_their_colours_whatever_else_is_there() -> None:
+    few = Look.of(trials(("process", "none")))
+    many = Look.of(trials(("process", "none"), ("process-aa", "none"), ("container", "none"), ("vm", "tcg")))
+    assert few.colours["process"] == many.colours["process"]
+    assert len(set(many.colours.values())) == 4
+    assert len(set(many.symbols.values())) == 4
+
+
+def test_the_null_service_is_no_variant() -> None:
+    frame = pd.DataFrame([("null", "null", "none"), ("measured", "process", "none")], columns=COLUMNS)
+    assert Look.of(frame).order == ("process",)
+
+
+@given(st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=30, unique=True))
+def test_every_variant_has_a_look(names: list[str]) -> None:
+    look = Look.of(trials(*((name, "none") for name in names)))
+    assert set(look.order) == set(names)
+    assert set(look.colours) == set(look.symbols) == set(look.dashes) == set(look.labels) == set(names)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_colours_stand_out_on_white() -> None:
+    names = ["process", "container", "vm", *(f"other{i}" for i in range(6))]
+    look = Look.of(trials(*((name, "none") for name in names)))
+    for colour in look.colours.values():
+        assert 1.05 / (_luminance(colour) + 0.05) >= 3.0, colour
+
+
+@pytest.mark.parametrize(("white", "expected"), [(0.0, "#102030"), (1.0, "#ffffff"), (0.5, "#889098")])
+def test_mix(white: float, expected: str) -> None:
+    assert mix("#102030", white) == expected
+
+
+def test_clear() -> None:
+    assert clear("#102030", 0.2) == "rgba(16,32,48,0.2)"
+
+
+def test_markup_in_a_label_is_made_inert() -> None:
+    assert plain("<b>x</b> & y") == "&lt;b&gt;x&lt;/b&gt; &amp; y"
