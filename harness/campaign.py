@@ -1,0 +1,98 @@
+"""Runs a plan: the instrument's calibration, the load levels, then block after block, with a journal and a way back in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.errors import LoadError
+from harness.plan import Plan, PlannedTrial
+from harness.store.records import Levels, NullFloor, TrialRecord
+from harness.trial import Setting, run_attempt
+
+MAX_ATTEMPTS = 3
+"""An invalid or failed trial is tried again at the end of its block, at most twice (docs/method.md)."""
+
+
+class Observer(Protocol):
+    """Who is told how the campaign goes on."""
+
+    def calibrating(self) -> None: ...
+    def began(self, trial: PlannedTrial, attempt: int, left: Iterable[PlannedTrial]) -> None: ...
+    def ended(self, trial: PlannedTrial, record: TrialRecord) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """One execution of a plan. ``calibrate_null`` measures the instrument at a rate, once per campaign."""
+
+    plan: Plan
+    setting: Setting
+    observer: Observer
+    calibrate_null: Callable[[float], NullFloor]
+
+    def run(self) -> None:
+        """Run whatever the journal does not hold yet. Raises StoreError, or LoadError if no load level can be set."""
+        done = self.setting.folder.trials()
+        rates = self._levels(done)
+        if self.setting.folder.null_floor() is None:
+            self.observer.calibrating()
+            self.setting.folder.append(self.calibrate_null(max(rates.values())))
+        for block in self.plan.blocks:
+            trials = [trial for trial in self.plan.trials if trial.block == block and trial.kind == "measured"]
+            self._block(trials, rates, done)
+
+    def _levels(self, done: list[TrialRecord]) -> dict[str, float]:
+        """Arrivals per second for each load level; found by the calibration where they are shares of capacity."""
+        known = self.setting.folder.levels()
+        if known is not None:
+            return known.rates_rps
+        calibrations = [trial for trial in self.plan.trials if trial.kind == "calibration"]
+        self._block(calibrations, {}, done)
+        capacities = {
+            record.variant.name: record.capacity.rps
+            for record in self.setting.folder.trials()
+            if record.kind == "calibration" and record.capacity is not None and record.capacity.completed
+        }
+        if calibrations and not capacities:
+            failed = [record.failure for record in self.setting.folder.trials() if record.failure]
+            error = LoadError(
+                "No variant answered under load, so no load level can be set.",
+                "Look at the failures below, mend the first one, and run it again.",
+            )
+            for failure in failed[:1]:
+                error.add_note(f"{failure.what} {failure.remedy}\n{failure.logs}".rstrip())
+            raise error
+        slowest = min(capacities.values(), default=0.0)
+        rates = {level.name: level.value * slowest if level.is_share else level.value for level in self.plan.levels}
+        self.setting.folder.append(Levels(rates_rps=rates, capacities_rps=capacities))
+        return rates
+
+    def _block(self, trials: list[PlannedTrial], rates: dict[str, float], done: list[TrialRecord]) -> None:
+        waiting = [(trial, _attempts(trial, done) + 1) for trial in trials if not _settled(trial, done)]
+        while waiting:
+            again = []
+            for index, (trial, attempt) in enumerate(waiting):
+                left = [later for later, _ in (*waiting[index + 1 :], *again)]
+                self.observer.began(trial, attempt, (*left, *self._later_blocks(trial)))
+                rate = rates[trial.level.name] if trial.level else None
+                record = run_attempt(trial, attempt, rate, self.setting)
+                self.setting.folder.append(record)
+                self.observer.ended(trial, record)
+                if not record.valid and attempt < MAX_ATTEMPTS:
+                    again.append((trial, attempt + 1))
+            waiting = again
+
+    def _later_blocks(self, trial: PlannedTrial) -> list[PlannedTrial]:
+        return [later for later in self.plan.trials if later.block > trial.block]
+
+
+def _attempts(trial: PlannedTrial, done: list[TrialRecord]) -> int:
+    return sum(record.trial == trial.name for record in done)
+
+
+def _settled(trial: PlannedTrial, done: list[TrialRecord]) -> bool:
+    """Whether nothing more is to be done for a trial: it is valid, or was tried often enough."""
+    valid = any(record.trial == trial.name and record.valid for record in done)
+    return valid or _attempts(trial, done) >= MAX_ATTEMPTS

@@ -1,0 +1,37 @@
+"""Finds and removes what killed runs left behind: exactly ours, by the names that were fixed before anything was made."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from harness.host import cgroup
+from harness.host.paths import run_dir
+from harness.host.processes import end, marked
+from harness.lab import forwarding, namespace
+from harness.lab.bridged import LINK_PREFIX, links, remove_link
+from harness.targets.api import Leftover, Target
+from harness.targets.layers import mounts_below, unmount
+
+NAME_PREFIX = "tare-"
+"""Every instance, namespace, control group and folder of a run is named so before it exists."""
+
+
+def leftovers(targets: Sequence[Target], keep: frozenset[int] = frozenset()) -> list[Leftover]:
+    """Everything of ours that no living run owns, dependants first. ``keep``: processes that must not be touched."""
+    return [
+        *(Leftover("process", f"{pid} ({name})", partial(end, pid, since)) for pid, name, since in marked(keep)),
+        *(found for target in targets for found in target.leftovers(NAME_PREFIX)),
+        *(Leftover("mount", point, partial(unmount, Path(point))) for point in mounts_below(run_dir()) if point != str(run_dir())),
+        *(Leftover("namespace", name, partial(namespace.remove, name)) for name in namespace.names() if name.startswith(NAME_PREFIX)),
+        *(Leftover("link", name, partial(remove_link, name)) for name in links(LINK_PREFIX)),
+        *(Leftover("iptables rule", name, partial(forwarding.drop_rule, name)) for name in forwarding.bridges_with_rule(LINK_PREFIX)),
+        *(Leftover("control group", name, partial(cgroup.remove_leftover, name)) for name in cgroup.leftovers(NAME_PREFIX)),
+        *(Leftover("folder", str(folder), partial(shutil.rmtree, folder, ignore_errors=True)) for folder in _folders()),
+    ]
+
+
+def _folders() -> list[Path]:
+    return sorted(folder for folder in run_dir().iterdir() if folder.is_dir() and folder.name.startswith(NAME_PREFIX))
