@@ -1,4 +1,4 @@
-"""Runs a plan: the instrument's calibration, the load levels, then block after block, with a journal and a way back in."""
+"""Runs a plan: the load levels, the instrument's floor, then block after block, with a journal and a way back in."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ class Campaign:
         return rates
 
     def _block(self, trials: list[PlannedTrial], rates: dict[str, float], done: list[TrialRecord]) -> None:
-        waiting = [(trial, _attempts(trial, done) + 1) for trial in trials if not _settled(trial, done)]
+        waiting = [(trial, _attempts(trial, done) + 1) for trial in trials if not settled(trial, done)]
         while waiting:
-            again = []
+            again: list[tuple[PlannedTrial, int]] = []
             for index, (trial, attempt) in enumerate(waiting):
                 left = [later for later, _ in (*waiting[index + 1 :], *again)]
                 self.observer.began(trial, attempt, (*left, *self._later_blocks(trial)))
@@ -92,7 +92,7 @@ def _attempts(trial: PlannedTrial, done: list[TrialRecord]) -> int:
     return sum(record.trial == trial.name for record in done)
 
 
-def _settled(trial: PlannedTrial, done: list[TrialRecord]) -> bool:
+def settled(trial: PlannedTrial, done: list[TrialRecord]) -> bool:
     """Whether nothing more is to be done for a trial: it is valid, or was tried often enough."""
     valid = any(record.trial == trial.name and record.valid for record in done)
     return valid or _attempts(trial, done) >= MAX_ATTEMPTS

@@ -13,7 +13,10 @@ from harness.host.paths import run_dir
 
 @contextmanager
 def host_lock(purpose: str) -> Iterator[None]:
-    """Hold the host for ``purpose``. Raises Unavailable, naming who holds it. The kernel frees it when its holder dies."""
+    """Hold the host for ``purpose``; the kernel frees it when its holder dies.
+
+    Raises Unavailable, naming who holds it.
+    """
     path = run_dir() / "lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -22,7 +25,8 @@ def host_lock(purpose: str) -> Iterator[None]:
         except BlockingIOError:
             holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip()
             raise Unavailable(
-                f"Another run holds this host: {holder or 'unknown'}.", "Wait until it has ended: two campaigns would measure each other."
+                f"Another run holds this host: {holder or 'unknown'}.",
+                "Wait until it has ended: two campaigns would measure each other.",
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{purpose} (pid {os.getpid()})".encode(), 0)

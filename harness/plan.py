@@ -1,7 +1,7 @@
 """The ordered trials of an experiment: pure, and the same for the same experiment and seed.
 
-Every block holds every cell once, in an order of its own (random interleaved trials: Abedi & Brecht, ICPE 2017). A trial
-that turns out invalid is tried again at the end of its block; that is the campaign's business, not the plan's.
+Every block holds every cell once, in an order of its own (random interleaved trials: Abedi & Brecht, ICPE 2017). A
+trial that turns out invalid is tried again at the end of its block; that is the campaign's business, not the plan's.
 """
 
 from __future__ import annotations
@@ -64,13 +64,11 @@ class Plan:
         return tuple(sorted({trial.block for trial in self.trials}))
 
 
-def variants(experiment: Experiment, usable: Sequence[str] | None = None) -> tuple[Variant, ...]:
-    """The experiment's variants, on those of its targets that are ``usable`` (all of them by default)."""
+def variants(experiment: Experiment) -> tuple[Variant, ...]:
+    """The experiment's variants, in the order of its targets, the second of an A/A pair right after the first."""
     workload = experiment.workload
     found = []
     for target in experiment.matrix.targets:
-        if usable is not None and target not in usable:
-            continue
         found.append(Variant(target, workload, target))
         if target == experiment.matrix.aa:
             found.append(Variant(target + AA_SUFFIX, workload, target, aa=True))
@@ -85,14 +83,14 @@ def levels(experiment: Experiment) -> tuple[LoadLevel, ...]:
     return (*absolute, *relative)
 
 
-def plan(experiment: Experiment, usable: Sequence[str] | None = None) -> Plan:
-    """The trials of ``experiment`` on the ``usable`` targets. No I/O."""
-    chosen = variants(experiment, usable)
+def plan(experiment: Experiment, only: Sequence[Variant] | None = None) -> Plan:
+    """The trials of ``experiment``, or of ``only`` some of its variants. No I/O."""
+    chosen = variants(experiment) if only is None else tuple(only)
     grades = levels(experiment)
     source = random.Random(experiment.seed)
     trials: list[PlannedTrial] = []
     if any(level.is_share for level in grades):
-        order = [variant for variant in chosen if not variant.aa]
+        order = [variant for variant in chosen if not variant.aa] or list(chosen)
         source.shuffle(order)
         trials += [
             PlannedTrial(f"calibrate-{variant.name}", "calibration", CALIBRATION_BLOCK, position, variant, None)

@@ -1,9 +1,9 @@
-"""Finds and removes what killed runs left behind: exactly ours, by the names that were fixed before anything was made."""
+"""Finds and removes what killed runs left behind: exactly ours, by names that were fixed before anything was made."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,13 +24,29 @@ def leftovers(targets: Sequence[Target], keep: frozenset[int] = frozenset()) -> 
     return [
         *(Leftover("process", f"{pid} ({name})", partial(end, pid, since)) for pid, name, since in marked(keep)),
         *(found for target in targets for found in target.leftovers(NAME_PREFIX)),
-        *(Leftover("mount", point, partial(unmount, Path(point))) for point in mounts_below(run_dir()) if point != str(run_dir())),
-        *(Leftover("namespace", name, partial(namespace.remove, name)) for name in namespace.names() if name.startswith(NAME_PREFIX)),
+        *(Leftover("mount", point, partial(unmount, Path(point))) for point in _mounts()),
+        *(Leftover("namespace", name, partial(namespace.remove, name)) for name in _ours(namespace.names())),
         *(Leftover("link", name, partial(remove_link, name)) for name in links(LINK_PREFIX)),
-        *(Leftover("iptables rule", name, partial(forwarding.drop_rule, name)) for name in forwarding.bridges_with_rule(LINK_PREFIX)),
-        *(Leftover("control group", name, partial(cgroup.remove_leftover, name)) for name in cgroup.leftovers(NAME_PREFIX)),
+        *(Leftover("iptables rule", name, partial(forwarding.drop_rule, name)) for name in _bridges_with_rule()),
+        *(Leftover("control group", name, partial(cgroup.remove_leftover, name)) for name in _control_groups()),
         *(Leftover("folder", str(folder), partial(shutil.rmtree, folder, ignore_errors=True)) for folder in _folders()),
     ]
+
+
+def _ours(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.startswith(NAME_PREFIX)]
+
+
+def _mounts() -> list[str]:
+    return [point for point in mounts_below(run_dir()) if point != str(run_dir())]
+
+
+def _bridges_with_rule() -> list[str]:
+    return forwarding.bridges_with_rule(LINK_PREFIX)
+
+
+def _control_groups() -> list[str]:
+    return cgroup.leftovers(NAME_PREFIX)
 
 
 def _folders() -> list[Path]:

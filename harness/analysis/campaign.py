@@ -26,13 +26,11 @@ Columns (``n``, ``low``, ``high``: see harness.analysis.intervals; units stand i
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
-from pydantic import ValidationError
 
 from harness.analysis import comparisons, frames
 from harness.analysis.answer import answer
@@ -41,7 +39,6 @@ from harness.analysis.metrics import metrics_of
 from harness.analysis.selection import counted
 from harness.analysis.validity import judge_record
 from harness.clock import NS_PER_MS
-from harness.errors import StoreError
 from harness.spec.experiment import Experiment
 from harness.store.folder import CampaignFolder
 from harness.store.records import Manifest, NullFloor, TrialRecord
@@ -133,16 +130,7 @@ def load(path: str | Path) -> Campaign:
     Raises StoreError if there is none, if another version of Tare wrote it, or if it is damaged.
     """
     folder = CampaignFolder.open(Path(path))
-    try:
-        # As JSON: the model is strict, and JSON has neither tuples nor whole numbers apart from fractions.
-        experiment = Experiment.model_validate_json(json.dumps(folder.manifest.experiment))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"]) or "experiment"
-        raise StoreError(
-            f"{folder.path / 'manifest.json'} holds no valid experiment: {where}: {problem['msg']}.",
-            "Restore the file, or run the experiment again.",
-        ) from error
+    experiment = folder.experiment()
     records = tuple(folder.trials())
     figures = [metrics_of(record, folder.samples(record)) for record in records]
     reasons = [

@@ -1,7 +1,1 @@
-"""The command line: parse, call, print."""
-
-from __future__ import annotations
-
-from harness.cli.main import main
-
-__all__ = ["main"]
+"""The command line: parse, call, print. ``harness.cli.main`` is its door."""

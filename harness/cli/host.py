@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness import sweep as sweeping
-from harness.errors import ExitCode, TareError
+from harness.clock import NS_PER_S, now_ns
+from harness.errors import ExitCode, TareError, Unavailable
 from harness.host import accelerator, checks, facts, provision
 from harness.lock import host_lock
 from harness.targets.registry import TARGETS
@@ -55,27 +56,34 @@ def doctor(as_json: bool) -> int:
 @click.command(name="provision")
 @click.option("--yes", is_flag=True, help="Do it without asking.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option("--for-tests", is_flag=True, help="Also install what only the tests need: a browser.")
 @click.option("--stop-engines", is_flag=True, help="Stop the engine daemons that Tare started, and nothing else.")
-def provision_command(yes: bool, dry_run: bool, stop_engines: bool) -> int:
+def provision_command(yes: bool, dry_run: bool, for_tests: bool, stop_engines: bool) -> int:
     """Install what is missing through the system's package manager and start the engines."""
-    console = Console()
+    console = Console(soft_wrap=True)
     if stop_engines:
         for name in provision.stop_engines():
             console.print(f"stopped {name}")
         return ExitCode.OK
-    steps = provision.plan(facts.collect())
+    steps = provision.plan(facts.collect(), for_tests=for_tests)
     if not steps:
         console.print("Nothing to do: this host has what Tare needs.")
         return ExitCode.OK
     for number, step in enumerate(steps, start=1):
-        console.print(f"{number}. {escape(step.title)}: {escape(step.why)}\n   {escape(step.command)}", soft_wrap=True)
+        console.print(f"{number}. {escape(step.title)}: {escape(step.why)}\n   {escape(step.command)}")
     if dry_run:
         return ExitCode.OK
     if not yes:
         click.confirm("Change this machine so?", abort=True)
-    for step in steps:
-        console.print(f"… {escape(step.title)}")
+    for number, step in enumerate(steps, start=1):
+        console.print(f"[{number}/{len(steps)}] {step.title} …", markup=False)
+        begin_ns = now_ns()
         step.run()
+        console.print(f"    done in {(now_ns() - begin_ns) / NS_PER_S:.1f} s", markup=False)
+    left = provision.plan(facts.collect(), for_tests=for_tests)
+    if left:
+        titles = ", ".join(step.title for step in left)
+        raise Unavailable(f"every step was done, and this host still needs: {titles}", "see why: tare doctor")
     console.print("Done. What can be measured here: tare doctor")
     return ExitCode.OK
 

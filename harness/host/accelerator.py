@@ -18,6 +18,7 @@ from typing import Literal
 
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import TareError
+from harness.host import kvm_device
 from harness.host.guest_initrd import USER_SPACE
 from harness.host.guest_kernel import GuestKernel, guest_kernel_if_built
 from harness.host.paths import cache_dir
@@ -26,7 +27,6 @@ QEMU = "qemu-system-x86_64"
 LIMIT_S = 10
 """A kernel that works needs about a second."""
 
-_KVM = Path("/dev/kvm")
 _KEY = "key"
 
 
@@ -62,9 +62,9 @@ def cached() -> Accelerator | None:
 def _probe(force: bool) -> Accelerator:
     if shutil.which(QEMU) is None:
         return Accelerator("none", "QEMU is not installed; tare provision installs it", False)
-    if not _KVM.exists():
+    if not kvm_device.DEVICE.exists():
         return Accelerator("tcg", "this host has no /dev/kvm", True)
-    if not os.access(_KVM, os.R_OK | os.W_OK):
+    if not os.access(kvm_device.DEVICE, os.R_OK | os.W_OK):
         return Accelerator("tcg", "this user may not open /dev/kvm", False)
     kernel = guest_kernel_if_built()
     if kernel is None:
@@ -86,9 +86,10 @@ def _boot(kernel: GuestKernel) -> Accelerator:
         *("-append", "console=ttyS0 earlyprintk=ttyS0,115200 panic=-1 loglevel=4"),
     ]
     begin_ns = now_ns()
-    with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as qemu, selectors.DefaultSelector() as selector:
+    with (
+        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as qemu,
+        selectors.DefaultSelector() as selector,
+    ):
         assert qemu.stdout is not None
         try:
             selector.register(qemu.stdout, selectors.EVENT_READ)

@@ -48,7 +48,14 @@ def fetch_lists_if_empty() -> bool:
 
 
 def _run(command: Sequence[str], remedy: str) -> None:
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l", "LC_ALL": "C.UTF-8"}
+    environment = {
+        **os.environ,
+        # dpkg refuses to work without the sbin folders, which the PATH of `su` and of some CI systems lacks.
+        "PATH": os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin")),
+        "DEBIAN_FRONTEND": "noninteractive",
+        "NEEDRESTART_MODE": "l",
+        "LC_ALL": "C.UTF-8",
+    }
     what = f"{' '.join(command[:2])} failed"
     try:
         done = subprocess.run(

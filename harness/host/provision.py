@@ -1,4 +1,4 @@
-"""Makes a host ready: installs what is missing, starts the engines, fetches the guest kernel, tries KVM."""
+"""Makes a host ready: installs what is missing, opens KVM to QEMU, starts the engines, fetches the guest kernel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.errors import BuildError, Unavailable
-from harness.host import accelerator, apt, daemons, guest_kernel
+from harness.host import accelerator, apt, daemons, guest_kernel, kvm_device
 from harness.host.engines import docker_engine, libvirt_engine
 from harness.host.facts import HostFacts
 from harness.host.packages import Need, missing
@@ -21,7 +21,6 @@ from harness.host.packages import Need, missing
 LIBVIRT_REQUIREMENT = "libvirt-python>=9.0"
 """As the ``vm`` extra of this package says, which a test compares."""
 
-_KVM = Path("/dev/kvm")
 _BUILD_LIMIT_S = 600
 _LOG_LINES = 15
 
@@ -53,6 +52,9 @@ def plan(facts: HostFacts, *, for_tests: bool = False) -> list[Step]:
         install = partial(install_python_package, LIBVIRT_REQUIREMENT)
         command = " ".join(installer(LIBVIRT_REQUIREMENT))
         steps.append(Step("Build libvirt-python", "the vm target talks to libvirt with it", command, False, install))
+    if kvm_device.needs_permission():
+        why = "QEMU's user may not open the device, so libvirt would examine QEMU for a minute before each machine"
+        steps.append(Step("Open KVM to QEMU", why, kvm_device.FIX, True, kvm_device.permit))
     if facts.docker.version is None:
         steps.append(_engine(facts, "Docker", (daemons.DOCKER,), ("docker",)))
     if facts.libvirt.version is None:
@@ -63,7 +65,7 @@ def plan(facts: HostFacts, *, for_tests: bool = False) -> list[Step]:
         command = "apt-get download linux-image-cloud-amd64 busybox-static"
         why = "virtual machines boot Debian's own kernel; it is not installed on this host"
         steps.append(Step("Fetch the guest kernel", why, command, False, _fetch_kernel))
-    if _KVM.exists() and (kernel is None or accelerator.cached() is None):
+    if kvm_device.DEVICE.exists() and (kernel is None or accelerator.cached() is None):
         why = "only a kernel that reaches user space proves KVM; else virtual machines are emulated"
         steps.append(Step("Try KVM", why, "tare doctor", False, _try_kvm))
     return [_guarded(step) for step in steps]

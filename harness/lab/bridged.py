@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv4Network
@@ -105,12 +106,15 @@ class BridgedLab:
 
     def _make_client(self, stack: ExitStack, network: IPv4Network) -> None:
         client = f"{self.prefix}-client"
+        interface = f"{LINK_PREFIX}{self.tag}-cl"
         stack.callback(namespace.remove, client)
+        # The kernel ends a namespace some time after it was removed, and its links with it.
+        stack.callback(remove_link, interface)
         namespace.create(client)
         namespace.join_bridge(
             client,
             bridge=self.bridge,
-            interface=f"{LINK_PREFIX}{self.tag}-cl",
+            interface=interface,
             ip=network.network_address + _CLIENT_HOST,
             prefixlen=network.prefixlen,
             mac=_mac(_CLIENT_HOST),
@@ -141,10 +145,14 @@ Lab = BridgedLab | LoopbackLab
 
 
 def remove_link(name: str) -> None:
-    """Remove a link of that name; nothing happens if there is none."""
+    """Remove a link of that name; nothing happens if there is none, or if it goes meanwhile."""
     with IPRoute() as route:
         for index in route.link_lookup(ifname=name):
-            route.link("del", index=index)
+            try:
+                route.link("del", index=index)
+            except NetlinkError as error:
+                if error.code != errno.ENODEV:
+                    raise
 
 
 def links(prefix: str) -> list[str]:

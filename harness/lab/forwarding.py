@@ -1,7 +1,7 @@
 """The lab's own accept rule: hosts on one bridge must reach each other where bridged packets pass through iptables.
 
-A Docker host has ``bridge-nf-call-iptables`` = 1 and a DROP policy on FORWARD. Traffic that stays on the lab's bridge is
-accepted, nothing else is, and the rule goes when the lab goes.
+A Docker host has ``bridge-nf-call-iptables`` = 1 and a DROP policy on FORWARD. Traffic that stays on the lab's bridge
+is accepted, nothing else is, and the rule goes when the lab goes.
 """
 
 from __future__ import annotations
@@ -51,5 +51,6 @@ def _iptables(*words: str) -> str:
         raise Unavailable("iptables is not installed.", "tare provision") from error
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         detail = (getattr(error, "stderr", "") or str(error)).strip()
-        raise DeployError(f"`{' '.join(command)}` failed: {detail}.", "Check that this user may change iptables.") from error
+        what = f"`{' '.join(command)}` failed: {detail}."
+        raise DeployError(what, "Check that this user may change iptables.") from error
     return done.stdout

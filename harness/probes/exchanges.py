@@ -1,7 +1,7 @@
 """The workload's fixed exchanges: what each target answers to the same requests (claim *portability*).
 
-``python -m harness.probes.exchanges`` is the child that sends them from the client's namespace: standard library only, JSON
-in, JSON out.
+``python -m harness.probes.exchanges`` is the child that sends them from the client's namespace: standard library only,
+JSON in, JSON out.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from harness.errors import LoadError
 _TIMEOUT_S = 20
 
 
-def ask(
-    ip: str, port: int, exchanges: Sequence[tuple[str, str, str]], netns: str | None
-) -> dict[str, tuple[int, str]]:
+def ask(ip: str, port: int, exchanges: Sequence[tuple[str, str, str]], netns: str | None) -> dict[str, tuple[int, str]]:
     """Send each (method, path, body) once. ``"METHOD path"`` to the status and the body's ``sha256:<hex>``.
 
     Raises LoadError if one of them gets no answer.
@@ -42,7 +40,8 @@ def ask(
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
     except subprocess.TimeoutExpired as error:
-        raise LoadError(f"The workload's exchanges took more than {limit} s.", "Look at the instance's logs.") from error
+        what = f"The workload's exchanges took more than {limit} s."
+        raise LoadError(what, "Look at the instance's logs.") from error
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise LoadError(f"One of the workload's exchanges got no answer: {last}.", "Look at the instance's logs.")

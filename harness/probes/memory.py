@@ -25,7 +25,7 @@ _COMM_LENGTH = 15
 def read_memory(instance: Instance, engine_before: dict[str, int], proc: Path = _PROC) -> MemoryView:
     """The ledger now, in bytes. ``engine_before`` is what ``engine_memory`` said before the launch.
 
-    A process that ends while it is read counts for nothing. Only a guest is asked for its own view. Raises Unavailable
+    A process that ends while it is read counts for nothing. Raises Unavailable
     where this user may not read a process, and DeployError if the instance's control group is gone.
     """
     group = instance.cgroup
@@ -33,23 +33,22 @@ def read_memory(instance: Instance, engine_before: dict[str, int], proc: Path = 
     pss: dict[str, int] = defaultdict(int)
     guest_ram: int | None = None
     emulator_cache: int | None = None
-    processes = list(instance.processes())
-    for process in processes:
+    for process in instance.processes():
         pss[process.role] += pss_bytes(process.pid, proc) or 0
         if process.role == "vmm" and (parts := qemu_memory.parts(process.pid, proc)) is not None:
             guest_ram = (guest_ram or 0) + parts.guest_ram
             if instance.accelerator == "tcg":
                 emulator_cache = (emulator_cache or 0) + parts.translation_cache
     now = engine_memory(engine_before, proc)
-    inside = instance.inside() if any(process.role == "vmm" for process in processes) else None
+    guest = instance.guest_memory()
     return MemoryView(
         pss=dict(pss),
         cgroup=charged,
         engine_growth={name: now[name] - before for name, before in engine_before.items()},
         guest_ram_touched=guest_ram,
         emulator_cache=emulator_cache,
-        inside_total=inside.memory_total if inside else None,
-        inside_available=inside.memory_available if inside else None,
+        inside_total=guest.total if guest else None,
+        inside_available=guest.available if guest else None,
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from harness.spec.base import Name, Rate, Seconds, SecondsOrZero, Share, SpecModel
 from harness.spec.service import Limits, ServiceSpec
@@ -21,7 +23,7 @@ class Matrix(SpecModel):
     @model_validator(mode="after")
     def _consistent(self) -> Matrix:
         if len(set(self.targets)) != len(self.targets):
-            raise ValueError("a target is named twice; for an A/A pair set aa = \"<target>\"")
+            raise ValueError('a target is named twice; for an A/A pair set aa = "<target>"')
         if self.aa is not None and self.aa not in self.targets:
             raise ValueError(f"aa = {self.aa!r} is not one of the targets")
         return self
@@ -94,6 +96,17 @@ class Experiment(SpecModel):
         if self.image is None and self.service is not None:
             raise ValueError("[service] belongs to an image workload; a folder's is in its workload.toml")
         return self
+
+    @classmethod
+    def of_stored(cls, data: Mapping[str, object]) -> Self:
+        """The experiment whose plain data (``model_dump(mode="json")``) is ``data``. Raises ValueError, in one line."""
+        try:
+            # As JSON: the model is strict, and JSON has neither tuples nor whole numbers apart from fractions.
+            return cls.model_validate_json(json.dumps(data))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            where = ".".join(str(part) for part in problem["loc"]) or "experiment"
+            raise ValueError(f"{where}: {problem['msg']}") from error
 
     @property
     def image(self) -> str | None:

@@ -37,6 +37,11 @@ def read_experiment(path: Path, *, quick: bool = False, overrides: Mapping[str, 
     return base
 
 
+def experiment_of(where: str, data: Mapping[str, Any]) -> Experiment:
+    """The experiment of that plain data; mistakes are said to be in ``where``. Raises SpecError."""
+    return _validated(where, Experiment, data)
+
+
 def read_workload(folder: Path) -> Workload:
     """The workload of that folder. Raises SpecError if there is none or it is wrong."""
     file = folder / "workload.toml"
@@ -44,7 +49,7 @@ def read_workload(folder: Path) -> Workload:
         known = sorted(found.parent.name for found in folder.parent.glob("*/workload.toml"))
         raise SpecError(
             f"There is no workload {folder.name!r}: {file} does not exist.",
-            f"Name one of: {', '.join(known) or '(none found)'}; or a local image as \"image:NAME\".",
+            f'Name one of: {", ".join(known) or "(none found)"}; or a local image as "image:NAME".',
         )
     workload = _validated(file, Workload, _toml(file))
     if workload.name != folder.name:
@@ -66,7 +71,8 @@ def _must_stay_inside(file: Path, folder: Path, key: str, relative: str) -> None
     if not target.exists():
         raise SpecError(f"{file}: {key} = {relative!r} does not exist.", f"Create {target}, or correct the key.")
     if not target.resolve().is_relative_to(folder.resolve()):
-        raise SpecError(f"{file}: {key} = {relative!r} leads out of the workload's folder.", "Keep it inside, without links out.")
+        what = f"{file}: {key} = {relative!r} leads out of the workload's folder."
+        raise SpecError(what, "Keep it inside, without links out.")
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -99,7 +105,7 @@ def _one_kind_of_rate(load: dict[str, Any], over: Mapping[str, Any]) -> None:
             load.pop(other, None)
 
 
-def _validated(path: Path, model: type[Model], data: Mapping[str, Any], below: str = "") -> Model:
+def _validated(path: Path | str, model: type[Model], data: Mapping[str, Any], below: str = "") -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:

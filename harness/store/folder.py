@@ -18,10 +18,12 @@ import pandas as pd
 from pydantic import ValidationError
 
 from harness.errors import StoreError
+from harness.spec.experiment import Experiment
 from harness.store import samples as sample_files
 from harness.store.records import SCHEMA, Levels, Manifest, NullFloor, Record, TrialRecord
 
 _EVENTS: dict[str, type[Record]] = {"trial": TrialRecord, "null": NullFloor, "levels": Levels}
+_RESTORE = "Restore the file, or run the experiment again."
 
 
 class CampaignFolder:
@@ -51,9 +53,10 @@ class CampaignFolder:
         try:
             data = json.loads(file.read_text("utf-8"))
         except FileNotFoundError as error:
-            raise StoreError(f"{path} holds no campaign (no manifest.json).", "Name a folder that `tare run` printed.") from error
+            what = f"{path} holds no campaign (no manifest.json)."
+            raise StoreError(what, "Name a folder that `tare run` printed.") from error
         except (OSError, ValueError) as error:
-            raise StoreError(f"{file} cannot be read: {error}.", "Restore the file, or run the experiment again.") from error
+            raise StoreError(f"{file} cannot be read: {error}.", _RESTORE) from error
         written_by = data.get("schema_version") if isinstance(data, dict) else None
         if written_by != SCHEMA:
             raise StoreError(
@@ -63,7 +66,17 @@ class CampaignFolder:
         try:
             return cls(path, Manifest.model_validate(data))
         except ValidationError as error:
-            raise StoreError(f"{file} is not a manifest: {_first(error)}.", "Restore the file, or run the experiment again.") from error
+            raise StoreError(f"{file} is not a manifest: {_first(error)}.", _RESTORE) from error
+
+    def experiment(self) -> Experiment:
+        """The experiment as it was run. Raises StoreError if the manifest holds no valid one."""
+        try:
+            return Experiment.of_stored(self.manifest.experiment)
+        except ValueError as error:
+            raise StoreError(
+                f"{self.path / 'manifest.json'} holds no valid experiment: {error}.",
+                "Restore the file, or run the experiment again.",
+            ) from error
 
     def append(self, event: TrialRecord | NullFloor | Levels) -> None:
         """Add one line to the journal, durably. Raises StoreError if the disk refuses."""
@@ -143,7 +156,7 @@ class CampaignFolder:
                 entry = json.loads(line)
                 yield _EVENTS[entry["event"]].model_validate(entry["data"])
             except (ValueError, KeyError, TypeError) as error:
-                raise StoreError(f"{journal}, line {number} is damaged.", "Restore the file, or run the experiment again.") from error
+                raise StoreError(f"{journal}, line {number} is damaged.", _RESTORE) from error
 
 
 def newest(results: Path) -> Path:
@@ -165,7 +178,7 @@ def _write_durably(path: Path, text: str) -> None:
 
 def _cannot_write(path: Path, error: OSError) -> StoreError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    remedy = "Free some disk space, then: tare run --resume " + str(path) if full else "Choose a writable folder with --out."
+    remedy = f"Free some disk space, then: tare run --resume {path}" if full else "Choose a writable folder with --out."
     return StoreError(f"Cannot write to {path}: {error.strerror or error}.", remedy)
 
 

@@ -267,3 +267,8 @@ class Manifest(Record):
     unavailable: tuple[UnavailableTarget, ...] = ()
     prepare_s: dict[str, float] = Field(default_factory=dict)
     """Seconds that the untimed preparation took, by target: outside every figure, and reported apart."""
+
+    @property
+    def tag(self) -> str:
+        """The last, random part of the campaign's name: what the names of everything it makes begin with."""
+        return self.campaign.rpartition("-")[2]

@@ -1,8 +1,8 @@
 """Raw requests as Parquet, one file per attempt.
 
-Columns: ``intended_ns``, ``sent_ns``, ``done_ns`` (int64, points of the host's monotonic clock; 0 where it never came to
-that); ``phase`` (warmup, measured, tail, capacity); ``outcome`` (ok, dropped, error, unexpected); ``status`` (HTTP, 0 for
-none); ``task`` (the name that the workload's locustfile gives the request); ``bytes`` (of the response's body).
+Columns: ``intended_ns``, ``sent_ns``, ``done_ns`` (int64, points of the host's monotonic clock; 0 where it never came
+to that); ``phase`` (warmup, measured, tail, capacity); ``outcome`` (ok, dropped, error, unexpected); ``status`` (HTTP,
+0 for none); ``task`` (the name that the workload's locustfile gives the request); ``bytes`` (of the response's body).
 """
 
 from __future__ import annotations

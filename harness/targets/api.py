@@ -79,6 +79,14 @@ class InsideView:
 
 
 @dataclass(frozen=True, slots=True)
+class GuestMemory:
+    """Memory in bytes as a guest's own kernel counts it (/proc/meminfo: MemTotal, MemAvailable)."""
+
+    total: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
 class Footprint:
     """What the packaging occupies on disk, in bytes by part (``image``, ``guest disk``, ``workload disk``, …)."""
 
@@ -131,6 +139,10 @@ class Instance(ABC):
     def inside(self) -> InsideView:
         """What can be seen from inside, now."""
 
+    def guest_memory(self) -> GuestMemory | None:
+        """What the guest's kernel says of its memory now, asked quickly; None where the kernel is the host's."""
+        return None
+
     @abstractmethod
     def stop(self) -> None:
         """Stop it and remove everything made for it. Idempotent. Raises DeployError if anything of it survives."""
@@ -153,6 +165,9 @@ class Target(ABC):
 
     engine_processes: Sequence[str] = ()
     """Names of the daemons that carry this target's instances; their growth is a line of its own in the ledger."""
+
+    takes_embedded: bool = False
+    """Whether it can run an artifact that has no root file system of its own (``Artifact.embedded``)."""
 
     @abstractmethod
     def available(self, host: HostFacts) -> Availability:

@@ -2,7 +2,8 @@
 
 As root: chroot into an overlay over the unpacked tree (so that nothing a run writes reaches the artifact), its own control
 group for the limits, and a network namespace so that it is reached over the lab's bridge like every other variant. All of
-that is staged before t0; what is timed is what a bare process costs: a fork and an exec by a small resident parent.
+that is staged before t0, and the service is born in it; what is timed is what a bare process costs: a fork and an exec by
+a small resident parent. That parent is in none of it: the control group holds the service and its descendants alone.
 Without root: the app tree on this host's interpreter, over loopback, its limits not enforced.
 """
 
@@ -32,7 +33,7 @@ from harness.targets.api import (
     Target,
 )
 from harness.targets.layers import packaged_tree
-from harness.targets.spawning import Spawner, command, session
+from harness.targets.spawning import Spawner, command, session, session_has_ended
 from harness.targets.staging import disk_usage, embedded_stage, rooted_stage
 
 
@@ -41,6 +42,7 @@ class ProcessTarget(Target):
 
     name = "process"
     summary = "a process of this host, in the artifact's own root directory"
+    takes_embedded = True
 
     def available(self, host: HostFacts) -> Availability:
         if host.root and not host.cgroup_writable:
@@ -122,5 +124,5 @@ class ProcessInstance(Instance):
     def stop(self) -> None:
         self._spawner.close()
         self._stack.close()
-        if session(self._pid):
+        if not session_has_ended(self._pid):
             raise DeployError(f"Processes of {self.address.prefix} survived their end.", "Look at them: ps -ef; then: tare sweep")

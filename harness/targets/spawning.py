@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from harness.clock import NS_PER_S, now_ns
 from harness.errors import DeployError
 
 _ANSWER_LIMIT_S = 10
+_END_LIMIT_S = 10
 
 
 class Spawner:
@@ -29,16 +33,14 @@ class Spawner:
         )
         self._send(json.dumps(order))
         if "ready" not in self._receive():
-            self.close()
-            raise DeployError("The spawner did not get ready.", "Check that this interpreter can be started again.")
+            raise self._failed("The spawner did not get ready.", "Read the log below; check that this interpreter starts.")
 
     def start(self) -> tuple[int, int]:
         """Start the service. Returns its pid and when it existed."""
         self._send("go")
         answer = self._receive()
         if "pid" not in answer:
-            self.close()
-            raise DeployError("The service's process could not be started.", "Look at the log; check memory and process limits.")
+            raise self._failed("The service's process could not be started.", "Check memory and process limits.")
         return answer["pid"], answer["at_ns"]
 
     def ended(self) -> int | None:
@@ -63,10 +65,21 @@ class Spawner:
         if self._child.stdout is not None:
             self._child.stdout.close()
 
+    def _failed(self, what: str, remedy: str) -> DeployError:
+        self.close()
+        error = DeployError(what, remedy)
+        log = Path(self.order["log"])
+        error.add_note(log.read_text("utf-8", "replace") if log.exists() else "(it logged nothing)")
+        return error
+
     def _send(self, line: str) -> None:
         assert self._child.stdin is not None
-        self._child.stdin.write(line.encode() + b"\n")
-        self._child.stdin.flush()
+        try:
+            self._child.stdin.write(line.encode() + b"\n")
+            self._child.stdin.flush()
+        except BrokenPipeError:
+            # It ended; whoever waits for its answer is told so.
+            return
 
     def _receive(self) -> dict[str, int]:
         assert self._child.stdout is not None
@@ -76,7 +89,7 @@ class Spawner:
 
 
 def session(leader: int) -> list[int]:
-    """The processes of a session, by the kernel's process table."""
+    """The processes of a session that have not ended, by the kernel's process table."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -87,6 +100,25 @@ def session(leader: int) -> list[int]:
         except ProcessLookupError:
             continue
     return found
+
+
+def session_has_ended(leader: int) -> bool:
+    """Wait for the end of every process of a session. False if one is left after 10 s."""
+    deadline_ns = now_ns() + _END_LIMIT_S * NS_PER_S
+    while pids := session(leader):
+        if now_ns() > deadline_ns:
+            return False
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                _wait_for_end(os.pidfd_open(pid), deadline_ns)
+    return True
+
+
+def _wait_for_end(handle: int, deadline_ns: int) -> None:
+    try:
+        select.select([handle], [], [], max(0.0, (deadline_ns - now_ns()) / NS_PER_S))
+    finally:
+        os.close(handle)
 
 
 def _is_zombie(entry: Path) -> bool:
@@ -102,8 +134,6 @@ def command(pid: int) -> str:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return "?"
-
-
 
 
 def parent(pid: int) -> int:

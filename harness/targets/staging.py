@@ -19,12 +19,18 @@ from harness.targets.layers import mount, unmount
 from harness.units import MIB
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_ANY_ADDRESS = ("0.0.0.0", "::")
 
 
 def embedded_stage(service: Service, at: LabAddress, stack: ExitStack) -> tuple[dict[str, Any], None]:
+    """Nothing is laid out. A service told to listen on every address listens on the lab's alone, which is loopback."""
+
+    def narrowed(word: str) -> str:
+        return str(at.ip) if word in _ANY_ADDRESS else word
+
     order = {
-        "argv": service.argv,
-        "env": dict(service.env),
+        "argv": [narrowed(word) for word in service.argv],
+        "env": {name: narrowed(value) for name, value in service.env},
         "workdir": service.workdir,
         "user": None,
         "root": None,
@@ -36,10 +42,12 @@ def embedded_stage(service: Service, at: LabAddress, stack: ExitStack) -> tuple[
 
 
 def rooted_stage(service: Service, at: LabAddress, stack: ExitStack) -> tuple[dict[str, Any], cgroup.OwnCgroup]:
+    """Lay out all of it; ``stack`` takes it away again. Returns the spawner's order and the group. Raises TareError."""
     assert at.bridge is not None
     assert at.network is not None
-    stack.callback(remove_link, at.interface)
     stack.callback(namespace.remove, at.prefix)
+    # The kernel ends a namespace some time after it was removed, and its links with it.
+    stack.callback(remove_link, at.interface)
     namespace.create(at.prefix)
     namespace.join_bridge(
         at.prefix, bridge=at.bridge, interface=at.interface, ip=at.ip, prefixlen=at.network.prefixlen, mac=at.mac
@@ -86,7 +94,8 @@ def _private_root(artifact: Artifact, prefix: str, stack: ExitStack) -> Path:
         (root / "dev" / device).chmod(0o666)
     for link, to in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         (root / "dev" / link).symlink_to(to)
-    (root / "dev" / "shm").mkdir(mode=0o1777)
+    (root / "dev" / "shm").mkdir()
+    (root / "dev" / "shm").chmod(0o1777)
     (root / "tmp").mkdir(exist_ok=True)
     return root
 

@@ -13,7 +13,7 @@ from typing import Any
 from harness.artifacts.guest_system import INSIDE
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import DeployError
-from harness.targets.api import InsideView
+from harness.targets.api import GuestMemory, InsideView
 from harness.targets.vm_libvirt import connect
 
 _LIMIT_S = 120
@@ -48,6 +48,26 @@ def run_inside(name: str, argv: Sequence[str]) -> str:
     return base64.b64decode(status.get("out-data", "")).decode("utf-8", "replace")
 
 
+def read_guest_memory(name: str) -> GuestMemory:
+    """The guest's /proc/meminfo, read by the agent itself: no program is started. Raises DeployError."""
+    deadline_ns = now_ns() + _LIMIT_S * NS_PER_S
+    with contextlib.closing(connect()) as connection:
+        handle = _ask(connection, name, "guest-file-open", {"path": "/proc/meminfo", "mode": "r"}, deadline_ns)
+        read = _ask(connection, name, "guest-file-read", {"handle": handle, "count": 4096}, deadline_ns)
+        _ask(connection, name, "guest-file-close", {"handle": handle}, deadline_ns)
+    return parse_meminfo(base64.b64decode(read["buf-b64"]).decode())
+
+
+def parse_meminfo(text: str) -> GuestMemory:
+    """From the text of /proc/meminfo. Raises DeployError if it is not that."""
+    values = {key: value.split() for key, _, value in (line.partition(":") for line in text.splitlines())}
+    try:
+        total, available = (int(values[key][0]) * _KIB for key in ("MemTotal", "MemAvailable"))
+    except (KeyError, ValueError, IndexError) as error:
+        raise DeployError(f"the guest's memory cannot be read: {error}", "look at the guest's console log") from error
+    return GuestMemory(total, available)
+
+
 def parse_view(text: str, own_command: bytes) -> InsideView:
     """The view from the lines of the guest's script. ``own_command`` is the harness's, with NULs, to be looked for."""
     values: dict[str, str] = {}
@@ -76,7 +96,7 @@ def parse_view(text: str, own_command: bytes) -> InsideView:
         raise DeployError(f"the guest's answer cannot be read: {error}", "look at the guest's console log") from error
 
 
-def _ask(connection: Any, name: str, command: str, arguments: dict[str, object], deadline_ns: int) -> dict[str, Any]:
+def _ask(connection: Any, name: str, command: str, arguments: dict[str, object], deadline_ns: int) -> Any:
     import libvirt
     import libvirt_qemu
 
@@ -84,8 +104,7 @@ def _ask(connection: Any, name: str, command: str, arguments: dict[str, object],
     while True:
         try:
             domain = connection.lookupByName(name)
-            answer: dict[str, Any] = json.loads(libvirt_qemu.qemuAgentCommand(domain, question, _ANSWER_LIMIT_S, 0))
-            return dict(answer["return"])
+            return json.loads(libvirt_qemu.qemuAgentCommand(domain, question, _ANSWER_LIMIT_S, 0))["return"]
         except libvirt.libvirtError as error:
             not_yet = error.get_error_code() in (
                 libvirt.VIR_ERR_AGENT_UNRESPONSIVE,

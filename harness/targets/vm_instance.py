@@ -17,8 +17,8 @@ from harness.host.cgroup import CgroupReader, cgroup_of
 from harness.host.paths import cache_dir, run_dir
 from harness.lab.api import LabAddress
 from harness.targets import vm_libvirt
-from harness.targets.api import InsideView, Instance, InstanceProcess
-from harness.targets.vm_agent import look_inside
+from harness.targets.api import GuestMemory, InsideView, Instance, InstanceProcess
+from harness.targets.vm_agent import look_inside, read_guest_memory
 from harness.targets.vm_console import VmConsole
 from harness.targets.vm_domain import workload_backing
 
@@ -110,6 +110,9 @@ class VmInstance(Instance):
 
     def inside(self) -> InsideView:
         return look_inside(self._places.name)
+
+    def guest_memory(self) -> GuestMemory:
+        return read_guest_memory(self._places.name)
 
     def stop(self) -> None:
         if self._stopped:

@@ -226,7 +226,7 @@ def test_an_image_without_a_shell_becomes_an_artifact(scratch_image: str, client
 def test_an_image_of_several_layers(hello: Artifact, client: docker.DockerClient, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text(
         f"FROM {ensure_image(hello)}\nUSER root\n"
-        'RUN rm /app/main.py && mkdir -m 2750 /srv/a && chown 7:8 /srv/a && ln /etc/passwd /srv/hard && '
+        "RUN rm /app/main.py && mkdir -m 2750 /srv/a && chown 7:8 /srv/a && ln /etc/passwd /srv/hard && "
         "mkdir -p /run/thing && ln -s nowhere /srv/soft && "
         "echo team:x:77: >> /etc/group && sed -i s/^audio:.*/\\&worker/ /etc/group && "
         "echo worker:x:7:77::/home/worker:/bin/sh >> /etc/passwd\n"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.host import accelerator
+from harness.host import accelerator, kvm_device
 from harness.host.guest_initrd import USER_SPACE
 from harness.host.guest_kernel import GuestKernel
 
@@ -22,7 +22,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(accelerator, "QEMU", "fake-qemu")
     device = tmp_path / "kvm"
     device.touch()
-    monkeypatch.setattr(accelerator, "_KVM", device)
+    monkeypatch.setattr(kvm_device, "DEVICE", device)
     monkeypatch.setattr(accelerator, "guest_kernel_if_built", lambda: KERNEL)
     return programs / "fake-qemu"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.errors import BuildError, Unavailable
-from harness.host import accelerator, apt, daemons, guest_kernel, packages, provision
+from harness.host import accelerator, apt, daemons, guest_kernel, kvm_device, packages, provision
 from harness.host.accelerator import Accelerator
 from harness.host.engines import EngineFact
 from harness.host.facts import HostFacts
@@ -23,6 +23,7 @@ NOT_THERE = EngineFact(None, "nobody listens")
 def kernel_and_kvm_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guest_kernel, "guest_kernel_if_built", lambda: object())
     monkeypatch.setattr(accelerator, "cached", lambda: Accelerator("kvm", "booted", True))
+    monkeypatch.setattr(kvm_device, "needs_permission", lambda: False)
     monkeypatch.setattr(provision, "missing", lambda *_args, **_options: [])
 
 
@@ -38,10 +39,12 @@ def test_everything_is_done_in_order(ready_facts: HostFacts, monkeypatch: pytest
     bare = replace(ready_facts, docker=NOT_THERE, libvirt=EngineFact(None, "no library", installed=False))
     monkeypatch.setattr(provision, "missing", lambda *_args, **_options: [Need("cpio", "disks")])
     monkeypatch.setattr(guest_kernel, "guest_kernel_if_built", lambda: None)
-    monkeypatch.setattr(provision, "_KVM", tmp_path)
+    monkeypatch.setattr(kvm_device, "DEVICE", tmp_path)
+    monkeypatch.setattr(kvm_device, "needs_permission", lambda: True)
     assert titles(bare) == [
         "Install packages",
         "Build libvirt-python",
+        "Open KVM to QEMU",
         "Start Docker",
         "Start libvirt",
         "Fetch the guest kernel",
@@ -53,7 +56,7 @@ def test_kvm_is_not_tried_where_there_is_none(
     ready_facts: HostFacts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(accelerator, "cached", lambda: None)
-    monkeypatch.setattr(provision, "_KVM", tmp_path / "kvm")
+    monkeypatch.setattr(kvm_device, "DEVICE", tmp_path / "kvm")
     assert titles(ready_facts) == []
     (tmp_path / "kvm").write_text("")
     assert titles(ready_facts) == ["Try KVM"]
@@ -123,6 +126,13 @@ def test_another_docker_engine_is_left_alone(ready_facts: HostFacts) -> None:
     assert "docker.io" not in without(ready_facts, docker=NOT_THERE)
     assert "docker.io" not in without(ready_facts, "dockerd")
     assert "docker.io" in without(ready_facts, "dockerd", docker=NOT_THERE)
+
+
+def test_only_the_tests_need_a_browser(ready_facts: HostFacts) -> None:
+    tools = {name: path for name, path in ready_facts.tools.items() if "chrom" not in name}
+    bare = replace(ready_facts, tools=tools)
+    assert "chromium" not in {need.package for need in missing(bare)}
+    assert "chromium" in {need.package for need in missing(bare, for_tests=True)}
 
 
 FakeApt = Callable[[str], Path]

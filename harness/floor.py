@@ -1,0 +1,60 @@
+"""The instrument's own floor in this campaign: the null service on the service's CPUs, reached as every variant is."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from harness.lab import namespace
+from harness.lab.api import LabAddress
+from harness.lab.bridged import remove_link
+from harness.load.calibrate import calibrate, null_service
+from harness.store.records import NullFloor
+from harness.trial import Setting
+
+
+def measure_floor(rate_rps: float, setting: Setting) -> NullFloor:
+    """Latency of the null service at ``rate_rps``, and the highest rate that the generator keeps. About 20 s.
+
+    Raises LoadError when the generator or the null service fails, DeployError when the lab cannot be made.
+    """
+    name = "null-floor"
+    scratch = setting.folder.trial_folder(name).absolute()
+    cpus = setting.cpus
+    with ExitStack() as stack:
+        lab = stack.enter_context(setting.instruments.lab(f"tare-{setting.folder.manifest.tag}-{name}"))
+        at = lab.address("null")
+        home = _host_on_bridge(at, stack)
+        port = stack.enter_context(null_service(str(at.ip), netns=home, cpus=cpus.service))
+        floor = calibrate(
+            rate_rps,
+            str(at.ip),
+            port,
+            netns=lab.client_netns,
+            cpus=cpus.generator,
+            scratch=scratch,
+            seed=setting.experiment.seed,
+            max_in_flight=setting.experiment.load.max_in_flight,
+        )
+    for file in scratch.glob("calibration.bin*"):
+        file.unlink()
+    return NullFloor(
+        rate_rps=floor.rate_rps,
+        latency_p50_ms=floor.latency_p50_ms,
+        latency_p99_ms=floor.latency_p99_ms,
+        service_time_p50_ms=floor.service_time_p50_ms,
+        send_lag_p99_ms=floor.send_lag_p99_ms,
+        highest_rate_rps=floor.highest_rate_rps,
+    )
+
+
+def _host_on_bridge(at: LabAddress, stack: ExitStack) -> str | None:
+    """A namespace that is the host of that address, or None in the loopback lab."""
+    if at.bridge is None or at.network is None:
+        return None
+    stack.callback(remove_link, at.interface)
+    stack.callback(namespace.remove, at.prefix)
+    namespace.create(at.prefix)
+    namespace.join_bridge(
+        at.prefix, bridge=at.bridge, interface=at.interface, ip=at.ip, prefixlen=at.network.prefixlen, mac=at.mac
+    )
+    return at.prefix

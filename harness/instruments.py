@@ -1,0 +1,71 @@
+"""What a trial is measured with: the lab, the load generator and the startup prober, as they are on this host.
+
+A trial takes them from here, so that the whole path can also be run with others: on loopback where there is no root,
+and with quick ones in the unit tests.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Protocol
+
+from harness.lab.bridged import BridgedLab, Lab, LoopbackLab
+from harness.load.plan import LoadPlan
+from harness.load.result import LoadResult
+from harness.load.runner import Generator
+from harness.load.windows import Windows
+from harness.probes.startup import Prober, ProbeResult
+from harness.spec.service import Readiness
+
+
+class LoadGenerator(Protocol):
+    """See harness.load.runner.Generator."""
+
+    def wait_ready(self) -> None: ...
+    def start(self) -> Windows: ...
+    def finish(self) -> LoadResult: ...
+
+
+class StartupProber(Protocol):
+    """See harness.probes.startup.Prober."""
+
+    def go(self) -> None: ...
+    def result(self, timeout_s: float, alive: Callable[[], bool]) -> ProbeResult: ...
+
+
+class Instruments(Protocol):
+    """Makes what one trial needs. ``prefix`` begins the names of all that a lab makes."""
+
+    def lab(self, prefix: str) -> AbstractContextManager[Lab]: ...
+    def generator(
+        self, plan: LoadPlan, *, netns: str | None, cpus: frozenset[int], scratch: Path
+    ) -> AbstractContextManager[LoadGenerator]: ...
+    def prober(
+        self, ip: IPv4Address, port: int, ready: Readiness, *, netns: str | None, cpus: frozenset[int]
+    ) -> AbstractContextManager[StartupProber]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RealInstruments:
+    """Locust, the prober's own process, and the lab on a bridge; ``loopback``: the lab that needs no privileges."""
+
+    loopback: bool = False
+
+    def lab(self, prefix: str) -> AbstractContextManager[Lab]:
+        # Links have short names; these exist only while the lab does.
+        return LoopbackLab(prefix) if self.loopback else BridgedLab(prefix, secrets.token_hex(3))
+
+    def generator(
+        self, plan: LoadPlan, *, netns: str | None, cpus: frozenset[int], scratch: Path
+    ) -> AbstractContextManager[LoadGenerator]:
+        return Generator(plan, netns=netns, cpus=cpus, scratch=scratch)
+
+    def prober(
+        self, ip: IPv4Address, port: int, ready: Readiness, *, netns: str | None, cpus: frozenset[int]
+    ) -> AbstractContextManager[StartupProber]:
+        return Prober(str(ip), port, ready, netns=netns, cpus=cpus)

@@ -1,0 +1,280 @@
+"""From a request to a campaign that can run: which targets this host has, the artifact, its packagings, the folder.
+
+Everything slow and untimed happens here, before the first trial.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from harness import __version__
+from harness.artifacts.api import Artifact
+from harness.artifacts.embedded import build_embedded
+from harness.artifacts.from_image import build_from_image
+from harness.artifacts.rootfs import build_workload
+from harness.clock import NS_PER_S, now_ns
+from harness.errors import BuildError, SpecError, TareError, Unavailable
+from harness.host import accelerator
+from harness.host.cpus import CpuSplit, split_cpus
+from harness.host.facts import HostFacts
+from harness.instruments import RealInstruments
+from harness.plan import Plan, Variant, plan, variants
+from harness.provenance import host_record, tare_commit, utc_now
+from harness.spec.experiment import Experiment
+from harness.spec.files import read_workload, spec_digest
+from harness.spec.service import Exchange, ServiceSpec
+from harness.store.folder import CampaignFolder
+from harness.store.records import Manifest, UnavailableTarget
+from harness.targets.api import Service, Target
+from harness.targets.registry import make
+from harness.trial import Setting, variant_id
+
+Say = Callable[[str], None]
+"""Told what is being prepared, a line each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for. ``only``: a glob over variants' names; ``out``: the campaign's folder, if it was named."""
+
+    experiment: Experiment
+    workload_folder: Path | None
+    command: tuple[str, ...]
+    quick: bool = False
+    only: str | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What the experiment's workload resolves to, whatever it is."""
+
+    artifact: Artifact
+    service: ServiceSpec
+    exchanges: tuple[Exchange, ...]
+    locustfile: Path | None
+
+
+def find_workload(experiment: Experiment, file: Path | None) -> Path | None:
+    """The workload's folder: beside the experiment's own folder, else below the working one. None for an image.
+
+    Raises SpecError, naming what there is.
+    """
+    if experiment.image is not None:
+        return None
+    if "/" in experiment.workload or experiment.workload.startswith("."):
+        raise SpecError(
+            f"workload = {experiment.workload!r} is not a name.",
+            "Name a folder in workloads/, or a local image: image:NAME.",
+        )
+    places = [Path("workloads")]
+    if file is not None:
+        places.insert(0, file.resolve().parent.parent / "workloads")
+    folders = [place / experiment.workload for place in places]
+    found = next((folder for folder in folders if (folder / "workload.toml").is_file()), folders[0])
+    read_workload(found)
+    return found.resolve()
+
+
+def chosen_variants(experiment: Experiment, only: str | None) -> tuple[Variant, ...]:
+    """The experiment's variants that ``only`` lets through. Raises SpecError for an unknown target and if none is."""
+    every = variants(experiment)
+    for variant in every:
+        make(variant.target)
+    kept = tuple(variant for variant in every if only is None or fnmatch.fnmatchcase(variant.name, only))
+    if not kept:
+        names = ", ".join(variant.name for variant in every)
+        raise SpecError(f"--only {only!r} leaves no variant.", f"The variants are: {names}.")
+    return kept
+
+
+def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
+    """Prepare everything and make the campaign's folder. Raises SpecError, Unavailable, BuildError or StoreError."""
+    experiment = request.experiment
+    wanted = chosen_variants(experiment, request.only)
+    cpus = split_cpus(host.cpus, experiment.limits.cpus)
+    embedded = experiment.image is None and _must_embed(host) is not None
+    targets, missing = _usable(wanted, host, embedded)
+    if not targets:
+        raise _nothing_usable(missing)
+    say(f"Preparing the artifact of {experiment.workload}")
+    source = _source(experiment, request.workload_folder, embedded)
+    seconds = _prepare(targets, source.artifact, missing, say)
+    if not targets:
+        raise _nothing_usable(missing)
+    usable = tuple(variant for variant in wanted if variant.target in targets)
+    name = f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{experiment.name}-{secrets.token_hex(3)}"
+    manifest = Manifest(
+        campaign=name,
+        created_utc=utc_now(),
+        tare_version=__version__,
+        tare_commit=tare_commit(),
+        command=request.command,
+        experiment=experiment.model_dump(mode="json"),
+        spec_digest=spec_digest(experiment),
+        seed=experiment.seed,
+        quick=request.quick,
+        host=host_record(host, accelerator.cached() or _NO_GUEST),
+        generator_cpus=tuple(sorted(cpus.generator)),
+        service_cpus=tuple(sorted(cpus.service)),
+        artifact_digest=source.artifact.digest,
+        artifact_source=source.artifact.source,
+        artifact_embedded=source.artifact.embedded,
+        workload_folder=str(request.workload_folder) if request.workload_folder else None,
+        variants=tuple(variant_id(variant) for variant in usable),
+        unavailable=tuple(missing),
+        prepare_s=seconds,
+    )
+    folder = CampaignFolder.create(request.out or Path("results") / name, manifest)
+    return plan(experiment, usable), _setting(experiment, source, targets, cpus, folder)
+
+
+def resume(path: Path, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
+    """The rest of a campaign. Raises StoreError if it is none, Unavailable if this host is not the one it began on.
+
+    The artifact must be the same to the byte: SpecError otherwise.
+    """
+    folder = CampaignFolder.open(path)
+    manifest = folder.manifest
+    _must_be_same_host(manifest, host)
+    experiment = folder.experiment()
+    workload = Path(manifest.workload_folder) if manifest.workload_folder else None
+    planned = {variant.name for variant in manifest.variants}
+    usable = tuple(variant for variant in variants(experiment) if variant.name in planned)
+    targets, missing = _usable(usable, host, manifest.artifact_embedded)
+    if missing:
+        raise _nothing_usable(missing)
+    say(f"Preparing the artifact of {experiment.workload}")
+    source = _source(experiment, workload, manifest.artifact_embedded)
+    if source.artifact.digest != manifest.artifact_digest:
+        raise SpecError(
+            f"{experiment.workload} has changed since {path} began: its artifact is another one now.",
+            "Restore what was changed, or begin a new campaign.",
+        )
+    _prepare(targets, source.artifact, missing, say)
+    if missing:
+        raise _nothing_usable(missing)
+    cpus = CpuSplit(frozenset(manifest.generator_cpus), frozenset(manifest.service_cpus))
+    return plan(experiment, usable), _setting(experiment, source, targets, cpus, folder)
+
+
+_NO_GUEST = accelerator.Accelerator("none", "no virtual machine was asked for", False)
+
+
+def _must_embed(host: HostFacts) -> str | None:
+    """Why a workload's own root file system cannot be built or entered here; None where it can."""
+    if not host.root:
+        return "this user is not root"
+    if not host.cgroup_writable:
+        return "no control group can be made on this host"
+    if "mmdebstrap" not in host.tools:
+        return "mmdebstrap is not installed"
+    return None
+
+
+def _usable(
+    wanted: Sequence[Variant], host: HostFacts, embedded: bool
+) -> tuple[dict[str, Target], list[UnavailableTarget]]:
+    targets: dict[str, Target] = {}
+    missing: list[UnavailableTarget] = []
+    for name in dict.fromkeys(variant.target for variant in wanted):
+        target = make(name)
+        found = target.available(host)
+        if found.usable and embedded and not target.takes_embedded:
+            reason, fix = _must_embed(host) or "the campaign began without a root file system", "tare provision"
+            missing.append(UnavailableTarget(target=name, reason=f"it needs a root file system: {reason}", fix=fix))
+        elif found.usable or (embedded and target.takes_embedded):
+            targets[name] = target
+        else:
+            missing.append(UnavailableTarget(target=name, reason=found.reason, fix=found.fix))
+    return targets, missing
+
+
+def _source(experiment: Experiment, folder: Path | None, embedded: bool) -> _Source:
+    if experiment.image is not None:
+        if experiment.service is None:
+            raise SpecError("An image workload needs a [service] table.", "Add it, with at least: port = <number>.")
+        return _Source(build_from_image(experiment.image, experiment.service), experiment.service, (), None)
+    if folder is None:
+        raise SpecError(
+            f"The folder of workload {experiment.workload!r} is not known.", "Run it again from its experiment."
+        )
+    workload = read_workload(folder)
+    artifact = build_embedded(folder, workload) if embedded else build_workload(folder, workload)
+    return _Source(artifact, workload.service, workload.exchanges, folder / workload.locustfile)
+
+
+def _prepare(
+    targets: dict[str, Target], artifact: Artifact, missing: list[UnavailableTarget], say: Say
+) -> dict[str, float]:
+    """Derive every target's packaging. One that cannot be made takes its target out, and says so."""
+    seconds: dict[str, float] = {}
+    for name, target in list(targets.items()):
+        say(f"Preparing {name}")
+        begun_ns = now_ns()
+        try:
+            target.prepare(artifact)
+        except (BuildError, Unavailable) as error:
+            say(f"{name} cannot be prepared: {error.what}")
+            missing.append(UnavailableTarget(target=name, reason=error.what, fix=error.remedy))
+            del targets[name]
+            continue
+        seconds[name] = (now_ns() - begun_ns) / NS_PER_S
+    return seconds
+
+
+def _setting(
+    experiment: Experiment, source: _Source, targets: Mapping[str, Target], cpus: CpuSplit, folder: CampaignFolder
+) -> Setting:
+    config, spec = source.artifact.config, source.service
+    service = Service(
+        name=source.artifact.name,
+        artifact=source.artifact,
+        argv=config.argv,
+        env=config.env,
+        workdir=config.workdir,
+        user=config.user,
+        port=spec.port,
+        ready=spec.ready,
+        limits=experiment.limits,
+        cpuset=cpus.service,
+    )
+    return Setting(
+        experiment=experiment,
+        service=service,
+        targets=targets,
+        exchanges=source.exchanges,
+        locustfile=source.locustfile,
+        cpus=cpus,
+        folder=folder,
+        instruments=RealInstruments(loopback=source.artifact.embedded),
+    )
+
+
+def _nothing_usable(missing: Sequence[UnavailableTarget]) -> TareError:
+    return Unavailable(
+        "This host cannot run what was asked for: "
+        + "; ".join(f"{each.target}: {each.reason}" for each in missing)
+        + ".",
+        "; ".join(dict.fromkeys(each.fix for each in missing if each.fix)) or "tare doctor",
+    )
+
+
+def _must_be_same_host(manifest: Manifest, host: HostFacts) -> None:
+    then = (manifest.host.hostname, manifest.host.cpu_model, manifest.host.kernel)
+    now = (host.hostname, host.cpu_model, host.kernel)
+    if then != now:
+        raise Unavailable(
+            f"The campaign began on another machine or kernel: {', '.join(then)}; this is {', '.join(now)}.",
+            "Resume it there, or begin a new campaign here.",
+        )
+    if not set(manifest.generator_cpus) | set(manifest.service_cpus) <= os.sched_getaffinity(0):
+        raise Unavailable(
+            "The campaign's CPUs may not be used now.", "Give this process the same CPUs again: taskset -p"
+        )
