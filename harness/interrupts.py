@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +15,19 @@ class Interrupted(BaseException):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise Interrupted in the main thread at the first SIGINT, SIGTERM or SIGHUP, and ignore further ones."""
-    asked = False
+    """Raise Interrupted in the main thread at the first SIGINT, SIGTERM or SIGHUP, and ignore further ones.
 
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
+    A forked child of this process (libraries make them) just dies of the signal: the teardown is not its own.
+    """
+    asked = False
+    owner = os.getpid()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
         nonlocal asked
+        if os.getpid() != owner:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
         if not asked:
             asked = True
             raise Interrupted

@@ -1,10 +1,10 @@
 """Target ``process``: the service as a plain process of this host, in its own root directory and control group.
 
-As root: chroot into an overlay over the unpacked tree (so that nothing a run writes reaches the artifact), its own control
-group for the limits, and a network namespace so that it is reached over the lab's bridge like every other variant. All of
-that is staged before t0, and the service is born in it; what is timed is what a bare process costs: a fork and an exec by
-a small resident parent. That parent is in none of it: the control group holds the service and its descendants alone.
-Without root: the app tree on this host's interpreter, over loopback, its limits not enforced.
+As root: chroot into an overlay over the unpacked tree (so that nothing a run writes reaches the artifact), its own
+control group for the limits, and a network namespace so that it is reached over the lab's bridge like every other
+variant. All of that is staged before t0, and the service is born in it; what is timed is what a bare process costs: a
+fork and an exec by a small resident parent. That parent is in none of it: the control group holds the service and its
+descendants alone. Without root: the app tree on this host's interpreter, over loopback, its limits not enforced.
 """
 
 from __future__ import annotations
@@ -46,10 +46,14 @@ class ProcessTarget(Target):
 
     def available(self, host: HostFacts) -> Availability:
         if host.root and not host.cgroup_writable:
-            return Availability(False, "no control group can be made on this host", "mount -t cgroup2 none /sys/fs/cgroup")
+            return Availability(
+                False, "no control group can be made on this host", "mount -t cgroup2 none /sys/fs/cgroup"
+            )
         if host.root:
             return Availability(True)
-        return Availability(True, "embedded: without root it runs the app tree on this host's own interpreter, over loopback")
+        return Availability(
+            True, "embedded: without root it runs the app tree on this host's own interpreter, over loopback"
+        )
 
     def prepare(self, artifact: Artifact) -> None:
         if not artifact.embedded:
@@ -70,7 +74,7 @@ class ProcessTarget(Target):
             clock.stamp("spawned", spawned_ns)
             return ProcessInstance(service, at, spawner, pid, group, stack.pop_all())
 
-    def leftovers(self, prefix: str) -> Sequence[Leftover]:
+    def leftovers(self, prefix: str) -> Sequence[Leftover]:  # noqa: ARG002 - the contract's
         """Nothing beyond what every target may leave: a killed spawner takes its service with it."""
         return ()
 
@@ -125,4 +129,6 @@ class ProcessInstance(Instance):
         self._spawner.close()
         self._stack.close()
         if not session_has_ended(self._pid):
-            raise DeployError(f"Processes of {self.address.prefix} survived their end.", "Look at them: ps -ef; then: tare sweep")
+            raise DeployError(
+                f"Processes of {self.address.prefix} survived it.", "Look at them: ps -ef; then: tare sweep"
+            )

@@ -1,16 +1,17 @@
 """A small resident parent for bare processes: ``python -m harness.targets.spawner``, standard library only.
 
 It is started before t0 and waits, as an init system would, so that a launch costs a fork of a small process and an exec
-and nothing of the harness's own size. It reads one JSON line with what to start, answers ``ready``, starts it on the next
-line, and answers with JSON lines: ``{"pid": …, "at_ns": …}``, later ``{"ended": …}`` (a wait status as an exit code,
-negative for a signal). When its standard input closes, because the harness stopped it or was killed, it kills the
+and nothing of the harness's own size. It reads one JSON line with what to start, answers ``ready``, starts it on the
+next line, and answers with JSON lines: ``{"pid": …, "at_ns": …}``, later ``{"ended": …}`` (a wait status as an exit
+code, negative for a signal). When its standard input closes, because the harness stopped it or was killed, it kills the
 service's whole session and ends: a killed campaign leaves no service behind.
 
-Joining a control group waits for a grace period of the kernel (7 to 15 ms), which is no part of what a process costs. So
-the spawner forks a *porter*, which joins the groups, the CPUs and the network before ``ready``; the service is the porter's
-child, born where it belongs. The porter ends as soon as it has forked, the spawner adopts the service, and ``pid`` is told
-only then: the group holds the service alone. Of the porter nothing is charged to the group either: pages are charged to the
-group in which they are first touched, and the few that the porter touched after it had joined went with it.
+Joining a control group waits for a grace period of the kernel (7 to 15 ms), which is no part of what a process costs.
+So the spawner forks a *porter*, which joins the groups, the CPUs and the network before ``ready``; the service is the
+porter's child, born where it belongs. The porter ends as soon as it has forked, the spawner adopts the service, and
+``pid`` is told only then: from there on the group holds the service alone, in processes and in CPU time. In memory too:
+a page is charged to the group of the process that touches it first (version 1 and 2), so what the spawner holds is not
+the group's, and the few pages that the porter touched after it had joined went with it.
 """
 
 from __future__ import annotations

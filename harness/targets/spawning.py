@@ -1,4 +1,4 @@
-"""The harness's side of harness.targets.spawner: order a process, learn its pid and its end, end it with its session."""
+"""The harness's side of harness.targets.spawner: order a process, learn its pid and its end, end its whole session."""
 
 from __future__ import annotations
 
@@ -33,7 +33,12 @@ class Spawner:
         )
         self._send(json.dumps(order))
         if "ready" not in self._receive():
-            raise self._failed("The spawner did not get ready.", "Read the log below; check that this interpreter starts.")
+            raise self._failed("The spawner did not get ready.", "Read the log below.")
+
+    @property
+    def pid(self) -> int:
+        """The spawner's own pid."""
+        return self._child.pid
 
     def start(self) -> tuple[int, int]:
         """Start the service. Returns its pid and when it existed."""

@@ -22,7 +22,7 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _ANY_ADDRESS = ("0.0.0.0", "::")
 
 
-def embedded_stage(service: Service, at: LabAddress, stack: ExitStack) -> tuple[dict[str, Any], None]:
+def embedded_stage(service: Service, at: LabAddress, _stack: ExitStack) -> tuple[dict[str, Any], None]:
     """Nothing is laid out. A service told to listen on every address listens on the lab's alone, which is loopback."""
 
     def narrowed(word: str) -> str:
