@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from harness.analysis.intervals import MANY
 from harness.errors import StoreError
 from reports.blocks import inert
 from reports.charts.style import TEMPLATE
@@ -42,6 +43,7 @@ def render(campaign: Campaign) -> str:
         name=campaign.experiment.name,
         baseline=campaign.experiment.baseline,
         sections=all_sections(campaign, look),
+        exact_from=MANY,
         template=inert(json.dumps(TEMPLATE.to_plotly_json())),
         # Our own files, not the campaign's text.
         css=Markup(_static("report.css")),

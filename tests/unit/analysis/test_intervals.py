@@ -11,7 +11,6 @@ from scipy import stats
 from harness.analysis.intervals import (
     Estimate,
     cliffs_delta,
-    of_log_ratios,
     of_ratio,
     of_trials,
     of_unpaired_ratio,
@@ -56,14 +55,17 @@ def test_figures_that_are_not_positive_take_t_on_the_values() -> None:
     assert ends(of_trials(values)) == pytest.approx(tuple(expected))
 
 
-def test_many_trials_agree_with_scipys_bca() -> None:
-    values = np.random.default_rng(5).lognormal(0, 0.5, 40)
-    rng = np.random.default_rng(99)
-    expected = stats.bootstrap((values,), np.median, method="BCa", rng=rng).confidence_interval
-    assert ends(of_trials(values)) == pytest.approx((expected.low, expected.high), rel=0.05)
+@pytest.mark.parametrize("n", [12, 13, 20, 40])
+def test_many_trials_have_the_exact_interval_of_the_median(n: int) -> None:
+    values = np.random.default_rng(5).lognormal(0, 0.5, n)
+    low, high = ends(of_trials(values))
+    below = np.searchsorted(np.sort(values), [low, high])
+    outside = stats.binom.cdf(below[0], n, 0.5) + stats.binom.sf(below[1], n, 0.5)
+    narrower = stats.binom.cdf(below[0] + 1, n, 0.5) + stats.binom.sf(below[1] - 1, n, 0.5)
+    assert outside <= 0.05 < narrower
 
 
-def test_ties_at_the_median_of_many_trials_give_the_order_statistic_interval() -> None:
+def test_ties_of_many_trials_are_no_trouble() -> None:
     values = [1.0] * 4 + [2.0] * 18 + [9.0] * 4
     assert ends(of_trials(values)) == (2.0, 2.0)
 
@@ -103,19 +105,12 @@ def test_a_ratio_to_nothing_does_not_exist() -> None:
         of_ratio([1.0, 2.0], [1.0])
 
 
-@given(st.lists(st.tuples(positive, positive), min_size=2, max_size=19))
+@given(st.lists(st.tuples(positive, positive), min_size=2, max_size=30))
 def test_a_ratio_turned_round_is_its_reciprocal(pairs: list[tuple[float, float]]) -> None:
     above, below = zip(*pairs, strict=True)
     one, other = of_ratio(above, below), of_ratio(below, above)
     low, high = ends(one)
     assert ends(other) == pytest.approx((1 / high, 1 / low), rel=1e-6)
-
-
-def test_many_pairs_are_resampled_by_block() -> None:
-    logs = np.random.default_rng(3).normal(0.2, 0.1, 30)
-    expected = stats.bootstrap((logs,), np.mean, method="BCa", rng=np.random.default_rng(4)).confidence_interval
-    assert ends(of_log_ratios(logs)) == pytest.approx((math.exp(expected.low), math.exp(expected.high)), rel=0.01)
-    assert of_log_ratios(logs) == of_log_ratios(logs)
 
 
 def test_an_unpaired_ratio_agrees_with_welch() -> None:

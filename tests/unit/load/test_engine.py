@@ -28,9 +28,12 @@ Serve = Callable[[Callable[[socket.socket, int], None]], int]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 # Room for every arrival at once: a busy host may stall this process for a while, and that is not under test.
 PLAN = LoadPlan(
-    ip="127.0.0.1", port=1, samples="/s", rate_rps=100, duration_s=0.3, warmup_s=0.1, tail_s=0.1, max_in_flight=100,
+    ip="127.0.0.1", port=1, samples="/s", rate_rps=100, duration_s=0.2, warmup_s=0.05, tail_s=0.05, max_in_flight=100,
     timeout_s=5,
 )  # fmt: skip
+
+
+TOTAL_S = PLAN.warmup_s + PLAN.duration_s + PLAN.tail_s
 
 
 class User:
@@ -70,7 +73,7 @@ def get(user: User) -> Response:
 
 def test_every_arrival_of_the_schedule_is_sent_at_its_time(serve: Serve) -> None:
     samples, facts, _ = run(replace(PLAN, port=serve(answering())), get)
-    offsets = intended_offsets_ns(100, 0.5, "poisson", 1)
+    offsets = intended_offsets_ns(100, TOTAL_S, "poisson", 1)
     assert len(samples) == len(offsets)
     assert (samples["outcome"] == Outcome.OK).all()
     samples = np.sort(samples, order="intended_ns")
@@ -78,7 +81,7 @@ def test_every_arrival_of_the_schedule_is_sent_at_its_time(serve: Serve) -> None
     assert (samples["intended_ns"] - begin == offsets).all()
     assert (samples["sent_ns"] >= samples["intended_ns"]).all()
     assert (samples["done_ns"] > samples["sent_ns"]).all()
-    phases = np.where(offsets < 100 * NS_PER_MS, Phase.WARMUP, np.where(offsets < 400 * NS_PER_MS, 1, 2))
+    phases = np.where(offsets < 50 * NS_PER_MS, Phase.WARMUP, np.where(offsets < 250 * NS_PER_MS, 1, 2))
     assert (samples["phase"] == phases).all()
     assert facts["scheduled"] == (phases == Phase.MEASURED).sum()
     assert facts["interrupted"] is False
@@ -88,21 +91,22 @@ def test_every_arrival_of_the_schedule_is_sent_at_its_time(serve: Serve) -> None
 def test_an_arrival_beyond_the_limit_is_dropped_and_never_waits(serve: Serve) -> None:
     plan = replace(PLAN, port=serve(answering(0.2)), arrivals="constant", max_in_flight=1)
     samples, _, _ = run(plan, get)
-    assert len(samples) == 50
+    assert len(samples) == 30
     dropped = samples["outcome"] == Outcome.DROPPED
-    assert 40 <= dropped.sum() <= 48
+    assert 26 <= dropped.sum() <= 29  # 0.3 s hold two answers of 0.2 s, give or take what a stall of the host moves
     sent = samples[~dropped]
-    assert np.median(sent["sent_ns"] - sent["intended_ns"]) < 150 * NS_PER_MS
+    # Had the second waited for the first's answer, its turn would have come at 0.2 s, and it was meant for 0.01 s.
+    assert (sent["sent_ns"] - sent["intended_ns"]).min() < 150 * NS_PER_MS
 
 
 def test_with_a_queue_it_waits_and_its_latency_counts_from_the_intended_time(serve: Serve) -> None:
     plan = replace(PLAN, port=serve(answering(0.02)), arrivals="constant", max_in_flight=1, queue=True, timeout_s=5)
     samples, _, _ = run(plan, get)
-    assert len(samples) == 50
+    assert len(samples) == 30
     assert (samples["outcome"] == Outcome.OK).all()
     last = samples[np.argmax(samples["intended_ns"])]
-    # 50 requests of 20 ms on one connection take 1 s; the last was meant to be sent after 0.49 s.
-    assert last["done_ns"] - last["intended_ns"] > 400 * NS_PER_MS
+    # 30 requests of 20 ms on one connection take 0.6 s; the last was meant to be sent after 0.29 s.
+    assert last["done_ns"] - last["intended_ns"] > 250 * NS_PER_MS
     assert np.median(samples["done_ns"] - samples["sent_ns"]) < 100 * NS_PER_MS
 
 
@@ -133,7 +137,7 @@ def test_no_answer_is_an_error_and_so_is_a_task_that_asks_nothing() -> None:
         port = free.getsockname()[1]
         for task in (get, lambda _: None, lambda _: 1 / 0):
             samples, _, _ = run(replace(PLAN, port=port), task)
-            assert len(samples) == len(intended_offsets_ns(100, 0.5, "poisson", 1))
+            assert len(samples) == len(intended_offsets_ns(100, TOTAL_S, "poisson", 1))
             assert (samples["outcome"] == Outcome.ERROR).all()
 
 
@@ -153,21 +157,22 @@ def test_a_closed_loop_keeps_its_users_busy_and_ends(serve: Serve) -> None:
     samples, facts, _ = run(plan, get)
     capacity = samples[samples["phase"] == Phase.CAPACITY]
     assert facts["capacity"]["users"] == 3
-    assert facts["capacity"]["end_ns"] - facts["capacity"]["begin_ns"] == 300 * NS_PER_MS
-    assert 6 <= len(capacity) <= 93  # 3 users, 0.3 s, at least 10 ms each
+    assert facts["capacity"]["end_ns"] - facts["capacity"]["begin_ns"] == 200 * NS_PER_MS
+    assert 3 <= len(capacity) <= 63  # 3 users, 0.2 s, at least 10 ms each
     assert (capacity["sent_ns"] <= facts["capacity"]["end_ns"]).all()
 
 
 def test_capacity_may_follow_the_open_loop(serve: Serve) -> None:
     samples, facts, _ = run(replace(PLAN, port=serve(answering()), capacity_s=0.2, closed_users=2), get)
-    assert (samples["phase"] == Phase.CAPACITY).sum() > 4
+    assert (samples["phase"] == Phase.CAPACITY).sum() >= 2
     assert facts["scheduled"] == (samples["phase"] == Phase.MEASURED).sum()
 
 
 def test_a_ramp_goes_on_until_the_schedule_is_not_kept_twice(serve: Serve) -> None:
+    # The first step's arrivals fit in at once, should the host stall; the others' never do before the first answer.
     plan = replace(
-        PLAN, port=serve(answering(0.03)), mode="ramp", max_in_flight=4, tail_s=0, rate_rps=20, arrivals="constant",
-        ramp_rps=(400.0, 800.0, 1600.0), ramp_step_s=0.2, ramp_max_lag_ns=10**9,
+        PLAN, port=serve(answering(0.1)), mode="ramp", max_in_flight=8, tail_s=0, rate_rps=20, arrivals="constant",
+        ramp_rps=(400.0, 800.0, 1600.0), ramp_step_s=0.1, ramp_max_lag_ns=10**11,
     )  # fmt: skip
     _, facts, _ = run(plan, get)
     assert [bool(step["kept"]) for step in facts["steps"]] == [True, False, False]

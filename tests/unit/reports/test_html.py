@@ -189,7 +189,7 @@ def test_limits_that_the_host_does_not_enforce_are_told(tmp_path: Path, page: Pa
 
 
 def test_every_load_level_has_its_curves(tmp_path: Path) -> None:
-    page = page_of(tmp_path, Made(levels=("100rps", "300rps")))
+    page = page_of(tmp_path, Made(levels=("100rps", "300rps"), targets=("process", "vm"), aa=None, blocks=2))
     assert "Load level 100rps" in page.text
     assert "Load level 300rps" in page.text
 

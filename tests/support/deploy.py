@@ -1,0 +1,50 @@
+"""Deploys a service on a target and waits for its first correct response, as a trial does."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.clock import NS_PER_MS, Stopwatch
+from harness.lab.api import LabAddress
+from harness.lab.bridged import BridgedLab, Lab
+from harness.probes.startup import Prober, ProbeResult
+from harness.targets.api import Instance, Service, Target
+from tests.support.hello import CPUS
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """An instance that has given its first correct response."""
+
+    instance: Instance
+    service: Service
+    lab: Lab
+    at: LabAddress
+    watch: Stopwatch
+    result: ProbeResult
+
+    @property
+    def first_response_ms(self) -> float:
+        return (self.result.first_response_ns - self.watch.trigger_ns) / NS_PER_MS
+
+
+def bridged_lab(name: str) -> BridgedLab:
+    """A lab with names that no other has."""
+    tag = secrets.token_hex(3)
+    return BridgedLab(f"tare-{name}-{tag}", tag)
+
+
+@contextmanager
+def deployed(target: Target, service: Service, lab: Lab, scratch: Path) -> Iterator[Deployed]:
+    """For as long as the context lasts. Raises what the launch raises, and NotReady."""
+    at = lab.address("svc")
+    watch = Stopwatch()
+    with Prober(str(at.ip), service.port, service.ready, netns=lab.client_netns, cpus=CPUS.generator) as prober:
+        prober.go()
+        with target.launch(service, at, watch, scratch) as instance:
+            result = prober.result(alive=instance.alive)
+            yield Deployed(instance, service, lab, at, watch, result)

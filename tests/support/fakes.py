@@ -1,0 +1,152 @@
+"""A target without root and without an engine: the service is a thread of this process, on loopback, within ms."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from harness.artifacts.api import Artifact
+from harness.clock import Stopwatch
+from harness.errors import DeployError
+from harness.host.cgroup import CgroupReader
+from harness.host.facts import HostFacts
+from harness.lab.api import LabAddress
+from harness.targets.api import (
+    Availability,
+    Footprint,
+    InsideView,
+    Instance,
+    InstanceProcess,
+    Leftover,
+    Service,
+    Target,
+)
+
+Answer = Callable[[str, str, bytes], tuple[int, bytes]]
+"""Method, path and body of a request to the status and body of its response."""
+
+INSIDE = InsideView(
+    kernel_release=platform.release(),
+    boot_id=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+    uptime_s=1000.0,
+    visible_processes=100,
+    sees_host_processes=True,
+    devices=10,
+    hypervisor_bit=False,
+    virtualisation="none",
+    memory_total=8 << 30,
+    memory_available=4 << 30,
+)
+
+
+def healthy(_method: str, _path: str, _body: bytes) -> tuple[int, bytes]:
+    """What the hello service says of its health, to every request."""
+    return 200, b'{"status":"ok"}'
+
+
+class FakeTarget(Target):
+    """Answers as it is told to. Every service starts whose program exists on this host; none is really run."""
+
+    name = "fake"
+    summary = "a thread of the tests"
+    takes_embedded = True
+
+    def __init__(self, answer: Answer = healthy) -> None:
+        self._answer = answer
+
+    def available(self, _host: HostFacts) -> Availability:
+        return Availability(True)
+
+    def prepare(self, artifact: Artifact) -> None:
+        """There is no packaging."""
+
+    def footprint(self, _artifact: Artifact) -> Footprint:
+        return Footprint({"directory": 1_000_000})
+
+    def launch(self, service: Service, at: LabAddress, clock: Stopwatch, _scratch: Path) -> Instance:
+        clock.start()
+        if shutil.which(service.argv[0]) is None:
+            error = DeployError("The fake service could not be started.", "Name a program of this host.")
+            error.add_note(f"there is no program {service.argv[0]!r}")
+            raise error
+        instance = FakeInstance(service, at, self._answer)
+        clock.stamp("started")
+        return instance
+
+    def leftovers(self, _prefix: str) -> Sequence[Leftover]:
+        return ()
+
+
+class FakeInstance(Instance):
+    """A small HTTP server at ``at.ip`` and the service's port."""
+
+    limits_enforced = False
+
+    def __init__(self, service: Service, at: LabAddress, answer: Answer) -> None:
+        self.address = at
+        self._digest = service.artifact.digest
+        self._lines = [f"fake service running on http://{at.ip}:{service.port}"]
+        self._server = _Server((str(at.ip), service.port), _handler(answer, self._lines))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.002,))
+        self._thread.start()
+        self._stopped = False
+
+    def processes(self) -> Sequence[InstanceProcess]:
+        return () if self._stopped else (InstanceProcess(os.getpid(), "app", "fake"),)
+
+    @property
+    def cgroup(self) -> CgroupReader | None:
+        return None
+
+    def alive(self) -> bool:
+        return not self._stopped
+
+    def logs(self) -> str:
+        return "\n".join(self._lines)
+
+    def content_digest(self) -> str:
+        return self._digest
+
+    def inside(self) -> InsideView:
+        return INSIDE
+
+    def stop(self) -> None:
+        if self._stopped:
+            return
+        self._stopped = True
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away in the middle is no failure of the tests."""
+
+
+def _handler(answer: Answer, lines: list[str]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def reply(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, content = answer(self.command, self.path, body)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = reply  # noqa: N815 - the library's names
+
+        def log_message(self, format: str, *args: object) -> None:
+            lines.append(format % args)
+
+    return Handler
