@@ -22,7 +22,7 @@ provision: $(VENV)/.stamp
 	$(TARE) provision --yes
 
 bench: provision
-	$(TOX) -e bench
+	$(TOX) -qq -e bench
 
 test: provision
 	$(TARE) provision --yes --for-tests

@@ -60,4 +60,6 @@ def test_startup(benchmark: BenchmarkFixture, bench: Bench, tmp_path: Path) -> N
         def tear_down(_at: LabAddress, _prober: StartupProber, _scratch: Path) -> None:
             rounds.close()
 
-        benchmark.pedantic(start, setup=lay_out, teardown=tear_down, rounds=ROUNDS[bench.target.name])
+        benchmark.pedantic(  # type: ignore[no-untyped-call]  # pytest-benchmark leaves it unannotated
+            start, setup=lay_out, teardown=tear_down, rounds=ROUNDS[bench.target.name]
+        )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 
 MARK = "TARE_RUN"
@@ -31,6 +33,29 @@ def marked(keep: frozenset[int], proc: Path = Path("/proc")) -> list[tuple[int, 
 def start_time(pid: int, proc: Path = Path("/proc")) -> int:
     """When a process began, in clock ticks since boot: with the pid it names one process for ever."""
     return int((proc / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()[19])
+
+
+def born(pids: Iterable[int]) -> list[tuple[int, int]]:
+    """Each pid with its start time; those that have gone are left out."""
+    found = []
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            found.append((pid, start_time(pid)))
+    return found
+
+
+def has_ended(pid: int, since: int, limit_s: float = _END_LIMIT_S) -> bool:
+    """Wait for the end of the process of that pid that began at ``since``. False if it still runs at the limit."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return start_time(pid) != since or bool(select.select([handle], [], [], limit_s)[0])
+    except (ProcessLookupError, FileNotFoundError):
+        return True
+    finally:
+        os.close(handle)
 
 
 def end(pid: int, since: int) -> None:

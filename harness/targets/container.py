@@ -24,6 +24,7 @@ from harness.clock import Stopwatch
 from harness.errors import DeployError
 from harness.host.cgroup import CgroupReader, cgroup_of
 from harness.host.facts import HostFacts
+from harness.host.processes import born, has_ended
 from harness.lab.api import LabAddress
 from harness.probes.inside import look_inside
 from harness.targets.api import (
@@ -153,7 +154,9 @@ class ContainerInstance(Instance):
     def stop(self) -> None:
         if self._stopped:
             return
+        processes: list[tuple[int, int]] = []
         try:
+            processes = born(process.pid for process in self.processes())
             self._log.write_text(self.logs(), "utf-8")
         finally:
             self._stopped = True
@@ -161,6 +164,10 @@ class ContainerInstance(Instance):
                 self._stack.close()
             except ENGINE_FAILURES as error:
                 raise _refused(f"Container {self.address.prefix} could not be removed", error) from error
+        if survivors := [str(pid) for pid, since in processes if not has_ended(pid, since)]:
+            raise DeployError(
+                f"Processes of {self.address.prefix} survived it: {', '.join(survivors)}.", "Look at them: ps -ef"
+            )
 
     def _state(self) -> dict[str, Any]:
         state: dict[str, Any] = self._ask(partial(self._api.inspect_container, self._container))["State"]
@@ -212,7 +219,8 @@ def _settings(api: docker.APIClient, service: Service, at: LabAddress) -> dict[s
         memswap_limit=limits.memory_mib * MIB,
         cpuset_cpus=",".join(map(str, sorted(service.cpuset))),
         # The cpuset alone limits whole CPUs: a quota on top would only add spurious throttling.
-        **({} if whole else {"cpu_period": 100_000, "cpu_quota": int(limits.cpus * 100_000)}),
+        cpu_period=None if whole else 100_000,
+        cpu_quota=None if whole else int(limits.cpus * 100_000),
         security_opt=["no-new-privileges"],
         group_add=[str(group) for group in service.user.groups],
     )

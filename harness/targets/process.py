@@ -98,6 +98,7 @@ class ProcessInstance(Instance):
         self._pid = pid
         self._group = group
         self._stack = stack
+        self._stopped = False
 
     def processes(self) -> Sequence[InstanceProcess]:
         pids = self._group.reader.pids() if self._group else session(self._pid)
@@ -108,7 +109,7 @@ class ProcessInstance(Instance):
         return self._group.reader if self._group else None
 
     def alive(self) -> bool:
-        return self._spawner.ended() is None
+        return not self._stopped and self._spawner.ended() is None
 
     def logs(self) -> str:
         log = Path(self._spawner.order["log"])
@@ -126,6 +127,7 @@ class ProcessInstance(Instance):
         return look_inside(self._pid)
 
     def stop(self) -> None:
+        self._stopped = True
         self._spawner.close()
         self._stack.close()
         if not session_has_ended(self._pid):

@@ -124,11 +124,17 @@ def main() -> None:
         if ended in readable:
             _, status = os.waitpid(pid, 0)
             _say({"ended": os.waitstatus_to_exitcode(status)})
-            break
+            _kill(pid)
+            return
         if not os.read(0, 1):
-            break
+            _kill(pid)
+            os.waitpid(pid, 0)
+            return
+
+
+def _kill(leader: int) -> None:
     try:
-        os.killpg(pid, signal.SIGKILL)
+        os.killpg(leader, signal.SIGKILL)
     except ProcessLookupError:
         return
 

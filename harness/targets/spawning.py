@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import DeployError
+from harness.host.processes import born, has_ended
 
 _ANSWER_LIMIT_S = 10
 _END_LIMIT_S = 10
@@ -111,19 +110,11 @@ def session_has_ended(leader: int) -> bool:
     """Wait for the end of every process of a session. False if one is left after 10 s."""
     deadline_ns = now_ns() + _END_LIMIT_S * NS_PER_S
     while pids := session(leader):
+        for pid, since in born(pids):
+            has_ended(pid, since, max(0.0, (deadline_ns - now_ns()) / NS_PER_S))
         if now_ns() > deadline_ns:
-            return False
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                _wait_for_end(os.pidfd_open(pid), deadline_ns)
+            return not session(leader)
     return True
-
-
-def _wait_for_end(handle: int, deadline_ns: int) -> None:
-    try:
-        select.select([handle], [], [], max(0.0, (deadline_ns - now_ns()) / NS_PER_S))
-    finally:
-        os.close(handle)
 
 
 def _is_zombie(entry: Path) -> bool:
