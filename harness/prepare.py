@@ -110,6 +110,7 @@ def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
         raise _nothing_usable(missing)
     usable = tuple(variant for variant in wanted if variant.target in targets)
     name = f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{experiment.name}-{secrets.token_hex(3)}"
+    path = request.out or Path("results") / name
     manifest = Manifest(
         campaign=name,
         created_utc=utc_now(),
@@ -126,12 +127,12 @@ def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
         artifact_digest=source.artifact.digest,
         artifact_source=source.artifact.source,
         artifact_embedded=source.artifact.embedded,
-        workload_folder=str(request.workload_folder) if request.workload_folder else None,
+        workload_folder=os.path.relpath(request.workload_folder, path) if request.workload_folder else None,
         variants=tuple(variant_id(variant) for variant in usable),
         unavailable=tuple(missing),
         prepare_s=seconds,
     )
-    folder = CampaignFolder.create(request.out or Path("results") / name, manifest)
+    folder = CampaignFolder.create(path, manifest)
     return plan(experiment, usable), _setting(experiment, source, targets, cpus, folder)
 
 
@@ -144,7 +145,7 @@ def resume(path: Path, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
     manifest = folder.manifest
     _must_be_same_host(manifest, host)
     experiment = folder.experiment()
-    workload = Path(manifest.workload_folder) if manifest.workload_folder else None
+    workload = (path / manifest.workload_folder).resolve() if manifest.workload_folder else None
     planned = {variant.name for variant in manifest.variants}
     usable = tuple(variant for variant in variants(experiment) if variant.name in planned)
     targets, missing = _usable(usable, host, manifest.artifact_embedded)

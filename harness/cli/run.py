@@ -172,7 +172,7 @@ def _read(file: Path, quick: bool, repeats: int | None, seed: int | None) -> Exp
 
 
 def _request(experiment: Experiment, folder: Path | None, quick: bool, only: str | None, out: Path | None) -> Request:
-    return Request(experiment, folder, tuple(sys.argv), quick=quick, only=only, out=out)
+    return Request(experiment, folder, ("tare", *sys.argv[1:]), quick=quick, only=only, out=out)
 
 
 def _campaign(prepare: Callable[[facts.HostFacts, Callable[[str], None]], tuple[Plan, Setting]]) -> int:

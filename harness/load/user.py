@@ -89,7 +89,8 @@ class HttpUser(User):
         if plan_path is None:
             return super().start(group)
         self._group = group
-        self._greenlet = group.spawn(self._drive, LoadPlan.from_json(Path(plan_path).read_text()))
+        # Locust takes the first argument of each greenlet of the group for the user that runs in it.
+        self._greenlet = group.spawn(HttpUser._drive, self, LoadPlan.from_json(Path(plan_path).read_text()))
         return self._greenlet
 
     def _drive(self, plan: LoadPlan) -> None:

@@ -6,10 +6,11 @@ import json
 import sys
 from pathlib import Path
 
+from harness.spec.base import SpecModel
 from harness.spec.experiment import Experiment
 from harness.spec.workload import Workload
 
-SCHEMAS = {"experiment.schema.json": Experiment, "workload.schema.json": Workload}
+SCHEMAS: dict[str, type[SpecModel]] = {"experiment.schema.json": Experiment, "workload.schema.json": Workload}
 
 
 def schema_text(name: str) -> str:

@@ -91,6 +91,10 @@ class Experiment(SpecModel):
     def _consistent(self) -> Experiment:
         if self.baseline not in self.matrix.targets:
             raise ValueError(f"baseline = {self.baseline!r} is not one of matrix.targets")
+        if self.image == "":
+            raise ValueError(f"workload = {self.workload!r} names no image")
+        if "quick" in self.quick:
+            raise ValueError("[quick] cannot hold a [quick] of its own")
         if self.image is not None and self.service is None:
             raise ValueError("an image workload needs a [service] table with at least: port = <number>")
         if self.image is None and self.service is not None:

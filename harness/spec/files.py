@@ -33,7 +33,8 @@ def read_experiment(path: Path, *, quick: bool = False, overrides: Mapping[str, 
     base = quick_experiment if quick else plain
     if overrides:
         source = merged if quick else data
-        return _validated(path, Experiment, _merged(source, overrides))
+        options = ", ".join(f"--{key}" for key in overrides)
+        return _validated(f"{path} with {options}", Experiment, _merged(source, overrides))
     return base
 
 
@@ -132,6 +133,8 @@ def _hint(model: type[SpecModel], detail: ErrorDetails) -> str:
     """What is allowed at the place of the mistake."""
     table: Any = model
     for part in detail["loc"][:-1]:
+        if isinstance(part, int):
+            continue  # a place in a list: the table is the list's
         field = table.model_fields.get(str(part)) if isinstance(table, type) and issubclass(table, SpecModel) else None
         candidates = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
         table = next((c for c in candidates if isinstance(c, type) and issubclass(c, SpecModel)), None)

@@ -59,6 +59,13 @@ class ServiceSpec(SpecModel):
             raise ValueError("an argument must not contain a NUL byte")
         return argv
 
+    @field_validator("workdir")
+    @classmethod
+    def _absolute(cls, workdir: str | None) -> str | None:
+        if workdir is not None and (not workdir.startswith("/") or "\0" in workdir):
+            raise ValueError("a path in the instance that begins with / is needed")
+        return workdir
+
     @field_validator("env")
     @classmethod
     def _plain_names(cls, env: dict[str, str]) -> dict[str, str]:

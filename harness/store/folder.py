@@ -21,6 +21,7 @@ from harness.errors import StoreError
 from harness.spec.experiment import Experiment
 from harness.store import samples as sample_files
 from harness.store.records import SCHEMA, Levels, Manifest, NullFloor, Record, TrialRecord
+from harness.store.whole import written_whole
 
 _EVENTS: dict[str, type[Record]] = {"trial": TrialRecord, "null": NullFloor, "levels": Levels}
 _RESTORE = "Restore the file, or run the experiment again."
@@ -40,7 +41,8 @@ class CampaignFolder:
             raise StoreError(f"{path} holds a campaign already.", "Choose another folder with --out, or --resume it.")
         try:
             (path / "trials").mkdir(parents=True, exist_ok=True)
-            _write_durably(path / "manifest.json", manifest.model_dump_json(indent=2) + "\n")
+            with written_whole(path / "manifest.json") as partial:
+                partial.write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
             (path / "journal.jsonl").touch()
         except OSError as error:
             raise _cannot_write(path, error) from error
@@ -73,10 +75,7 @@ class CampaignFolder:
         try:
             return Experiment.of_stored(self.manifest.experiment)
         except ValueError as error:
-            raise StoreError(
-                f"{self.path / 'manifest.json'} holds no valid experiment: {error}.",
-                "Restore the file, or run the experiment again.",
-            ) from error
+            raise StoreError(f"{self.path / 'manifest.json'} holds no valid experiment: {error}.", _RESTORE) from error
 
     def append(self, event: TrialRecord | NullFloor | Levels) -> None:
         """Add one line to the journal, durably. Raises StoreError if the disk refuses."""
@@ -160,25 +159,31 @@ class CampaignFolder:
 
 
 def newest(results: Path) -> Path:
-    """The folder of the campaign that was created last below ``results``. Raises StoreError if there is none."""
+    """The folder of the campaign that was created last below ``results``. Raises StoreError if there is none.
+
+    Whether this version of Tare can read it shows when it is opened; an old one that it cannot read is in nobody's way.
+    """
     found = [manifest.parent for manifest in results.glob("*/manifest.json")]
     if not found:
         raise StoreError(f"There is no campaign in {results}.", "Run one: tare run benches/quickstart.toml")
-    return max(found, key=lambda folder: (CampaignFolder.open(folder).manifest.created_utc, folder.name))
+    return max(found, key=lambda folder: (_created(folder), folder.name))
 
 
-def _write_durably(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+def _created(folder: Path) -> str:
+    """When the campaign was created; the oldest of all where its manifest cannot tell, which ``open`` then explains."""
+    try:
+        return str(json.loads((folder / "manifest.json").read_text("utf-8"))["created_utc"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _cannot_write(path: Path, error: OSError) -> StoreError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    remedy = f"Free some disk space, then: tare run --resume {path}" if full else "Choose a writable folder with --out."
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "Choose a writable folder with --out."
+    elif (path / "manifest.json").exists():
+        remedy = f"Free some disk space, then: tare run --resume {path}"
+    else:
+        remedy = "Free some disk space, or choose a folder on another disk with --out."
     return StoreError(f"Cannot write to {path}: {error.strerror or error}.", remedy)
 
 

@@ -262,7 +262,7 @@ class Manifest(Record):
     artifact_source: str
     artifact_embedded: bool
     workload_folder: str | None = None
-    """The workload's folder when the campaign began, which a resume needs again; None for an image."""
+    """The workload's folder, relative to the campaign's, which a resume needs again; None for an image."""
     variants: tuple[VariantId, ...]
     unavailable: tuple[UnavailableTarget, ...] = ()
     prepare_s: dict[str, float] = Field(default_factory=dict)

@@ -14,6 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from harness.store.whole import written_whole
+
 PHASES = ("warmup", "measured", "tail", "capacity")
 OUTCOMES = ("ok", "dropped", "error", "unexpected")
 _TIMES = ("intended_ns", "sent_ns", "done_ns")
@@ -21,16 +23,15 @@ COLUMNS = (*_TIMES, "phase", "outcome", "status", "task", "bytes")
 
 
 def write(path: Path, requests: np.ndarray, tasks: list[str]) -> None:
-    """Write the generator's records (a structured array with the columns' names; codes for the words). Atomic."""
+    """Write the generator's records (a structured array with the columns' names; codes for the words), whole or not at all."""
     arrays: dict[str, pa.Array] = {name: pa.array(requests[name].astype(np.int64)) for name in _TIMES}
     arrays["phase"] = _words(requests["phase"], PHASES)
     arrays["outcome"] = _words(requests["outcome"], OUTCOMES)
     arrays["status"] = pa.array(requests["status"].astype(np.int32))
     arrays["task"] = _words(requests["task"], tuple(tasks))
     arrays["bytes"] = pa.array(requests["bytes"].astype(np.int64))
-    partial = path.with_name(path.name + ".partial")
-    pq.write_table(pa.table(arrays), partial, compression="zstd")
-    partial.replace(path)
+    with written_whole(path) as partial:
+        pq.write_table(pa.table(arrays), partial, compression="zstd")
 
 
 def read(path: Path) -> pd.DataFrame:
