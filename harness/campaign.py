@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.errors import LoadError
+from harness.measuring import Setting
 from harness.plan import Plan, PlannedTrial
 from harness.store.records import Levels, NullFloor, TrialRecord
-from harness.trial import Setting, run_attempt
+from harness.trial import run_attempt
 
 MAX_ATTEMPTS = 3
 """An invalid or failed trial is tried again at the end of its block, at most twice (docs/method.md)."""
@@ -33,7 +34,11 @@ class Campaign:
     calibrate_null: Callable[[float], NullFloor]
 
     def run(self) -> None:
-        """Run whatever the journal does not hold yet. Raises StoreError, or LoadError if no load level can be set."""
+        """Run whatever the journal does not hold yet.
+
+        Raises StoreError if a record cannot be kept, LoadError if no load level can be set, and what
+        ``calibrate_null`` raises: without the instrument's own floor no figure could be judged.
+        """
         done = self.setting.folder.trials()
         rates = self._levels(done)
         if self.setting.folder.null_floor() is None:
@@ -59,7 +64,7 @@ class Campaign:
             failed = [record.failure for record in self.setting.folder.trials() if record.failure]
             error = LoadError(
                 "No variant answered under load, so no load level can be set.",
-                "Look at the failures below, mend the first one, and run it again.",
+                "Look at the failure above, mend it, and run it again.",
             )
             for failure in failed[:1]:
                 error.add_note(f"{failure.what} {failure.remedy}\n{failure.logs}".rstrip())

@@ -68,3 +68,9 @@ class LoadError(TareError):
 
 class StoreError(TareError):
     """A campaign's folder could not be read or written."""
+
+
+class WrongFolder(StoreError):
+    """The folder that was named is not one for this: it holds no campaign, or holds one already."""
+
+    exit_code = ExitCode.USAGE

@@ -8,8 +8,8 @@ from harness.lab import namespace
 from harness.lab.api import LabAddress
 from harness.lab.bridged import remove_link
 from harness.load.calibrate import calibrate, null_service
+from harness.measuring import Setting
 from harness.store.records import NullFloor
-from harness.trial import Setting
 
 
 def measure_floor(rate_rps: float, setting: Setting) -> NullFloor:

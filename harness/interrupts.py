@@ -6,11 +6,21 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 
 class Interrupted(BaseException):
     """Somebody asked for the end. Not an Exception, so that no handler of failures takes it for one."""
+
+
+@dataclass(slots=True)
+class _Holding:
+    depth: int = 0
+    asked_meanwhile: bool = False
+
+
+_holding = _Holding()
 
 
 @contextmanager
@@ -28,9 +38,13 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
-        if not asked:
-            asked = True
-            raise Interrupted
+        if asked:
+            return
+        asked = True
+        if _holding.depth:
+            _holding.asked_meanwhile = True
+            return
+        raise Interrupted
 
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, on_signal) for number in signals}
@@ -39,3 +53,16 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Hold Interrupted back until the block has ended, so that nothing in it is left half done. For the main thread."""
+    _holding.depth += 1
+    try:
+        yield
+    finally:
+        _holding.depth -= 1
+        if not _holding.depth and _holding.asked_meanwhile:
+            _holding.asked_meanwhile = False
+            raise Interrupted

@@ -79,7 +79,7 @@ def levels(experiment: Experiment) -> tuple[LoadLevel, ...]:
     """The experiment's load levels, in the order of the file."""
     load = experiment.load
     absolute = (LoadLevel(f"{rate:g} rps", rate, False) for rate in load.rates_rps)
-    relative = (LoadLevel(f"{share:.0%} of capacity", share, True) for share in load.capacity_shares)
+    relative = (LoadLevel(f"{share * 100:g}% of capacity", share, True) for share in load.capacity_shares)
     return (*absolute, *relative)
 
 

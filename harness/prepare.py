@@ -24,6 +24,7 @@ from harness.host import accelerator
 from harness.host.cpus import CpuSplit, split_cpus
 from harness.host.facts import HostFacts
 from harness.instruments import RealInstruments
+from harness.measuring import Setting
 from harness.plan import Plan, Variant, plan, variants
 from harness.provenance import host_record, tare_commit, utc_now
 from harness.spec.experiment import Experiment
@@ -33,7 +34,7 @@ from harness.store.folder import CampaignFolder
 from harness.store.records import Manifest, UnavailableTarget
 from harness.targets.api import Service, Target
 from harness.targets.registry import make
-from harness.trial import Setting, variant_id
+from harness.trial import variant_id
 
 Say = Callable[[str], None]
 """Told what is being prepared, a line each time."""
@@ -97,6 +98,8 @@ def chosen_variants(experiment: Experiment, only: str | None) -> tuple[Variant, 
 def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
     """Prepare everything and make the campaign's folder. Raises SpecError, Unavailable, BuildError or StoreError."""
     experiment = request.experiment
+    if request.out is not None:
+        CampaignFolder.must_be_new(request.out)
     wanted = chosen_variants(experiment, request.only)
     cpus = split_cpus(host.cpus, experiment.limits.cpus)
     embedded = experiment.image is None and _must_embed(host) is not None
@@ -127,7 +130,7 @@ def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
         artifact_digest=source.artifact.digest,
         artifact_source=source.artifact.source,
         artifact_embedded=source.artifact.embedded,
-        workload_folder=os.path.relpath(request.workload_folder, path) if request.workload_folder else None,
+        workload_folder=os.path.relpath(request.workload_folder, path.resolve()) if request.workload_folder else None,
         variants=tuple(variant_id(variant) for variant in usable),
         unavailable=tuple(missing),
         prepare_s=seconds,
@@ -165,17 +168,18 @@ def resume(path: Path, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
     return plan(experiment, usable), _setting(experiment, source, targets, cpus, folder)
 
 
+_AS_ROOT = "sudo -E tare run …"
 _NO_GUEST = accelerator.Accelerator("none", "no virtual machine was asked for", False)
 
 
-def _must_embed(host: HostFacts) -> str | None:
-    """Why a workload's own root file system cannot be built or entered here; None where it can."""
+def _must_embed(host: HostFacts) -> tuple[str, str] | None:
+    """Why a workload's own root file system cannot be built or entered here, and the fix; None where it can."""
     if not host.root:
-        return "this user is not root"
+        return "this user is not root", _AS_ROOT
     if not host.cgroup_writable:
-        return "no control group can be made on this host"
+        return "no control group can be made on this host", "tare doctor"
     if "mmdebstrap" not in host.tools:
-        return "mmdebstrap is not installed"
+        return "mmdebstrap is not installed", "tare provision"
     return None
 
 
@@ -187,8 +191,11 @@ def _usable(
     for name in dict.fromkeys(variant.target for variant in wanted):
         target = make(name)
         found = target.available(host)
-        if found.usable and embedded and not target.takes_embedded:
-            reason, fix = _must_embed(host) or "the campaign began without a root file system", "tare provision"
+        if found.usable and not embedded and not host.root:
+            reason = "only root can give it a root file system of its own"
+            missing.append(UnavailableTarget(target=name, reason=reason, fix=_AS_ROOT))
+        elif found.usable and embedded and not target.takes_embedded:
+            reason, fix = _must_embed(host) or ("the campaign began without one", "begin a new campaign")
             missing.append(UnavailableTarget(target=name, reason=f"it needs a root file system: {reason}", fix=fix))
         elif found.usable or (embedded and target.takes_embedded):
             targets[name] = target

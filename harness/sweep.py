@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -9,9 +10,9 @@ from pathlib import Path
 
 from harness.host import cgroup
 from harness.host.paths import run_dir
-from harness.host.processes import end, marked
+from harness.host.processes import end, lineage, marked
 from harness.lab import forwarding, namespace
-from harness.lab.bridged import LINK_PREFIX, links, remove_link
+from harness.lab.bridged import LINK_PREFIX, is_own_link, links, remove_link
 from harness.targets.api import Leftover, Target
 from harness.targets.layers import mounts_below, unmount
 
@@ -19,17 +20,28 @@ NAME_PREFIX = "tare-"
 """Every instance, namespace, control group and folder of a run is named so before it exists."""
 
 
-def leftovers(targets: Sequence[Target], keep: frozenset[int] = frozenset()) -> list[Leftover]:
-    """Everything of ours that no living run owns, dependants first. ``keep``: processes that must not be touched."""
+def leftovers(targets: Sequence[Target]) -> list[Leftover]:
+    """Everything of ours that no living run owns, dependants first.
+
+    To be called by who holds the host's lock, so that no other run lives. Without root it is processes and folders:
+    nothing else can have been made.
+    """
+    made_by_root = _made_by_root(targets) if os.geteuid() == 0 else ()
     return [
-        *(Leftover("process", f"{pid} ({name})", partial(end, pid, since)) for pid, name, since in marked(keep)),
+        *(Leftover("process", f"{pid} ({name})", partial(end, pid, since)) for pid, name, since in marked(lineage())),
+        *made_by_root,
+        *(Leftover("folder", str(folder), partial(shutil.rmtree, folder, ignore_errors=True)) for folder in _folders()),
+    ]
+
+
+def _made_by_root(targets: Sequence[Target]) -> list[Leftover]:
+    return [
         *(found for target in targets for found in target.leftovers(NAME_PREFIX)),
         *(Leftover("mount", point, partial(unmount, Path(point))) for point in _mounts()),
         *(Leftover("namespace", name, partial(namespace.remove, name)) for name in _ours(namespace.names())),
-        *(Leftover("link", name, partial(remove_link, name)) for name in links(LINK_PREFIX)),
+        *(Leftover("link", name, partial(remove_link, name)) for name in links(LINK_PREFIX) if is_own_link(name)),
         *(Leftover("iptables rule", name, partial(forwarding.drop_rule, name)) for name in _bridges_with_rule()),
         *(Leftover("control group", name, partial(cgroup.remove_leftover, name)) for name in _control_groups()),
-        *(Leftover("folder", str(folder), partial(shutil.rmtree, folder, ignore_errors=True)) for folder in _folders()),
     ]
 
 
@@ -42,7 +54,7 @@ def _mounts() -> list[str]:
 
 
 def _bridges_with_rule() -> list[str]:
-    return forwarding.bridges_with_rule(LINK_PREFIX)
+    return [bridge for bridge in forwarding.bridges_with_rule(LINK_PREFIX) if is_own_link(bridge)]
 
 
 def _control_groups() -> list[str]:

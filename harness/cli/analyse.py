@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from harness.analysis import compare, differences, load, parse_rule, regressions, show_json, show_tables
+from harness.cli.output import new_console, print_json, print_line
 from harness.errors import ExitCode
 from harness.store.folder import newest
 from reports.html import write_report
@@ -27,9 +26,9 @@ def show(folder: Path | None, as_json: bool) -> int:
     """Show a campaign's summary; the newest below results/ without DIR."""
     campaign = load(folder or newest(RESULTS))
     if as_json:
-        click.echo(json.dumps(show_json(campaign), indent=2, allow_nan=False))
+        print_json(show_json(campaign))
         return ExitCode.OK
-    console = Console()
+    console = new_console()
     console.print(f"{escape(campaign.experiment.question)}\n{escape(campaign.answer)}\n")
     for table in show_tables(campaign):
         console.print(table)
@@ -44,7 +43,7 @@ def show(folder: Path | None, as_json: bool) -> int:
 def report(folder: Path | None, output: Path | None) -> int:
     """Build a campaign's HTML report, again if need be; of the newest below results/ without DIR."""
     campaign = load(folder or newest(RESULTS))
-    click.echo(write_report(campaign, output or campaign.path / "report.html"))
+    print_line(str(write_report(campaign, output or campaign.path / "report.html")))
     return ExitCode.OK
 
 
@@ -63,7 +62,7 @@ def compare_command(folder_a: Path, folder_b: Path, fail_on: tuple[str, ...], st
     rules = [parse_rule(text) for text in fail_on]
     first, second = load(folder_a), load(folder_b)
     found = compare(first, second, strict=strict)
-    console = Console()
+    console = new_console()
     for line in differences(first, second):
         console.print(f"[yellow]not alike:[/yellow] {escape(line)}", soft_wrap=True)
     table = Table("variant", "load", "metric", "ratio", "95 % interval", "n", "verdict")

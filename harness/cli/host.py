@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from harness import sweep as sweeping
+from harness.cli.output import new_console, print_json
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import ExitCode, TareError, Unavailable
 from harness.host import accelerator, checks, facts, provision
@@ -24,21 +23,18 @@ _MARKS = {"yes": "[green]yes[/green]", "no": "[red]no[/red]", "warn": "[yellow]l
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone on standard output.")
 def doctor(as_json: bool) -> int:
     """Say what this host can measure, and how to fix what it cannot."""
-    console = Console()
+    console = new_console()
     host = facts.collect()
     found = checks.checks(host)
     targets = {name: kind().available(host) for name, kind in TARGETS.items()}
     truth = accelerator.probe()
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "targets": {name: asdict(availability) for name, availability in targets.items()},
-                    "accelerator": asdict(truth),
-                    "checks": [asdict(check) for check in found],
-                },
-                indent=2,
-            )
+        print_json(
+            {
+                "targets": {name: asdict(availability) for name, availability in targets.items()},
+                "accelerator": asdict(truth),
+                "checks": [asdict(check) for check in found],
+            }
         )
     else:
         table = Table("target", "usable", "why", "fix", title="What can be measured here", title_justify="left")
@@ -60,7 +56,7 @@ def doctor(as_json: bool) -> int:
 @click.option("--stop-engines", is_flag=True, help="Stop the engine daemons that Tare started, and nothing else.")
 def provision_command(yes: bool, dry_run: bool, for_tests: bool, stop_engines: bool) -> int:
     """Install what is missing through the system's package manager and start the engines."""
-    console = Console(soft_wrap=True)
+    console = new_console(soft_wrap=True)
     if stop_engines:
         for name in provision.stop_engines():
             console.print(f"stopped {name}")
@@ -83,7 +79,7 @@ def provision_command(yes: bool, dry_run: bool, for_tests: bool, stop_engines: b
     left = provision.plan(facts.collect(), for_tests=for_tests)
     if left:
         titles = ", ".join(step.title for step in left)
-        raise Unavailable(f"every step was done, and this host still needs: {titles}", "see why: tare doctor")
+        raise Unavailable(f"every step was done, and this host still needs: {titles}", "tare doctor")
     console.print("Done. What can be measured here: tare doctor")
     return ExitCode.OK
 
@@ -92,7 +88,7 @@ def provision_command(yes: bool, dry_run: bool, for_tests: bool, stop_engines: b
 @click.option("--dry-run", is_flag=True, help="Only list what would be removed.")
 def sweep(dry_run: bool) -> int:
     """List and remove what killed runs left behind, and nothing that is not ours."""
-    console = Console()
+    console = new_console()
     failed = False
     with host_lock("tare sweep"):
         found = sweeping.leftovers([kind() for kind in TARGETS.values()])

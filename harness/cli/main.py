@@ -12,7 +12,7 @@ from harness.errors import ExitCode, TareError
 from harness.interrupts import Interrupted
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
 @click.version_option(__version__, prog_name="tare")
 def tare() -> None:
     """Measure what a deployment model costs: the same workload as a process, a container and a virtual machine.
@@ -39,16 +39,22 @@ def run_command(arguments: list[str]) -> int:
         return int(code) if isinstance(code, int) else ExitCode.OK
     except TareError as error:
         for note in error.notes:
-            print(note.rstrip(), file=sys.stderr)  # noqa: T201 - the command line prints
-        print(f"Error: {error.what}\nTry: {error.remedy}", file=sys.stderr)  # noqa: T201 - the command line prints
+            _say(note.rstrip())
+        _say(f"Error: {_one_line(error.what)}\nTry: {_one_line(error.remedy)}")
         return error.exit_code
     except click.ClickException as error:
-        print(f"Error: {error.format_message()}", file=sys.stderr)  # noqa: T201 - the command line prints
         context = error.ctx if isinstance(error, click.UsageError) else None
-        print(f"Try: {context.command_path if context else 'tare'} --help", file=sys.stderr)  # noqa: T201 - as above
+        _say(f"Error: {_one_line(error.format_message())}\nTry: {context.command_path if context else 'tare'} --help")
         return ExitCode.USAGE
     except (Interrupted, KeyboardInterrupt, click.Abort):
-        print("Interrupted. What was measured is kept.", file=sys.stderr)  # noqa: T201 - the command line prints
+        _say("Interrupted. What was measured is kept.")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        return ExitCode.OK
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - the command line prints
+
+
+def _one_line(text: str) -> str:
+    """Some messages quote what a kernel or an engine said, which may have several lines."""
+    return " ".join(text.split())

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from harness.campaign import MAX_ATTEMPTS
 from harness.clock import NS_PER_S, now_ns
 from harness.plan import Plan, PlannedTrial, expected_s
 from harness.spec.experiment import Experiment
@@ -100,7 +101,7 @@ class CampaignProgress:
         seconds = (now_ns() - self._begun_ns) / NS_PER_S
         if record.outcome == "ok":
             self._durations.saw(trial, seconds)
-        if record.valid:
+        if record.valid or record.attempt >= MAX_ATTEMPTS:
             self._settled += 1
         self._progress.update(self._task, completed=self._settled)
         self._say(f"  {trial.name}: {_result(record)} ({duration_text(seconds)})")

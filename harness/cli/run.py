@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,20 +19,22 @@ from harness import sweep as sweeping
 from harness.analysis import load, show_tables
 from harness.artifacts.from_image import artifact_name
 from harness.campaign import Campaign, settled
+from harness.cli.output import new_console, print_json
 from harness.cli.progress import FLOOR_S, CampaignProgress, duration_text
-from harness.errors import ExitCode, SpecError
+from harness.errors import ExitCode, SpecError, TareError
 from harness.floor import measure_floor
 from harness.host import facts
 from harness.host.processes import MARK
 from harness.interrupts import interruptible
 from harness.lock import host_lock
+from harness.measuring import Setting
 from harness.plan import Plan, expected_s, plan
 from harness.prepare import Request, begin, chosen_variants, find_workload, resume
 from harness.spec.experiment import IMAGE_PREFIX, Experiment
 from harness.spec.files import experiment_of, read_experiment
+from harness.store.folder import CampaignFolder
 from harness.store.records import TrialRecord
 from harness.targets.registry import TARGETS
-from harness.trial import Setting
 from reports.html import write_report
 
 REPORT = "report.html"
@@ -79,19 +81,14 @@ def plan_command(
             }
             for trial, expected in zip(found.trials, seconds, strict=True)
         ]
-        click.echo(
-            json.dumps(
-                {"experiment": experiment.name, "seed": experiment.seed, "expected_s": total, "trials": trials},
-                indent=2,
-            )
-        )
+        print_json({"experiment": experiment.name, "seed": experiment.seed, "expected_s": total, "trials": trials})
         return ExitCode.OK
     table = Table("block", "trial", "variant", "load", "about", title=experiment.question, title_justify="left")
     for trial, expected in zip(found.trials, seconds, strict=True):
         block = str(trial.block) if trial.block else "calibration"
         level = trial.level.name if trial.level else "capacity"
         table.add_row(block, trial.name, trial.variant.name, level, duration_text(expected))
-    console = Console()
+    console = new_console()
     console.print(table)
     console.print(
         f"{len(found.trials)} trials, about {duration_text(total)}, without what is built once and kept "
@@ -172,11 +169,12 @@ def _read(file: Path, quick: bool, repeats: int | None, seed: int | None) -> Exp
 
 
 def _request(experiment: Experiment, folder: Path | None, quick: bool, only: str | None, out: Path | None) -> Request:
+    chosen_variants(experiment, only)
     return Request(experiment, folder, ("tare", *sys.argv[1:]), quick=quick, only=only, out=out)
 
 
 def _campaign(prepare: Callable[[facts.HostFacts, Callable[[str], None]], tuple[Plan, Setting]]) -> int:
-    console = Console()
+    console = new_console()
     with host_lock("tare run"), interruptible():
         _sweep(console)
         # Whatever this process starts carries the mark, so that a sweep finds it.
@@ -188,14 +186,17 @@ def _campaign(prepare: Callable[[facts.HostFacts, Callable[[str], None]], tuple[
                 f"[yellow]not measured:[/yellow] {escape(missing.target)}: {escape(missing.reason)}", soft_wrap=True
             )
             console.print(f"  to fix it: {escape(missing.fix)}", soft_wrap=True)
-        console.print(f"Campaign {folder.path}", soft_wrap=True, highlight=False)
+        console.print(f"Campaign {folder.path}", soft_wrap=True, highlight=False, markup=False)
         try:
             with CampaignProgress(console, planned, setting.experiment) as progress:
                 progress.skipping(sum(settled(trial, folder.trials()) for trial in planned.trials))
                 Campaign(planned, setting, progress, partial(measure_floor, setting=setting)).run()
-        finally:
-            if any(record.kind == "measured" for record in folder.trials()):
-                _conclude(console, folder.path)
+        except BaseException:
+            # What was measured is shown all the same; a second failure must not hide the first.
+            with suppress(TareError):
+                _conclude(console, folder)
+            raise
+        _conclude(console, folder)
         return _code(planned, folder.trials())
 
 
@@ -208,14 +209,16 @@ def _sweep(console: Console) -> None:
         leftover.remove()
 
 
-def _conclude(console: Console, path: Path) -> None:
-    campaign = load(path)
-    report = write_report(campaign, path / REPORT)
+def _conclude(console: Console, folder: CampaignFolder) -> None:
+    if not any(record.kind == "measured" for record in folder.trials()):
+        return
+    campaign = load(folder.path)
+    report = write_report(campaign, folder.path / REPORT)
     for table in show_tables(campaign):
         console.print(table)
     console.print(escape(campaign.answer))
-    console.print(f"Campaign: {path}", soft_wrap=True, highlight=False)
-    console.print(f"Report:   {report}", soft_wrap=True, highlight=False)
+    console.print(f"Campaign: {folder.path}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"Report:   {report}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _code(planned: Plan, done: list[TrialRecord]) -> int:

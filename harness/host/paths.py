@@ -27,6 +27,7 @@ def run_dir() -> Path:
         folder = Path("/run/tare")
     else:
         runtime = os.environ.get("XDG_RUNTIME_DIR")
-        folder = Path(runtime) / "tare" if runtime else cache_dir() / "run"
+        # ``su`` and ``sudo -E`` keep the variable of the user before.
+        folder = Path(runtime) / "tare" if runtime and os.access(runtime, os.W_OK) else cache_dir() / "run"
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     return folder

@@ -9,25 +9,44 @@ import signal
 from collections.abc import Iterable
 from pathlib import Path
 
+import psutil
+
 MARK = "TARE_RUN"
-"""The environment variable that every child of a campaign inherits; its value is the campaign's name."""
+"""The environment variable that every child of a run inherits; its value is the run's process id."""
 
 _END_LIMIT_S = 10
 
 
-def marked(keep: frozenset[int], proc: Path = Path("/proc")) -> list[tuple[int, str, int]]:
-    """(pid, command, start time in clock ticks) of every process that carries the mark, except ``keep``."""
+def marked(keep: frozenset[int] = frozenset(), proc: Path = Path("/proc")) -> list[tuple[int, str, int]]:
+    """(pid, command, start time in clock ticks) of every process of this user that carries the mark, except ``keep``.
+
+    Another user's campaign is not ours to end, even where root could read the mark.
+    """
     found = []
     for entry in proc.iterdir():
         if not entry.name.isdigit() or int(entry.name) in keep:
             continue
         try:
             environment = (entry / "environ").read_bytes().split(b"\0")
-            if any(variable.startswith(f"{MARK}=".encode()) for variable in environment):
+            if (
+                any(variable.startswith(f"{MARK}=".encode()) for variable in environment)
+                and _user(entry) == os.getuid()
+            ):
                 found.append((int(entry.name), (entry / "comm").read_text().strip(), start_time(int(entry.name), proc)))
         except OSError:
-            continue  # it ended meanwhile, or belongs to another user and so is not ours
+            continue  # it ended meanwhile, or may not be read and so is not ours
     return found
+
+
+def lineage() -> frozenset[int]:
+    """This process and its ancestors."""
+    return frozenset({os.getpid(), *(parent.pid for parent in psutil.Process().parents())})
+
+
+def _user(entry: Path) -> int:
+    """The real user id. (The folder's owner is root where a process may not be dumped.)"""
+    lines = (entry / "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Uid:"))
 
 
 def start_time(pid: int, proc: Path = Path("/proc")) -> int:

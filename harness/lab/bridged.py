@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+import re
 from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv4Network
 from types import TracebackType
@@ -12,15 +12,16 @@ from typing import Self
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from harness.errors import DeployError, Unavailable
+from harness.errors import DeployError
 from harness.lab import forwarding, namespace
 from harness.lab.api import LabAddress
+from harness.lab.subnets import free_subnet
 
-RANGE = IPv4Network("198.18.0.0/15")
-SUBNET_PREFIX = 24
 LINK_PREFIX = "tare"
 """Every link of ours begins so; Linux allows 15 characters in all."""
 
+_TAG = "[a-z0-9]{1,6}"
+_OWN_LINK = re.compile(rf"{LINK_PREFIX}{_TAG}-(br|cl|\d{{1,3}})")
 _CLIENT_HOST = 2
 _FIRST_SERVICE_HOST = 10
 _LAST_SERVICE_HOST = 250
@@ -29,13 +30,13 @@ _LAST_SERVICE_HOST = 250
 class BridgedLab:
     """The private network of one trial. A context manager: built on the way in, gone on the way out.
 
-    ``prefix`` begins the names of namespaces (``tare-<campaign>-<trial>``); ``tag`` (at most 6 characters, unique among
-    labs that exist at once) begins the names of links.
+    ``prefix`` begins the names of namespaces (``tare-<campaign>-<trial>``); ``tag`` (at most 6 lower-case letters and
+    digits, unique among labs that exist at once) begins the names of links.
     """
 
     def __init__(self, prefix: str, tag: str) -> None:
-        if len(tag) > 6:
-            raise ValueError("a lab's tag has at most 6 characters")
+        if not re.fullmatch(_TAG, tag):
+            raise ValueError(f"not usable as a lab's tag: {tag!r}")
         self.prefix = prefix
         self.tag = tag
         self.bridge = f"{LINK_PREFIX}{tag}-br"
@@ -83,7 +84,7 @@ class BridgedLab:
 
     def _make_bridge(self, stack: ExitStack) -> IPv4Network:
         with IPRoute() as route:
-            network = _free_subnet(route)
+            network = free_subnet(route)
             try:
                 route.link(
                     "add",
@@ -94,7 +95,7 @@ class BridgedLab:
                     br_stp_state=0,
                     br_mcast_snooping=0,
                 )
-                stack.callback(remove_link, self.bridge)
+                stack.callback(_remove_bridge, self.bridge)
                 (index,) = route.link_lookup(ifname=self.bridge)
                 route.addr("add", index=index, address=str(network.network_address + 1), prefixlen=network.prefixlen)
                 route.link("set", index=index, state="up")
@@ -161,24 +162,19 @@ def links(prefix: str) -> list[str]:
         return sorted(name for link in route.get_links() if (name := link.get("ifname") or "").startswith(prefix))
 
 
-def _free_subnet(route: IPRoute) -> IPv4Network:
-    """The first subnet of the range that no address or route of this host touches."""
-    taken = list(_occupied(route))
-    for subnet in RANGE.subnets(new_prefix=SUBNET_PREFIX):
-        if not any(subnet.overlaps(other) for other in taken):
-            return subnet
-    raise Unavailable(
-        f"Every network of {RANGE} is in use on this host.", "Free one (ip route show), or remove leftovers: tare sweep"
-    )
+def is_own_link(name: str) -> bool:
+    """Whether a lab gives its links such a name. A stranger's that only begins like ours is not ours."""
+    return _OWN_LINK.fullmatch(name) is not None
 
 
-def _occupied(route: IPRoute) -> Iterator[IPv4Network]:
-    for entry in route.get_routes(family=2):
-        destination = entry.get("dst")
-        if destination and entry["dst_len"] > 0:
-            yield IPv4Network(f"{destination}/{entry['dst_len']}", strict=False)
-    for entry in route.get_addr(family=2):
-        yield IPv4Network(f"{entry.get('address')}/{entry['prefixlen']}", strict=False)
+def _remove_bridge(name: str) -> None:
+    """Remove a bridge with its ports: an engine that died leaves the host's end of its container's link there."""
+    with IPRoute() as route:
+        ports = [
+            link.get("ifname") for index in route.link_lookup(ifname=name) for link in route.get_links(master=index)
+        ]
+    for port in (*ports, name):
+        remove_link(port)
 
 
 def _mac(host: int) -> str:

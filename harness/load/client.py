@@ -119,6 +119,8 @@ class Connection:
         self._socket = None
 
     def _connect(self) -> _socket.socket:
+        # What was left of an answer on the connection before is no part of this one.
+        self._reader = ResponseReader()
         sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
         sock.setblocking(False)
         sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)

@@ -216,7 +216,7 @@ class Prober:
         self._judge(attempt, *response, done_ns)
 
     def _judge(self, attempt: Attempt, status: int, body: bytes, done_ns: int) -> None:
-        text = body[:200].decode("utf-8", "replace")
+        text = " ".join(body[:200].decode("utf-8", "replace").split())
         if status != self._status:
             self._wrong(attempt, f"status {status}", f"status {status}: {text}")
         elif (self._body is not None and body != self._body) or (self._contains or b"") not in body:

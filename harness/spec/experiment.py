@@ -47,9 +47,12 @@ class LoadSpec(SpecModel):
     timeout_s: Seconds = 10.0
 
     @model_validator(mode="after")
-    def _one_kind_of_rate(self) -> LoadSpec:
+    def _levels_apart(self) -> LoadSpec:
         if bool(self.rates_rps) == bool(self.capacity_shares):
             raise ValueError("give either rates_rps or capacity_shares, with at least one value")
+        given = self.rates_rps or self.capacity_shares
+        if len({f"{value:g}" for value in given}) != len(given):
+            raise ValueError("a load level is given twice")
         return self
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from harness.errors import StoreError
+from harness.errors import StoreError, WrongFolder
 from harness.spec.experiment import Experiment
 from harness.store import samples as sample_files
 from harness.store.records import SCHEMA, Levels, Manifest, NullFloor, Record, TrialRecord
@@ -36,9 +36,8 @@ class CampaignFolder:
 
     @classmethod
     def create(cls, path: Path, manifest: Manifest) -> Self:
-        """A new folder. Raises StoreError if it holds a campaign already or cannot be written."""
-        if (path / "manifest.json").exists():
-            raise StoreError(f"{path} holds a campaign already.", "Choose another folder with --out, or --resume it.")
+        """A new folder. Raises WrongFolder if it holds a campaign already, StoreError if it cannot be written."""
+        cls.must_be_new(path)
         try:
             (path / "trials").mkdir(parents=True, exist_ok=True)
             with written_whole(path / "manifest.json") as partial:
@@ -48,15 +47,21 @@ class CampaignFolder:
             raise _cannot_write(path, error) from error
         return cls(path, manifest)
 
+    @staticmethod
+    def must_be_new(path: Path) -> None:
+        """Raise WrongFolder if ``path`` holds a campaign already."""
+        if (path / "manifest.json").exists():
+            raise WrongFolder(f"{path} holds a campaign already.", "Choose another folder with --out, or --resume it.")
+
     @classmethod
     def open(cls, path: Path) -> Self:
-        """An existing folder. Raises StoreError if there is none, or if another version of Tare wrote it."""
+        """An existing folder. Raises WrongFolder if there is none, StoreError if another version of Tare wrote it."""
         file = path / "manifest.json"
         try:
             data = json.loads(file.read_text("utf-8"))
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             what = f"{path} holds no campaign (no manifest.json)."
-            raise StoreError(what, "Name a folder that `tare run` printed.") from error
+            raise WrongFolder(what, "Name a folder that `tare run` printed.") from error
         except (OSError, ValueError) as error:
             raise StoreError(f"{file} cannot be read: {error}.", _RESTORE) from error
         written_by = data.get("schema_version") if isinstance(data, dict) else None
@@ -159,13 +164,13 @@ class CampaignFolder:
 
 
 def newest(results: Path) -> Path:
-    """The folder of the campaign that was created last below ``results``. Raises StoreError if there is none.
+    """The folder of the campaign that was created last below ``results``. Raises WrongFolder if there is none.
 
     Whether this version of Tare can read it shows when it is opened; an old one that it cannot read is in nobody's way.
     """
     found = [manifest.parent for manifest in results.glob("*/manifest.json")]
     if not found:
-        raise StoreError(f"There is no campaign in {results}.", "Run one: tare run benches/quickstart.toml")
+        raise WrongFolder(f"There is no campaign in {results}.", "Run one: tare run benches/quickstart.toml")
     return max(found, key=lambda folder: (_created(folder), folder.name))
 
 
@@ -184,7 +189,8 @@ def _cannot_write(path: Path, error: OSError) -> StoreError:
         remedy = f"Free some disk space, then: tare run --resume {path}"
     else:
         remedy = "Free some disk space, or choose a folder on another disk with --out."
-    return StoreError(f"Cannot write to {path}: {error.strerror or error}.", remedy)
+    detail = os.strerror(error.errno) if error.errno else error
+    return StoreError(f"Cannot write to {path}: {detail}.", remedy)
 
 
 def _first(error: ValidationError) -> str:

@@ -23,7 +23,10 @@ COLUMNS = (*_TIMES, "phase", "outcome", "status", "task", "bytes")
 
 
 def write(path: Path, requests: np.ndarray, tasks: list[str]) -> None:
-    """Write the generator's records (a structured array with the columns' names; codes for the words), whole or not at all."""
+    """Write the generator's records: a structured array with the columns' names, codes for the words.
+
+    The file is there whole or not at all.
+    """
     arrays: dict[str, pa.Array] = {name: pa.array(requests[name].astype(np.int64)) for name in _TIMES}
     arrays["phase"] = _words(requests["phase"], PHASES)
     arrays["outcome"] = _words(requests["outcome"], OUTCOMES)

@@ -1,7 +1,7 @@
 """Target ``container``: the service as a Docker container (runc), on the lab's bridge and published to nobody.
 
-The network (user-defined, internal, on the existing bridge) is made before t0. What is timed is ``create`` and ``start`` of
-one container, as ``docker run`` does them. No privileges are added and ``no-new-privileges`` is set.
+The network (user-defined, internal, on the existing bridge) is made before t0. What is timed is ``create`` and
+``start`` of one container, as ``docker run`` does them. No privileges are added and ``no-new-privileges`` is set.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from harness.host.cgroup import CgroupReader, cgroup_of
 from harness.host.facts import HostFacts
 from harness.host.processes import born, has_ended
 from harness.lab.api import LabAddress
-from harness.probes.inside import look_inside
 from harness.targets.api import (
     Availability,
     Footprint,
@@ -37,6 +36,8 @@ from harness.targets.api import (
     Service,
     Target,
 )
+from harness.targets.container_orphans import end_processes_of
+from harness.targets.inside import look_inside
 from harness.targets.layers import packaged_tree
 from harness.targets.spawning import command, parent
 from harness.units import MIB
@@ -80,6 +81,7 @@ class ContainerTarget(Target):
                 clock.start()
                 container: str = api.create_container(**settings)["Id"]
                 clock.stamp("created")
+                stack.callback(_end_if_abandoned, api, container)
                 api.start(container)
                 clock.stamp("started")
                 return ContainerInstance(api, container, at, scratch, stack.pop_all())
@@ -87,7 +89,7 @@ class ContainerTarget(Target):
             raise _refused("The container could not be started", error) from error
 
     def leftovers(self, prefix: str) -> Sequence[Leftover]:
-        """Containers and networks that carry our label and a name of ours. Both are needed: a stranger's name is not."""
+        """Containers and networks that carry our label and a name of ours: a stranger's has not both."""
         try:
             with _client() as api:
                 containers = api.containers(all=True, filters={"label": LABEL})
@@ -95,20 +97,19 @@ class ContainerTarget(Target):
         except ENGINE_FAILURES:
             return ()
         names = [name.removeprefix("/") for found in containers for name in found["Names"]]
+        found = [("container", _remove_container, name) for name in names]
+        found += [("Docker network", _remove_network, network["Name"]) for network in networks]
         return [
-            *(Leftover("container", name, partial(_remove_in_own_client, _remove_container, name))
-              for name in names if name.startswith(prefix)),
-            *(Leftover("Docker network", network["Name"], partial(_remove_in_own_client, _remove_network, network["Name"]))
-              for network in networks if network["Name"].startswith(prefix)),
+            Leftover(kind, name, partial(_remove_in_own_client, remove, name))
+            for kind, remove, name in found
+            if name.startswith(prefix)
         ]
 
 
 class ContainerInstance(Instance):
     """One container. Every question to the engine that fails is a DeployError."""
 
-    def __init__(
-        self, api: docker.APIClient, container: str, at: LabAddress, scratch: Path, stack: ExitStack
-    ) -> None:
+    def __init__(self, api: docker.APIClient, container: str, at: LabAddress, scratch: Path, stack: ExitStack) -> None:
         self.address = at
         self._api = api
         self._container = container
@@ -142,7 +143,8 @@ class ContainerInstance(Instance):
         state = self._state()
         if state["Running"]:
             return str(text)
-        return f"{text}\n(the container ended with exit code {state['ExitCode']}; {state.get('Error') or 'no engine error'})"
+        error = state.get("Error") or "no engine error"
+        return f"{text}\n(the container ended with exit code {state['ExitCode']}; {error})"
 
     def content_digest(self) -> str:
         with packaged_tree(self._running_pid()) as tree:
@@ -162,8 +164,14 @@ class ContainerInstance(Instance):
             self._stopped = True
             try:
                 self._stack.close()
-            except ENGINE_FAILURES as error:
+            except APIError as error:
                 raise _refused(f"Container {self.address.prefix} could not be removed", error) from error
+            except ENGINE_FAILURES as error:
+                raise DeployError(
+                    f"The engine does not answer: the processes of container {self.address.prefix} were ended without "
+                    "it, and it does not know that yet.",
+                    "Start the engine (tare provision), then: tare sweep",
+                ) from error
         if survivors := [str(pid) for pid, since in processes if not has_ended(pid, since)]:
             raise DeployError(
                 f"Processes of {self.address.prefix} survived it: {', '.join(survivors)}.", "Look at them: ps -ef"
@@ -240,6 +248,14 @@ def _settings(api: docker.APIClient, service: Service, at: LabAddress) -> dict[s
     }
 
 
+def _end_if_abandoned(api: docker.APIClient, container: str) -> None:
+    """A container outlives its engine, and then nobody else would end it."""
+    try:
+        api.ping()
+    except ENGINE_FAILURES:
+        end_processes_of(container)
+
+
 def _remove_container(api: docker.APIClient, name: str) -> None:
     try:
         api.remove_container(name, v=True, force=True)
@@ -263,6 +279,6 @@ def _remove_in_own_client(remove: Callable[[docker.APIClient, str], None], name:
 
 
 def _refused(what: str, error: Exception) -> DeployError:
-    detail = error.explanation if isinstance(error, APIError) and error.explanation else error
-    remedy = "Look at what the engine says above." if isinstance(error, APIError) else "Start the engine: tare provision"
-    return DeployError(f"{what}: {str(detail).strip()}.", remedy)
+    if isinstance(error, APIError):
+        return DeployError(f"{what}: {str(error.explanation or error).strip()}.", "Look at what the engine says above.")
+    return DeployError(f"{what}: {str(error).strip()}.", "Start the engine: tare provision")

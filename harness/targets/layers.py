@@ -24,7 +24,9 @@ def lower_layers(pid: int, proc: Path = Path("/proc")) -> tuple[str, ...]:
     try:
         table = (proc / str(pid) / "mountinfo").read_text()
     except OSError as error:
-        raise DeployError(f"Process {pid} ended before its root could be looked at.", "Look at the instance's logs.") from error
+        raise DeployError(
+            f"Process {pid} ended before its root could be looked at.", "Look at the instance's logs."
+        ) from error
     for line in table.splitlines():
         left, _, right = line.partition(" - ")
         file_system, _, options = right.split(" ", 2)
@@ -59,7 +61,10 @@ def mount(source: str, at: Path, *, kind: str | None = None, options: str = "") 
     words = ["mount", *(("-t", kind) if kind else ()), *(("-o", options) if options else ()), source, str(at)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
     if done.returncode != 0:
-        raise DeployError(f"`{' '.join(words)}` failed: {done.stderr.strip()}.", "Check that this user may mount, and the disk's space.")
+        raise DeployError(
+            f"`{' '.join(words)}` failed: {done.stderr.strip()}.",
+            "Check that this user may mount, and the disk's space.",
+        )
 
 
 def unmount(at: Path) -> None:

@@ -21,7 +21,6 @@ from harness.errors import DeployError
 from harness.host import cgroup
 from harness.host.facts import HostFacts
 from harness.lab.api import LabAddress
-from harness.probes.inside import look_inside
 from harness.targets.api import (
     Availability,
     Footprint,
@@ -32,6 +31,7 @@ from harness.targets.api import (
     Service,
     Target,
 )
+from harness.targets.inside import look_inside
 from harness.targets.layers import packaged_tree
 from harness.targets.spawning import Spawner, command, session, session_has_ended
 from harness.targets.staging import disk_usage, embedded_stage, rooted_stage

@@ -40,6 +40,9 @@ def _join(order: dict[str, Any]) -> None:
         descriptor = os.open(order["netns"], os.O_RDONLY)
         _checked("setns", descriptor, _CLONE_NEWNET)
         os.close(descriptor)
+        # As the container engine does it: a service that is not root may listen on port 80 in a network of its own.
+        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", "w") as file:  # noqa: PTH123 - as above
+            file.write("0")
 
 
 def _become(order: dict[str, Any], log: int) -> NoReturn:
@@ -127,6 +130,8 @@ def main() -> None:
             _kill(pid)
             return
         if not os.read(0, 1):
+            # Just born, it does not lead its session yet.
+            signal.pidfd_send_signal(ended, signal.SIGKILL)
             _kill(pid)
             os.waitpid(pid, 0)
             return

@@ -41,6 +41,7 @@ class VmConsole:
         self._console_file = scratch / "console.log"
         self._log_file = scratch / "service.log"
         self._ended: str | None = None
+        self._closed = False
         self._recent: dict[Path, bytes] = {self._console_file: b"", self._log_file: b""}
         self._selector = selectors.DefaultSelector()
         self._open: set[socket.socket] = set()
@@ -67,9 +68,12 @@ class VmConsole:
 
     def close(self) -> None:
         """Stop reading. To be called after QEMU has ended, so that its last bytes are read first. Idempotent."""
-        if self._thread.is_alive():
+        if not self._closed:
+            self._closed = True
             os.write(self._wake_write, b"x")
             self._thread.join()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
         for path in (self.console_socket, self.log_socket):
             path.unlink(missing_ok=True)
 
@@ -109,8 +113,6 @@ class VmConsole:
             for each in list(self._open):
                 self._drop(each)
             self._selector.close()
-            os.close(self._wake_read)
-            os.close(self._wake_write)
 
     def _accept(self, listener: socket.socket, file: Path, at_ns: int) -> None:
         connection, _ = listener.accept()

@@ -18,9 +18,13 @@ from harness.lab.api import LabAddress
 from harness.spec.service import Limits
 
 KERNEL_ARGUMENTS = (
-    "console=ttyS0,115200 earlyprintk=ttyS0,115200 loglevel=6 panic=-1 net.ifnames=0 systemd.show_status=1"
+    "console=ttyS0,115200 earlyprintk=ttyS0,115200 loglevel=6 panic=-1 net.ifnames=0 systemd.show_status=1 "
+    "sysctl.net.ipv4.ip_unprivileged_port_start=0"
 )
-"""The kernel's first words come early, systemd's status lines are the marks of its phases; ``eth0`` is called so."""
+"""The kernel's first words come early, systemd's status lines are the marks of its phases; ``eth0`` is called so.
+
+As in a container, a service that is not root may listen on any port: the network is its own.
+"""
 
 TRANSLATION_CACHE_MIB = 64
 WORKLOAD_DEVICE = "vdb"

@@ -1,0 +1,55 @@
+"""Which part of the lab's address range is free on this host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from ipaddress import IPv4Network
+from typing import Any
+
+import docker
+from docker.errors import DockerException
+from pyroute2 import IPRoute
+from requests.exceptions import RequestException
+
+from harness.errors import Unavailable
+
+RANGE = IPv4Network("198.18.0.0/15")
+"""Reserved for benchmarks by RFC 2544."""
+
+SUBNET_PREFIX = 24
+_ENGINE_LIMIT_S = 5
+
+
+def free_subnet(route: IPRoute) -> IPv4Network:
+    """The first subnet of the range that no address, route or Docker network of this host touches.
+
+    Raises Unavailable if there is none.
+    """
+    taken = [*_routed(route), *_pools()]
+    for subnet in RANGE.subnets(new_prefix=SUBNET_PREFIX):
+        if not any(subnet.overlaps(other) for other in taken):
+            return subnet
+    raise Unavailable(
+        f"Every network of {RANGE} is in use on this host.", "Free one (ip route show), or remove leftovers: tare sweep"
+    )
+
+
+def _routed(route: IPRoute) -> Iterator[IPv4Network]:
+    for entry in route.get_routes(family=2):
+        destination = entry.get("dst")
+        if destination and entry["dst_len"] > 0:
+            yield IPv4Network(f"{destination}/{entry['dst_len']}", strict=False)
+    for entry in route.get_addr(family=2):
+        yield IPv4Network(f"{entry.get('address')}/{entry['prefixlen']}", strict=False)
+
+
+def _pools() -> Iterator[IPv4Network]:
+    """What the engine has given to networks, which need not show in any route: Docker refuses to give it again."""
+    networks: list[dict[str, Any]] = []
+    with suppress(DockerException, RequestException), docker.APIClient(version="auto", timeout=_ENGINE_LIMIT_S) as api:
+        networks = api.networks()
+    for network in networks:
+        for pool in (network.get("IPAM") or {}).get("Config") or ():
+            with suppress(KeyError, ValueError):
+                yield IPv4Network(pool["Subnet"], strict=False)
