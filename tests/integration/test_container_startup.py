@@ -5,8 +5,8 @@ Three ways to the same container are interleaved, in a random order within each 
 - *tare*: ContainerTarget.launch and the prober, as in a trial;
 - *docker run*: the command line, timed from the moment when it asks the engine for the container
   (``POST /containers/create``). A relay in front of the engine's socket sees that moment. What the command spends
-  before it (starting a program of 40 MB, finding out the engine's version) is the client's and no part of what a
-  container costs: a client that is already running does not pay it. It is measured and printed beside.
+  before it (starting a program of 40 MB, finding out the engine's version: some 18 ms) is the client's and no part of
+  what a container costs: a client that is already running does not pay it. It is measured and printed beside.
 - *API*: the same two requests, create and start, written by hand on the engine's socket, as with curl --unix-socket.
 """
 
@@ -14,15 +14,18 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import os
 import random
+import shutil
 import socket
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,9 +40,12 @@ from tests.support import hello, poll
 from tests.support.deploy import bridged_lab, deployed
 from tests.support.relay import ENGINE, Relay
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 ROUNDS = 10
+MOST_ROUNDS = 40
+"""On a host that is busy with something else: until the median is known to half the agreement."""
+
 AGREEMENT = 0.05
 
 
@@ -62,8 +68,10 @@ def poll_loop(lab: BridgedLab, ip: str, port: int, path: str) -> Iterator[subpro
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as loop:
         assert loop.stdout is not None
         assert loop.stdout.readline() == "ready\n"
-        yield loop
-        loop.kill()
+        try:
+            yield loop
+        finally:
+            loop.kill()
 
 
 @contextmanager
@@ -92,7 +100,25 @@ def polled(service: Service) -> Iterator[tuple[LabAddress, Callable[[], None], C
 
 
 def docker(*words: str, host: str = f"unix://{ENGINE}") -> None:
-    subprocess.run(["docker", *words], check=True, capture_output=True, env={**os.environ, "DOCKER_HOST": host})
+    done = subprocess.run(
+        [docker_client(), *words], check=False, capture_output=True, text=True, env={**os.environ, "DOCKER_HOST": host}
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@cache
+def docker_client() -> str:
+    """The first client on the PATH that is not newer than the engine: a newer one refuses --mac-address."""
+    seen = []
+    for folder in os.get_exec_path():
+        program = shutil.which("docker", path=folder)
+        if program is not None:
+            asked = [program, "version", "--format", "{{.Client.DefaultAPIVersion}} {{.Server.APIVersion}}"]
+            seen.append(subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip())
+            own, engine = (tuple(map(int, version.split("."))) for version in seen[-1].split())
+            if own <= engine:
+                return program
+    raise AssertionError(f"no docker client of the engine's age on the PATH: {seen}")
 
 
 def by_tare(service: Service, folder: Path, figures: Figures) -> None:
@@ -148,7 +174,7 @@ def by_api(service: Service, _folder: Path, figures: Figures) -> None:
         engine.close()
 
 
-def post(engine: http.client.HTTPConnection, path: str, content: dict[str, object] | None = None) -> None:
+def post(engine: http.client.HTTPConnection, path: str, content: Mapping[str, object] | None = None) -> None:
     engine.request("POST", path, json.dumps(content) if content else None, {"Content-Type": "application/json"})
     response = engine.getresponse()
     assert response.status < 300, response.read()
@@ -159,6 +185,16 @@ def cpu_list(service: Service) -> str:
     return ",".join(map(str, sorted(service.cpuset)))
 
 
+def ratios(ours: list[float], theirs: list[float]) -> list[float]:
+    return [mine / other for mine, other in zip(ours, theirs, strict=True)]
+
+
+def half_width(values: list[float]) -> float:
+    """Half the 95 % interval of their median (McGill, Tukey & Larsen 1978, the notch of a box plot)."""
+    low, _, high = statistics.quantiles(values, n=4)
+    return 1.57 * (high - low) / math.sqrt(len(values))
+
+
 def test_container_startup_agrees_with_containers_started_by_hand(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,27 +202,25 @@ def test_container_startup_agrees_with_containers_started_by_hand(
     ContainerTarget().prepare(service.artifact)
     figures, ways = Figures(), [by_tare, by_docker_run, by_api]
     order = random.Random(20)
-    for number in range(ROUNDS):
+    for number in range(MOST_ROUNDS):
         order.shuffle(ways)
         for way in ways:
             folder = tmp_path / f"{number}-{way.__name__}"
             folder.mkdir()
             way(service, folder, figures)
-    ratios = {
-        name: statistics.median(ours / theirs for ours, theirs in zip(figures.tare, by_hand, strict=True))
-        for name, by_hand in (
-            ("docker run", figures.docker_run),
-            ("API", figures.api),
-            ("docker run with its client", figures.docker_run_with_client),
-        )
+        known = [ratios(figures.tare, by_hand) for by_hand in (figures.docker_run, figures.api)]
+        if number + 1 >= ROUNDS and max(map(half_width, known)) < AGREEMENT / 2:
+            break
+    rows = {
+        "docker run": figures.docker_run,
+        "API": figures.api,
+        "docker run and its client's start": figures.docker_run_with_client,
     }
     with capsys.disabled():
-        print(f"\nfirst response after (median of {ROUNDS}): tare {statistics.median(figures.tare):.1f} ms")
-        for name, by_hand in (
-            ("docker run", figures.docker_run),
-            ("API", figures.api),
-            ("docker run with its client", figures.docker_run_with_client),
-        ):
-            print(f"  {name}: {statistics.median(by_hand):.1f} ms, ratio (median of pairs) {ratios[name]:.3f}")
-    assert abs(ratios["docker run"] - 1) < AGREEMENT
-    assert abs(ratios["API"] - 1) < AGREEMENT
+        print(f"\nfirst response, median of {len(figures.tare)}: tare {statistics.median(figures.tare):.1f} ms")
+        for name, by_hand in rows.items():
+            pairs = ratios(figures.tare, by_hand)
+            ratio = f"{statistics.median(pairs):.3f} ± {half_width(pairs):.3f}"
+            print(f"  {name}: {statistics.median(by_hand):.1f} ms, tare is {ratio} of it (median of pairs)")
+    for name in ("docker run", "API"):
+        assert abs(statistics.median(ratios(figures.tare, rows[name])) - 1) < AGREEMENT, name

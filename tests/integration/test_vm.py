@@ -1,11 +1,10 @@
-"""The vm target on the real engine: one boot for what a good service shows, one for a service that ends at once."""
+"""What is the vm target's own, on the real engine; what every target promises is in the contract suite."""
 
 from __future__ import annotations
 
 import ctypes
 import http.client
 import os
-import platform
 import shutil
 import socket
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from harness.errors import DeployError
 from harness.host.paths import cache_dir
 from harness.lab.bridged import BridgedLab, links
 from harness.spec.service import Limits, Readiness
-from harness.targets.api import Instance, Service
+from harness.targets.api import Service
 from harness.targets.vm import VmTarget
 from harness.targets.vm_libvirt import domain_names
 
@@ -125,12 +124,6 @@ def _connect_in(namespace: str, host: str) -> socket.socket:
     return made
 
 
-def wait_until_ended(instance: Instance) -> None:
-    deadline_ns = now_ns() + LIMIT_S * NS_PER_S
-    while instance.alive():
-        assert now_ns() < deadline_ns, instance.logs()
-
-
 def test_a_static_binary_alone_runs_as_told(artifact: Artifact, lab: BridgedLab, tmp_path: Path) -> None:
     clock = Stopwatch()
     at = lab.address("svc")
@@ -143,41 +136,13 @@ def test_a_static_binary_alone_runs_as_told(artifact: Artifact, lab: BridgedLab,
 
         phases = clock.phases()
         assert list(phases)[:5] == ["defined", "vmm_running", "kernel", "user_space", "service_started"]
-        assert instance.alive()
-        (vmm, *_) = instance.processes()
-        assert vmm.role == "vmm"
-        assert instance.cgroup is not None
-        assert instance.cgroup.cpu_ns() > 0
         assert instance.content_digest() == artifact.digest
         assert instance.accelerator in ("kvm", "tcg")
-
-        inside = instance.inside()
-        assert inside.kernel_release != platform.release()
-        assert inside.boot_id != Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        assert not inside.sees_host_processes
-        assert inside.hypervisor_bit
-        assert 0 < inside.memory_available < inside.memory_total <= 256 * 1024 * 1024
 
         assert "Linux version" in instance.logs()
         assert "url:/cgi-bin/who" in instance.logs()
         assert "served" in instance.logs(), "a service that opens /dev/stderr by name, as images of nginx do"
         assert [left.name for left in VmTarget().leftovers(PREFIX)] == [f"{at.prefix}-vm"]
-    instance.stop()
-    assert not instance.alive()
-    assert instance.processes() == ()
-    assert "Linux version" in instance.logs()
-    assert nothing_is_left(at.interface)
-
-
-def test_a_service_that_ends_at_once_is_not_alive_and_says_how(
-    artifact: Artifact, lab: BridgedLab, tmp_path: Path
-) -> None:
-    at = lab.address("gone")
-    argv = ("/bin/sh", "-c", "echo last words; exit 3")
-    with VmTarget().launch(service(artifact, *argv), at, Stopwatch(), tmp_path) as instance:
-        wait_until_ended(instance)
-        assert "last words" in instance.logs()
-        assert instance.logs().endswith("(the service ended: exit-code exited 3)")
     assert nothing_is_left(at.interface)
 
 

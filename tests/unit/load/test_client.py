@@ -130,11 +130,26 @@ def test_a_large_body_in_both_directions(serve: Serve) -> None:
     connection.close()
 
 
-def test_connection_close_is_obeyed(serve: Serve) -> None:
+@pytest.mark.parametrize("framing", [b"", b"Content-Length: 13\r\n"])
+def test_connection_close_is_obeyed_and_the_next_exchange_opens_another(serve: Serve, framing: bytes) -> None:
     def talk(connection: socket.socket, _number: int) -> None:
         requests(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end")
+        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + framing + b"\r\nuntil the end")
 
     connection = Connection("127.0.0.1", serve(talk), 5)
-    assert connection.exchange(GET).body == b"until the end"
-    assert not connection.is_open
+    for _ in range(3):
+        assert connection.exchange(GET).body == b"until the end"
+        assert not connection.is_open
+
+
+def test_an_answer_that_broke_off_does_not_spoil_the_next(serve: Serve) -> None:
+    def talk(connection: socket.socket, number: int) -> None:
+        requests(connection)
+        connection.sendall(OK if number % 2 else OK[:-1])
+
+    connection = Connection("127.0.0.1", serve(talk), 5)
+    for _ in range(2):
+        with pytest.raises(ExchangeFailed, match="closed the connection"):
+            connection.exchange(GET)
+        assert connection.exchange(GET).body == b"ok"
+        connection.close()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import mmap
-import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -163,11 +163,18 @@ def test_daemons_are_found_by_name_as_far_as_the_kernel_keeps_it(tmp_path: Path)
 
 
 def test_the_kernel_agrees() -> None:
-    before = pss_bytes(os.getpid())
-    # A mapping of its own: the allocator would hand out pages that are counted already.
-    with mmap.mmap(-1, 16 * MIB) as held:
-        held.write(os.urandom(1024) * (16 * 1024))
-        after = pss_bytes(os.getpid())
+    program = "print(flush=True); input(); held = b'x' * (16 << 20); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-ISc", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdout.readline()
+        before = pss_bytes(child.pid)
+        child.stdin.write(b"\n")
+        child.stdout.readline()
+        after = pss_bytes(child.pid)
+        child.stdin.write(b"\n")
     assert before is not None
     assert after is not None
     assert 15 * MIB < after - before < 20 * MIB

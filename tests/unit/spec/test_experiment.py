@@ -96,6 +96,7 @@ def test_a_good_file_is_read_with_its_defaults(write: Write) -> None:
         ("[100, 200.5]", "100", "load.rates_rps", ""),
         ("[100, 200.5]", "[]", "give either rates_rps or capacity_shares", ""),
         ("[100, 200.5]", "[100]\ncapacity_shares = [0.5]", "give either rates_rps or capacity_shares", ""),
+        ("[100, 200.5]", "[100, 100.0]", "a load level is given twice", ""),
         ('targets = ["process", "vm"]', "targets = []", "matrix.targets", "a length of at least 1"),
         ('targets = ["process", "vm"]', 'targets = ["process", "process"]', "a target is named twice", ""),
         ('targets = ["process", "vm"]', 'targets = ["process", "../vm"]', "matrix.targets.1", ""),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harness.errors import StoreError
 from harness.store.folder import CampaignFolder, newest
-from harness.store.records import SCHEMA, Levels, NullFloor, Record, TrialRecord
+from harness.store.records import SCHEMA, Levels, NullFloor, TrialRecord
 from tests.unit.analysis.synthetic import failed, invalid, manifest, null_floor
 from tests.unit.analysis.synthetic_records import record
 
@@ -214,4 +214,3 @@ def test_an_attempt_counts_if_it_ended_well_and_nothing_disturbed_it(
 def test_an_unknown_key_of_a_newer_version_is_not_read_over() -> None:
     with pytest.raises(ValueError, match="extra"):
         TrialRecord.model_validate(TRIALS[0].model_dump() | {"colour": "red"})
-    assert issubclass(TrialRecord, Record)

@@ -138,6 +138,16 @@ def test_closing_takes_the_whole_session_and_twice_is_once(spawner: Callable[...
     one.close()
 
 
+def test_closing_at_once_takes_a_service_that_does_not_lead_its_session_yet(spawner: Callable[..., Spawner]) -> None:
+    for _ in range(5):
+        one = spawner(SERVE)
+        pid, _ = one.start()
+        begun = time.monotonic()
+        one.close()
+        assert not Path(f"/proc/{pid}").exists()
+        assert time.monotonic() - begun < LIMIT_S / 2
+
+
 def test_a_spawner_that_was_never_told_to_start_leaves_nothing(spawner: Callable[..., Spawner]) -> None:
     one = spawner(SERVE)
     porter_and_spawner = [*children(one.pid), one.pid]
@@ -167,7 +177,7 @@ def test_a_killed_harness_leaves_no_service(spawner: Callable[..., Spawner]) -> 
     with harness:
         assert harness.stdout is not None
         pid = int(harness.stdout.readline())
-        assert session(pid) == [pid]
+        wait_for(lambda: session(pid) == [pid])
         harness.kill()
     assert session_has_ended(pid)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DeployError
-from harness.probes.inside import look_inside
+from harness.targets.inside import look_inside
 
 
 def test_a_plain_process_sees_the_whole_host() -> None:

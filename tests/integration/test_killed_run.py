@@ -1,0 +1,125 @@
+"""``kill -9`` of a campaign: a sweep takes away all that it left and nothing else, and a resume completes the plan."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from harness.artifacts.image import ensure_image
+from harness.plan import plan
+from harness.spec.experiment import Experiment
+from harness.store.records import TrialRecord
+from tests.support import hello
+from tests.support.command import Running, started, tare, trials
+from tests.support.strangers import Strangers, strangers
+from tests.support.traces import traces
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+ORDER = ["process", "container", "vm"]
+EXPERIMENT = """
+name = "killed"
+question = "What does a killed campaign leave?"
+workload = "hello"
+baseline = "process"
+repeats = 1
+seed = {seed}
+settle_s = 0
+
+[matrix]
+targets = ["process", "container", "vm"]
+
+[load]
+rates_rps = [50]
+warmup_s = 0.2
+duration_s = 1
+capacity_s = 0.2
+
+[validity] # this is not about figures, and the host may be busy with other tests
+min_achieved_share = 0.2
+max_send_lag_ms = 1000
+max_generator_busy = 1
+max_steal = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def them(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strangers]:
+    with strangers(ensure_image(hello.build()), tmp_path_factory.mktemp("strangers")) as made:
+        yield made
+
+
+@pytest.fixture
+def before(them: Strangers, tmp_path: Path) -> Iterator[frozenset[str]]:
+    """What looks like ours before there is anything of ours. Nothing is left either if the test fails."""
+    them.state()
+    yield traces()
+    tare(tmp_path / "last", "sweep")
+
+
+def test_a_killed_run_is_swept_and_completed(them: Strangers, before: frozenset[str], tmp_path: Path) -> None:
+    theirs = them.state()
+    campaign = tmp_path / "campaign"
+
+    with started(tmp_path / "first", "run", experiment(tmp_path), "--out", campaign) as running:
+        left = killed(running, "b1-02-container", "container", before)
+    assert left >= {"container", "network", "namespace", "link", "rule"}
+    assert_swept(tmp_path / "sweep1", before)
+    assert them.state() == theirs
+    assert outcomes(trials(campaign)) == [("b1-01-process", 1, True)]
+
+    with started(tmp_path / "second", "run", "--resume", campaign) as running:
+        left = killed(running, "b1-03-vm", "domain", before)
+    assert left >= {"domain", "process", "namespace", "link", "rule", "folder"}
+    assert_swept(tmp_path / "sweep2", before)
+    assert them.state() == theirs
+
+    ended = tare(tmp_path / "third", "run", "--resume", campaign)
+    assert ended.code == 0, ended
+    assert "2 of 3 trials are done already" in ended.out
+    assert outcomes(trials(campaign)) == [(f"b1-{number:02d}-{name}", 1, True) for number, name in enumerate(ORDER, 1)]
+    assert (campaign / "report.html").stat().st_size > 100_000
+    assert traces() == before
+    assert them.state() == theirs
+
+
+def experiment(folder: Path) -> Path:
+    """The experiment's file, with a seed that gives its trials the order of ``ORDER``."""
+    for seed in count():
+        text = EXPERIMENT.format(seed=seed)
+        planned = plan(Experiment.model_validate(tomllib.loads(text)))
+        if [trial.variant.name for trial in planned.trials] == ORDER:
+            break
+    file = folder / "killed.toml"
+    file.write_text(text, "utf-8")
+    return file
+
+
+def killed(running: Running, trial: str, kind: str, before: frozenset[str]) -> set[str]:
+    """Kill it in that trial, as soon as it has made a thing of that kind. Returns the kinds of all that it left."""
+    running.until_printed(rf"^\[.*\] {trial} …")
+    running.until(lambda: kind in kinds(traces() - before))
+    running.kill()
+    return kinds(traces() - before)
+
+
+def kinds(found: frozenset[str]) -> set[str]:
+    return {each.partition(" ")[0] for each in found}
+
+
+def assert_swept(folder: Path, before: frozenset[str]) -> None:
+    """One sweep removes everything, and a second one finds nothing."""
+    swept = tare(folder, "sweep")
+    assert swept.code == 0, swept
+    assert swept.out.count("removed ") == len(swept.out.splitlines())
+    assert traces() == before, swept.out
+    again = tare(folder, "sweep")
+    assert (again.code, again.out) == (0, "Nothing was left behind.\n")
+
+
+def outcomes(records: Sequence[TrialRecord]) -> list[tuple[str, int, bool]]:
+    return [(record.trial, record.attempt, record.valid) for record in records]

@@ -1,0 +1,173 @@
+"""Instruments without root, processes or waiting: they really ask the fake service, from this process.
+
+What they report is true in kind and made up in time: the statuses are the service's own, the load's moments are laid
+out evenly over the window, so that no stall of the host decides whether a trial is valid.
+"""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import numpy as np
+
+from harness.clock import NS_PER_S, now_ns
+from harness.errors import NotReady
+from harness.instruments import LoadGenerator, StartupProber
+from harness.lab.bridged import Lab, LoopbackLab
+from harness.load.plan import LoadPlan
+from harness.load.recorder import SAMPLE_DTYPE, Outcome, Phase
+from harness.load.result import CapacityCount, LoadResult
+from harness.load.windows import Windows
+from harness.probes.startup import ProbeResult
+from harness.spec.service import Readiness
+from harness.store.records import NullFloor
+
+REQUESTS = 8
+_LAG_NS = 20_000
+_SERVICE_NS = 400_000
+_TIMEOUT_S = 10
+
+
+def ask(ip: str, port: int, path: str) -> tuple[int, bytes] | None:
+    """Status and body, or None where nobody answers."""
+    connection = http.client.HTTPConnection(ip, port, timeout=_TIMEOUT_S)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+class FakeGenerator:
+    """Asks ``REQUESTS`` times, one after another. ``meanwhile`` is called with the plan when the load is on."""
+
+    def __init__(self, plan: LoadPlan, meanwhile: Callable[[LoadPlan], None]) -> None:
+        self._plan = plan
+        self._meanwhile = meanwhile
+        self._begin_ns = 0
+
+    def wait_ready(self) -> None:
+        """It always is."""
+
+    def start(self) -> Windows:
+        self._begin_ns = now_ns()
+        return self._windows()
+
+    def finish(self) -> LoadResult:
+        self._meanwhile(self._plan)
+        plan, windows = self._plan, self._windows()
+        closed = plan.mode == "closed"
+        samples = np.zeros(REQUESTS, dtype=SAMPLE_DTYPE)
+        length_ns = windows.window_end_ns - windows.window_begin_ns
+        samples["intended_ns"] = windows.window_begin_ns + np.arange(REQUESTS) * length_ns // REQUESTS
+        samples["sent_ns"] = samples["intended_ns"] + _LAG_NS
+        samples["done_ns"] = samples["sent_ns"] + _SERVICE_NS
+        samples["phase"] = Phase.CAPACITY if closed else Phase.MEASURED
+        for sample in samples:
+            found = ask(plan.ip, plan.port, plan.path)
+            status, body = found or (0, b"")
+            wrong = Outcome.UNEXPECTED if found else Outcome.ERROR
+            sample["outcome"] = Outcome.OK if status == plan.status else wrong
+            sample["status"], sample["bytes"] = status, len(body)
+        counts = {outcome: int((samples["outcome"] == outcome).sum()) for outcome in Outcome}
+        bad = counts[Outcome.ERROR] + counts[Outcome.UNEXPECTED]
+        return LoadResult(
+            samples=samples,
+            tasks=(f"GET {plan.path}",),
+            windows=windows,
+            scheduled=REQUESTS,
+            completed=counts[Outcome.OK],
+            dropped=0,
+            errors=counts[Outcome.ERROR],
+            unexpected=counts[Outcome.UNEXPECTED],
+            send_lag_p99_ns=_LAG_NS,
+            generator_busy=0.1,
+            capacity=CapacityCount(plan.closed_users, counts[Outcome.OK], bad, length_ns),
+            problems=(),
+        )
+
+    def _windows(self) -> Windows:
+        end_ns = self._begin_ns + round(self._plan.duration_s * NS_PER_S)
+        return Windows(self._begin_ns, self._begin_ns, end_ns, end_ns)
+
+
+class FakeProber:
+    """Asks every millisecond, from ``go`` on as the real one does: an answer before the trigger is therefore seen."""
+
+    def __init__(self, ip: str, port: int, ready: Readiness) -> None:
+        self._ip, self._port, self._ready = ip, port, ready
+        self._found_ns: int | None = None
+        self._attempts = 0
+
+    def go(self) -> None:
+        self._try()
+
+    def result(self, timeout_s: float, alive: Callable[[], bool]) -> ProbeResult:
+        deadline_ns = now_ns() + round(timeout_s * NS_PER_S)
+        while self._found_ns is None:
+            ended = not alive()
+            self._try()
+            if self._found_ns is None and (ended or now_ns() > deadline_ns):
+                raise NotReady("The fake service gave no correct response.", "Look at its log lines.")
+            time.sleep(0.001)
+        return ProbeResult(
+            listening_ns=self._found_ns,
+            first_response_ns=self._found_ns,
+            attempts=self._attempts,
+            resolution_ns=1_000_000,
+            cpu_ns=1000,
+            history=(),
+        )
+
+    def _try(self) -> None:
+        self._attempts += 1
+        found = ask(self._ip, self._port, self._ready.path)
+        if self._found_ns is None and found is not None and self._ready.accepts(*found):
+            self._found_ns = now_ns()
+
+
+@dataclass
+class FakeInstruments:
+    """``labs``: the prefixes of all that were made. ``meanwhile`` happens in every load; tests replace it."""
+
+    meanwhile: Callable[[LoadPlan], None] = lambda _plan: None
+    labs: list[str] = field(default_factory=list)
+    plans: list[LoadPlan] = field(default_factory=list)
+
+    def lab(self, prefix: str) -> AbstractContextManager[Lab]:
+        self.labs.append(prefix)
+        return LoopbackLab(prefix)
+
+    def generator(
+        self, plan: LoadPlan, *, netns: str | None, cpus: frozenset[int], scratch: Path
+    ) -> AbstractContextManager[LoadGenerator]:
+        assert (netns, bool(cpus), scratch.is_dir()) == (None, True, True)
+        self.plans.append(plan)
+        return nullcontext(FakeGenerator(plan, lambda given: self.meanwhile(given)))
+
+    def prober(
+        self, ip: IPv4Address, port: int, ready: Readiness, *, netns: str | None, cpus: frozenset[int]
+    ) -> AbstractContextManager[StartupProber]:
+        assert (netns, bool(cpus)) == (None, True)
+        return nullcontext(FakeProber(str(ip), port, ready))
+
+
+def null_floor(rate_rps: float) -> NullFloor:
+    """What the null service would show on a good host."""
+    return NullFloor(
+        rate_rps=rate_rps,
+        latency_p50_ms=0.2,
+        latency_p99_ms=0.5,
+        service_time_p50_ms=0.15,
+        send_lag_p99_ms=0.05,
+        highest_rate_rps=rate_rps * 10,
+    )

@@ -1,0 +1,56 @@
+"""Small local images for tests of the whole command line: one static binary that is a shell and a web server."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import tarfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import docker
+
+from harness.artifacts.from_image import artifact_name
+
+_BUSYBOX = Path("/bin/busybox")
+_APPLETS = ("sh", "httpd", "sleep", "echo", "cat", "id", "nc")
+
+
+@contextmanager
+def local_image(files: dict[str, str], changes: Sequence[str] = ()) -> Iterator[str]:
+    """An image of busybox and ``files`` (executable; path to content), and its name; gone afterwards, and all its kin.
+
+    ``changes`` are Dockerfile instructions that configure it.
+    """
+    name = f"tare-test-{secrets.token_hex(4)}"
+    client = docker.from_env()
+    try:
+        client.api.import_image(src=_archive(files), repository=name, tag="1", changes=list(changes))
+        yield f"{name}:1"
+    finally:
+        for image in client.images.list():
+            if any(tag == f"{name}:1" or tag.startswith(f"tare/{artifact_name(name)}-1:") for tag in image.tags):
+                client.images.remove(image.id, force=True)
+        client.close()
+
+
+def _archive(files: dict[str, str]) -> io.BytesIO:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.add(_BUSYBOX, "bin/busybox", filter=_plain)
+        for applet in _APPLETS:
+            link = _plain(tarfile.TarInfo(f"bin/{applet}"))
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(link)
+        for path, content in files.items():
+            file = _plain(tarfile.TarInfo(path))
+            file.size = len(content.encode())
+            tar.addfile(file, io.BytesIO(content.encode()))
+    archive.seek(0)
+    return archive
+
+
+def _plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    info.mode, info.uid, info.gid, info.uname, info.gname, info.mtime = 0o755, 0, 0, "", "", 0
+    return info

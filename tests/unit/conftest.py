@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.fake_campaign import no_noise
+from tests.support.fake_host import FakeHost, make
+
+
+@pytest.fixture
+def still_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """See tests.support.fake_campaign.no_noise."""
+    no_noise(monkeypatch)
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
+    """See tests.support.fake_host."""
+    return make(tmp_path, monkeypatch)

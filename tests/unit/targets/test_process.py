@@ -1,0 +1,102 @@
+"""Target ``process`` as it is without root: the app tree on this interpreter, over loopback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+import urllib.request
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from harness.artifacts.api import Artifact, ImageConfig
+from harness.artifacts.digest import tree_digest
+from harness.clock import Stopwatch, now_ns
+from harness.lab.api import LabAddress
+from harness.targets.api import Instance, Service
+from harness.targets.process import ProcessTarget
+from harness.targets.spawning import session
+from tests.unit.targets.vm_service import service
+
+AT = LabAddress(prefix="tare-unit-svc", ip=IPv4Address("127.0.0.1"))
+LIMIT_S = 10
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Service:
+    """Python's own file server over a small tree, told to listen everywhere."""
+    folder = tmp_path / "cache" / "rootfs"
+    folder.mkdir(parents=True)
+    (folder / "index.html").write_text("hello\n")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    argv = (sys.executable, "-u", "-m", "http.server", "--bind", "0.0.0.0", str(port))
+    artifact = Artifact("web", tree_digest(folder), folder.parent, ImageConfig(argv), "test", embedded=True)
+    cpus = frozenset({max(os.sched_getaffinity(0))})
+    return replace(service(), artifact=artifact, argv=argv, workdir=str(folder), port=port, cpuset=cpus)
+
+
+def body(port: int) -> bytes:
+    deadline = time.monotonic() + LIMIT_S
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
+                return bytes(response.read())
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def wait_until_ended(instance: Instance) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while instance.alive():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_it_lives_answers_on_loopback_alone_and_ends(web: Service, tmp_path: Path) -> None:
+    target, watch = ProcessTarget(), Stopwatch()
+    target.prepare(web.artifact)
+    with target.launch(web, AT, watch, tmp_path) as instance:
+        assert body(web.port) == b"hello\n"
+        assert f"127.0.0.1 port {web.port}" in instance.logs()
+        assert list(watch.phases()) == ["spawned"]
+        assert watch.trigger_ns < now_ns()
+        assert instance.alive()
+        assert not instance.limits_enforced
+        assert instance.cgroup is None
+        assert instance.guest_memory() is None
+        (process,) = instance.processes()
+        assert process.role == "app"
+        assert process.name.startswith("python")
+        assert os.sched_getaffinity(process.pid) == web.cpuset
+        assert instance.content_digest() == web.artifact.digest
+    assert not instance.alive()
+    assert instance.processes() == []
+    assert session(process.pid) == []
+    assert "GET / HTTP/1.1" in instance.logs()
+    assert "ended" not in instance.logs(), "it was told to end"
+    instance.stop()
+
+
+def test_a_changed_tree_has_another_digest(web: Service, tmp_path: Path) -> None:
+    with ProcessTarget().launch(web, AT, Stopwatch(), tmp_path) as instance:
+        (web.artifact.directory / "index.html").write_text("changed\n")
+        assert instance.content_digest() != web.artifact.digest
+
+
+def test_a_service_that_ends_says_how(web: Service, tmp_path: Path) -> None:
+    failing = replace(web, argv=(sys.executable, "-c", "print('its last words', flush=True); raise SystemExit(3)"))
+    with ProcessTarget().launch(failing, AT, Stopwatch(), tmp_path) as instance:
+        wait_until_ended(instance)
+        assert instance.logs() == "its last words\n\n(the service ended with exit code 3)"
+        assert instance.processes() == []
+
+
+def test_its_footprint_is_the_trees(web: Service) -> None:
+    assert ProcessTarget().footprint(web.artifact).total >= 4096

@@ -1,0 +1,282 @@
+"""A whole campaign over fakes: from the plan to the figures, and every way in which it can be ended and taken up."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness import campaign as module
+from harness.analysis import load, show_json
+from harness.campaign import MAX_ATTEMPTS, settled
+from harness.clock import NS_PER_S, now_ns
+from harness.errors import LoadError, StoreError
+from harness.interrupts import Interrupted
+from harness.load.plan import LoadPlan
+from harness.measuring import Setting
+from harness.plan import PlannedTrial
+from harness.store.folder import CampaignFolder
+from harness.store.records import Failure, TrialRecord
+from harness.trial import variant_id
+from reports.html import write_report
+from tests.support.fake_campaign import CALIBRATED, DIGEST, Bench, bench
+from tests.support.fake_instances import Changed, Good, Refused, ScriptedTarget
+from tests.support.fakes import FakeTarget
+
+pytestmark = pytest.mark.usefixtures("still_host")
+
+
+def other(*kinds: type[Good] | type[Refused] | type[Changed]) -> ScriptedTarget:
+    return ScriptedTarget(*kinds, name="other")
+
+
+def test_the_whole_path_from_the_plan_to_the_report_is_quick(tmp_path: Path) -> None:
+    made = bench(
+        tmp_path / "c", FakeTarget(), other(), matrix={"targets": ["fake", "other"], "aa": "fake"}, **CALIBRATED
+    )
+    begin_ns = now_ns()
+    told = made.run()
+    ran_ns = now_ns() - begin_ns
+    found = load(made.path)
+    shown = show_json(found)
+    report = write_report(found, tmp_path / "report.html")
+    assert now_ns() - begin_ns < 10 * NS_PER_S
+    print(
+        f"\n{len(told.records)} trials in {ran_ns / 1e6:.0f} ms, with the report {(now_ns() - begin_ns) / 1e6:.0f} ms"
+    )
+    cells = shown["variants"]
+    assert isinstance(cells, list)
+    assert {cell["name"]: (cell["trials"], cell["valid"]) for cell in cells} == {
+        "fake": (2, 2), "fake-aa": (2, 2), "other": (2, 2),
+    }  # fmt: skip
+    assert all({"startup_s", "memory_mib", "latency_p50_ms", "achieved_rps"} <= set(cell["metrics"]) for cell in cells)
+    assert "What does a fake weigh?" in report.read_text("utf-8")
+
+
+def test_trials_run_in_the_order_of_the_plan_and_their_rate_is_a_share_of_the_slowest_capacity(tmp_path: Path) -> None:
+    made = bench(tmp_path / "c", FakeTarget(), other(), **CALIBRATED)
+    told = made.run()
+    assert [name for name, _ in told.attempts] == [trial.name for trial in made.plan.trials]
+    assert told.left == list(reversed(range(len(made.plan.trials))))
+    levels = made.folder.levels()
+    assert levels is not None
+    rate = min(levels.capacities_rps.values()) / 2
+    assert levels.rates_rps == {"50% of capacity": rate}
+    assert {plan.rate_rps for plan in made.instruments.plans[2:]} == {rate}
+    assert told.calibrations == 1
+    assert made.floors == [rate]
+    floor = made.folder.null_floor()
+    assert floor is not None
+    assert floor.rate_rps == rate
+
+
+def test_the_floor_is_measured_at_the_highest_rate(tmp_path: Path) -> None:
+    made = bench(tmp_path / "c", load={"rates_rps": [20, 80, 40], "duration_s": 0.01, "warmup_s": 0})
+    made.run()
+    assert made.floors == [80]
+    assert len(made.plan.trials) == 6
+
+
+@pytest.mark.parametrize("kind", [Refused, Changed])
+def test_an_attempt_that_does_not_count_is_made_again_at_the_end_of_its_block(
+    tmp_path: Path, kind: type[Refused] | type[Changed]
+) -> None:
+    made = bench(tmp_path / "c", ScriptedTarget(kind), other())
+    told = made.run()
+    first_block = sorted(trial.name for trial in made.plan.trials if trial.block == 1)
+    tried = [(name, number) for name, number in told.attempts if name.startswith("b1")]
+    again = next(name for name in first_block if name.endswith("-fake"))
+    assert sorted(tried) == sorted([(again, 1), (again, 2), *((name, 1) for name in first_block if name != again)])
+    assert tried[-1] == (again, 2)
+    assert len(told.attempts) == len(made.plan.trials) + 1
+    found = load(made.path)
+    assert found.trials["counts"].sum() == len(made.plan.trials)
+
+
+def test_at_most_twice_and_then_the_campaign_goes_on(tmp_path: Path) -> None:
+    made = bench(tmp_path / "c", ScriptedTarget(Refused, Refused, Refused), other())
+    told = made.run()
+    assert Counter(record.outcome for record in told.records) == {"failed": 3, "ok": 3}
+    failing = {record.trial for record in told.records if record.outcome == "failed"}
+    assert len(failing) == 1
+    assert [record.attempt for record in told.records if record.trial in failing] == [1, 2, 3]
+    assert {record.block for record in told.records if record.valid} == {1, 2}
+    assert len(load(made.path).trials) == 6
+
+
+def test_a_variant_that_cannot_be_calibrated_leaves_the_level_to_the_others(tmp_path: Path) -> None:
+    made = bench(tmp_path / "c", ScriptedTarget(Refused, Refused, Refused), other(), **CALIBRATED)
+    told = made.run()
+    levels = made.folder.levels()
+    assert levels is not None
+    assert set(levels.capacities_rps) == {"other"}
+    assert levels.rates_rps["50% of capacity"] == levels.capacities_rps["other"] / 2
+    assert Counter(record.trial for record in told.records)["calibrate-fake"] == 3
+    assert sum(record.valid for record in told.records if record.kind == "measured") == 4
+
+
+def test_without_any_capacity_there_is_no_load_level_and_the_first_failure_is_told(tmp_path: Path) -> None:
+    made = bench(tmp_path / "c", ScriptedTarget(*[Refused] * 3), other(*[Refused] * 3), **CALIBRATED)
+    with pytest.raises(LoadError) as caught:
+        made.run()
+    assert caught.value.what == "No variant answered under load, so no load level can be set."
+    (note,) = caught.value.notes
+    assert note == "The fake engine refused. Ask it why.\nthe engine's last line"
+    assert made.floors == []
+    assert {record.kind for record in made.folder.trials()} == {"calibration"}
+
+
+def test_a_service_that_answers_nothing_under_load_has_no_capacity(tmp_path: Path) -> None:
+    loaded = False
+
+    def load_begins(_plan: LoadPlan) -> None:
+        nonlocal loaded
+        loaded = True
+
+    made = bench(tmp_path / "c", FakeTarget(lambda *_request: (500 if loaded else 200, b"")), **CALIBRATED)
+    made.instruments.meanwhile = load_begins
+    with pytest.raises(LoadError, match="no load level"):
+        made.run()
+
+
+def interrupted_in_load(made: Bench, number: int) -> None:
+    """Somebody presses Ctrl-C in that load, counted from 1."""
+    loads = 0
+
+    def interrupt(_plan: LoadPlan) -> None:
+        nonlocal loads
+        loads += 1
+        if loads == number:
+            raise Interrupted
+
+    made.instruments.meanwhile = interrupt
+    with pytest.raises(Interrupted):
+        made.run()
+
+
+def test_an_interruption_keeps_what_was_finished_and_a_resume_does_exactly_the_rest(tmp_path: Path) -> None:
+    target = ScriptedTarget()
+    made = bench(tmp_path / "c", target, other(), **CALIBRATED)
+    interrupted_in_load(made, 5)
+    finished = [record.trial for record in made.folder.trials()]
+    assert finished == [trial.name for trial in made.plan.trials[:4]]
+    assert target.running == []
+    assert load(made.path).trials["counts"].sum() == 2
+
+    told = made.run()
+    assert told.attempts == [(trial.name, 1) for trial in made.plan.trials[4:]]
+    assert told.calibrations == 0
+    assert len(made.floors) == 1
+    assert Counter(record.trial for record in made.folder.trials()) == {trial.name: 1 for trial in made.plan.trials}
+
+
+def test_an_interruption_in_the_calibration_keeps_what_was_calibrated(tmp_path: Path) -> None:
+    made = bench(tmp_path / "c", FakeTarget(), other(), **CALIBRATED)
+    interrupted_in_load(made, 2)
+    assert made.folder.levels() is None
+    told = made.run()
+    assert told.attempts[0] == (made.plan.trials[1].name, 1)
+    levels = made.folder.levels()
+    assert levels is not None
+    assert set(levels.capacities_rps) == {"fake", "other"}
+
+
+def test_a_finished_campaign_has_nothing_left_to_do(tmp_path: Path) -> None:
+    made = bench(tmp_path / "c", ScriptedTarget(Refused, Refused, Refused))
+    made.run()
+    assert made.run().attempts == []
+
+
+def test_a_full_disk_ends_it_readable_and_a_resume_finishes_it(tmp_path: Path) -> None:
+    made = bench(tmp_path / "c", FakeTarget(), other())
+    third = made.plan.trials[2].name
+    full = made.folder.trial_folder(f"{third}-a1") / "samples.parquet.partial"
+    full.symlink_to("/dev/full")
+    with pytest.raises(StoreError) as caught:
+        made.run()
+    assert "tare run --resume" in caught.value.remedy
+    assert len(load(made.path).trials) == 2
+
+    full.unlink(missing_ok=True)
+    told = made.run()
+    assert [name for name, _ in told.attempts] == [trial.name for trial in made.plan.trials[2:]]
+    assert load(made.path).trials["counts"].sum() == 4
+
+
+def test_a_floor_that_cannot_be_measured_ends_it_before_the_first_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_self: Bench, _rate_rps: float) -> None:
+        raise LoadError("the null service did not start", "see `tare doctor`")
+
+    made = bench(tmp_path / "c")
+    with monkeypatch.context() as patched:
+        patched.setattr(Bench, "_floor", fail)
+        with pytest.raises(LoadError, match="null service"):
+            made.run()
+    assert made.folder.trials() == []
+    assert len(made.run().attempts) == 2
+
+
+class Stop(BaseException):
+    """The process dies here."""
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_however_often_it_is_killed_every_trial_is_settled_and_no_valid_one_repeated(
+    monkeypatch: pytest.MonkeyPatch, data: st.DataObject
+) -> None:
+    """Attempts end as drawn; the process dies before attempts as drawn; the folder is all that survives it."""
+
+    def attempt(planned: PlannedTrial, number: int, _rate: float | None, setting: Setting) -> TrialRecord:
+        ending = data.draw(st.sampled_from(["valid", "valid", "invalid", "failed", "killed"]))
+        if ending == "killed":
+            raise Stop
+        failure = Failure(kind="DeployError", what="It broke.", remedy="Mend it.") if ending == "failed" else None
+        return TrialRecord(
+            kind=planned.kind,
+            trial=planned.name,
+            block=planned.block,
+            position=planned.position,
+            attempt=number,
+            variant=variant_id(planned.variant),
+            level="100 rps",
+            accelerator="none",
+            artifact_digest=setting.service.artifact.digest,
+            started_utc="2026-11-24T00:00:00+00:00",
+            outcome="failed" if failure else "ok",
+            failure=failure,
+            invalid=("drawn",) if ending == "invalid" else (),
+        )
+
+    monkeypatch.setattr(module, "run_attempt", attempt)
+    with tempfile.TemporaryDirectory() as folder:
+        made = bench(Path(folder) / "c", FakeTarget(), other())
+        finished = False
+        while not finished:
+            try:
+                made.run()
+                finished = True
+            except Stop:
+                continue
+        records = CampaignFolder.open(made.path).trials()
+    assert all(settled(trial, records) for trial in made.plan.trials)
+    for name, attempts in groupby(sorted(records, key=lambda record: record.trial), key=lambda record: record.trial):
+        verdicts = [(record.attempt, record.valid) for record in attempts]
+        assert [number for number, _ in verdicts] == list(range(1, len(verdicts) + 1)), name
+        assert len(verdicts) <= MAX_ATTEMPTS
+        assert not any(valid for _, valid in verdicts[:-1])
+        assert verdicts[-1][1] or len(verdicts) == MAX_ATTEMPTS
+    assert [record.block for record in records] == sorted(record.block for record in records)
+
+
+def test_the_record_names_the_artifact_that_ran(tmp_path: Path) -> None:
+    made = bench(tmp_path / "c")
+    made.run()
+    assert {record.artifact_digest for record in made.folder.trials()} == {DIGEST}
