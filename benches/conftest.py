@@ -52,17 +52,5 @@ def bench(request: pytest.FixtureRequest, host: facts.HostFacts) -> Bench:
     target.prepare(artifact)
     limits = Limits()
     cpus = split_cpus(host.cpus, limits.cpus)
-    config = artifact.config
-    service = Service(
-        name=artifact.name,
-        artifact=artifact,
-        argv=config.argv,
-        env=config.env,
-        workdir=config.workdir,
-        user=config.user,
-        port=workload.service.port,
-        ready=workload.service.ready,
-        limits=limits,
-        cpuset=cpus.service,
-    )
+    service = Service.of(artifact, workload.service, limits, cpus.service)
     return Bench(target, service, cpus)

@@ -240,22 +240,9 @@ def _prepare(
 def _setting(
     experiment: Experiment, source: _Source, targets: Mapping[str, Target], cpus: CpuSplit, folder: CampaignFolder
 ) -> Setting:
-    config, spec = source.artifact.config, source.service
-    service = Service(
-        name=source.artifact.name,
-        artifact=source.artifact,
-        argv=config.argv,
-        env=config.env,
-        workdir=config.workdir,
-        user=config.user,
-        port=spec.port,
-        ready=spec.ready,
-        limits=experiment.limits,
-        cpuset=cpus.service,
-    )
     return Setting(
         experiment=experiment,
-        service=service,
+        service=Service.of(source.artifact, source.service, experiment.limits, cpus.service),
         targets=targets,
         exchanges=source.exchanges,
         locustfile=source.locustfile,

@@ -47,7 +47,7 @@ def _routed(route: IPRoute) -> Iterator[IPv4Network]:
 def _pools() -> Iterator[IPv4Network]:
     """What the engine has given to networks, which need not show in any route: Docker refuses to give it again."""
     networks: list[dict[str, Any]] = []
-    with suppress(DockerException, RequestException), docker.APIClient(version="auto", timeout=_ENGINE_LIMIT_S) as api:
+    with suppress(DockerException, RequestException), docker.from_env(timeout=_ENGINE_LIMIT_S).api as api:
         networks = api.networks()
     for network in networks:
         for pool in (network.get("IPAM") or {}).get("Config") or ():

@@ -72,6 +72,10 @@ class Connection:
         except (OSError, TimedOut) as error:
             self.close()
             self._fail(f"cannot connect: {self._reason(error)}", begun_ns)
+        except BaseException:
+            # Given up on from outside: half a connection must not pass for one.
+            self.close()
+            raise
         finally:
             self._timer.stop()
 

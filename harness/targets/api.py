@@ -14,7 +14,7 @@ from harness.clock import Stopwatch
 from harness.host.cgroup import CgroupReader
 from harness.host.facts import HostFacts
 from harness.lab.api import LabAddress
-from harness.spec.service import Limits, Readiness
+from harness.spec.service import Limits, Readiness, ServiceSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,23 @@ class Service:
     ready: Readiness
     limits: Limits
     cpuset: frozenset[int]
+
+    @classmethod
+    def of(cls, artifact: Artifact, spec: ServiceSpec, limits: Limits, cpuset: frozenset[int]) -> Self:
+        """The artifact's own configuration, which has ``spec``'s overrides in it already, with ``spec``'s port."""
+        config = artifact.config
+        return cls(
+            name=artifact.name,
+            artifact=artifact,
+            argv=config.argv,
+            env=config.env,
+            workdir=config.workdir,
+            user=config.user,
+            port=spec.port,
+            ready=spec.ready,
+            limits=limits,
+            cpuset=cpuset,
+        )
 
 
 @dataclass(frozen=True, slots=True)

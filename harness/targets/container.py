@@ -15,6 +15,7 @@ from typing import Any
 import docker
 from docker.errors import APIError, DockerException, NotFound
 from docker.types import EndpointConfig, IPAMConfig, IPAMPool
+from docker.utils import kwargs_from_env
 from requests.exceptions import RequestException
 
 from harness.artifacts import image
@@ -201,7 +202,7 @@ class ContainerInstance(Instance):
 
 
 def _client() -> docker.APIClient:
-    return docker.APIClient(version="auto", timeout=60)
+    return docker.APIClient(**kwargs_from_env(), version="auto", timeout=60)
 
 
 def _make_network(api: docker.APIClient, at: LabAddress, stack: ExitStack) -> None:

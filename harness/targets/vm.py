@@ -25,7 +25,7 @@ from harness.artifacts.disk import allocated_bytes, ensure_disk
 from harness.artifacts.guest import GuestDisk, guest_disk
 from harness.clock import Stopwatch
 from harness.errors import BuildError, DeployError, TareError, Unavailable
-from harness.host import accelerator
+from harness.host import accelerator, kvm_device
 from harness.host.facts import HostFacts
 from harness.host.paths import run_dir
 from harness.lab.api import LabAddress
@@ -37,7 +37,6 @@ from harness.targets.vm_instance import VmInstance, VmPlaces, instances_dir, rem
 from harness.targets.vm_unit import launch_archive
 
 _FIX = "tare provision"
-_KVM_FIX = "chgrp kvm /dev/kvm && chmod 660 /dev/kvm"
 _PROGRAMS = (accelerator.QEMU, "qemu-img", "mmdebstrap", "mke2fs")
 _SUFFIX = "-vm"
 
@@ -63,7 +62,7 @@ class VmTarget(Target):
         except Unavailable as error:
             return Availability(False, error.what, _FIX)
         if obstacle:
-            return Availability(False, obstacle, _KVM_FIX)
+            return Availability(False, obstacle, kvm_device.FIX)
         found = accelerator.probe()
         if found.kind == "none":
             return Availability(False, found.reason, _FIX)

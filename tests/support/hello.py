@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from harness.artifacts.api import Artifact
@@ -29,19 +30,8 @@ def build() -> Artifact:
 
 def service(artifact: Artifact, *argv: str) -> Service:
     """The workload's service with the default limits, or another program in the same place."""
-    config = artifact.config
-    return Service(
-        name=artifact.name,
-        artifact=artifact,
-        argv=argv or config.argv,
-        env=config.env,
-        workdir=config.workdir,
-        user=config.user,
-        port=WORKLOAD.service.port,
-        ready=WORKLOAD.service.ready,
-        limits=Limits(),
-        cpuset=CPUS.service,
-    )
+    made = Service.of(artifact, WORKLOAD.service, Limits(), CPUS.service)
+    return replace(made, argv=argv or made.argv)
 
 
 def answer(method: str, path: str, body: bytes) -> tuple[int, bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import secrets
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,21 +18,23 @@ _APPLETS = ("sh", "httpd", "sleep", "echo", "cat", "id", "nc")
 
 
 @contextmanager
-def local_image(files: dict[str, str], changes: Sequence[str] = ()) -> Iterator[str]:
-    """An image of busybox and ``files`` (executable; path to content), and its name; gone afterwards, and all its kin.
-
-    ``changes`` are Dockerfile instructions that configure it.
-    """
+def local_image(files: dict[str, str]) -> Iterator[str]:
+    """An image of busybox and ``files`` (executable; path to content), and its name; gone afterwards with its kin."""
     name = f"tare-test-{secrets.token_hex(4)}"
     client = docker.from_env()
     try:
-        client.api.import_image(src=_archive(files), repository=name, tag="1", changes=list(changes))
+        import_image(client, name, files)
         yield f"{name}:1"
     finally:
         for image in client.images.list():
             if any(tag == f"{name}:1" or tag.startswith(f"tare/{artifact_name(name)}-1:") for tag in image.tags):
                 client.images.remove(image.id, force=True)
         client.close()
+
+
+def import_image(client: docker.DockerClient, name: str, files: dict[str, str]) -> None:
+    """Make that image as ``NAME:1``."""
+    client.api.import_image(src=_archive(files), repository=name, tag="1")
 
 
 def _archive(files: dict[str, str]) -> io.BytesIO:

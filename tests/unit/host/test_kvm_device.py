@@ -9,7 +9,6 @@ import pytest
 
 from harness.errors import Unavailable
 from harness.host import kvm_device
-from harness.targets import vm
 
 
 @pytest.fixture
@@ -72,7 +71,3 @@ def test_a_refused_change_names_the_command(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(Unavailable) as caught:
         kvm_device.permit()
     assert caught.value.remedy == kvm_device.FIX
-
-
-def test_doctor_names_the_same_command() -> None:
-    assert vm._KVM_FIX == kvm_device.FIX

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.host.processes import MARK, end, has_ended, lineage, marked, start_time
+from harness.host.processes import MARK, born, end, has_ended, lineage, marked, start_time
 
 
 def sleeper(**environment: str) -> subprocess.Popen[bytes]:
@@ -55,6 +55,7 @@ def test_what_carries_the_mark_and_runs_as_this_user_is_ours(tmp_path: Path) -> 
 
 def test_a_real_one_is_found_and_ended(ours: subprocess.Popen[bytes]) -> None:
     since = start_time(ours.pid)
+    assert born([ours.pid]) == [(ours.pid, since)]
     assert (ours.pid, since) in [(pid, start) for pid, _, start in marked()]
     assert ours.pid not in [pid for pid, _, _ in marked(frozenset({ours.pid}))]
     assert not has_ended(ours.pid, since, 0)
@@ -62,6 +63,7 @@ def test_a_real_one_is_found_and_ended(ours: subprocess.Popen[bytes]) -> None:
     assert has_ended(ours.pid, since)
     assert ours.wait(10) == -signal.SIGKILL
     end(ours.pid, since)
+    assert born([ours.pid]) == []
 
 
 def test_a_pid_that_another_process_has_got_meanwhile_is_left_alone(ours: subprocess.Popen[bytes]) -> None:

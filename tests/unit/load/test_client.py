@@ -114,6 +114,20 @@ def test_refused() -> None:
                 attempt()
 
 
+def test_an_opening_that_is_given_up_leaves_no_half_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        waiting = [Connection("127.0.0.1", port, 5) for _ in range(4)]
+        openers = [gevent.spawn(each.open) for each in waiting]
+        gevent.joinall(openers, timeout=0.1)
+        assert not all(opener.dead for opener in openers), "the kernel took them all in: there is nothing to give up"
+        unopened = [each for each, opener in zip(waiting, openers, strict=True) if not opener.dead]
+        gevent.killall(openers)
+        assert not any(each.is_open for each in unopened)
+        for each in waiting:
+            each.close()
+
+
 def test_a_large_body_in_both_directions(serve: Serve) -> None:
     body = bytes(range(256)) * 8000
 
