@@ -13,7 +13,10 @@ from harness.store.records import Levels, NullFloor, TrialRecord
 from harness.trial import run_attempt
 
 MAX_ATTEMPTS = 3
-"""An invalid or failed trial is tried again at the end of its block, at most twice (docs/method.md)."""
+"""An invalid or failed trial is tried again at the end of its block, at most twice (docs/method.md).
+
+A resume tries those that failed anew; invalid attempts count for good.
+"""
 
 
 class Observer(Protocol):
@@ -75,18 +78,22 @@ class Campaign:
         return rates
 
     def _block(self, trials: list[PlannedTrial], rates: dict[str, float], done: list[TrialRecord]) -> None:
-        waiting = [(trial, _attempts(trial, done) + 1) for trial in trials if not settled(trial, done)]
+        waiting = [
+            (trial, _attempts(trial, done) + 1, MAX_ATTEMPTS - _invalid(trial, done))
+            for trial in trials
+            if not settled(trial, done)
+        ]
         while waiting:
-            again: list[tuple[PlannedTrial, int]] = []
-            for index, (trial, attempt) in enumerate(waiting):
-                left = [later for later, _ in (*waiting[index + 1 :], *again)]
+            again: list[tuple[PlannedTrial, int, int]] = []
+            for index, (trial, attempt, tries) in enumerate(waiting):
+                left = [later for later, *_ in (*waiting[index + 1 :], *again)]
                 self.observer.began(trial, attempt, (*left, *self._later_blocks(trial)))
                 rate = rates[trial.level.name] if trial.level else None
                 record = run_attempt(trial, attempt, rate, self.setting)
                 self.setting.folder.append(record)
                 self.observer.ended(trial, record)
-                if not record.valid and attempt < MAX_ATTEMPTS:
-                    again.append((trial, attempt + 1))
+                if not record.valid and tries > 1:
+                    again.append((trial, attempt + 1, tries - 1))
             waiting = again
 
     def _later_blocks(self, trial: PlannedTrial) -> list[PlannedTrial]:
@@ -97,7 +104,14 @@ def _attempts(trial: PlannedTrial, done: list[TrialRecord]) -> int:
     return sum(record.trial == trial.name for record in done)
 
 
+def _invalid(trial: PlannedTrial, done: list[TrialRecord]) -> int:
+    return sum(record.trial == trial.name and bool(record.invalid) for record in done)
+
+
 def settled(trial: PlannedTrial, done: list[TrialRecord]) -> bool:
-    """Whether nothing more is to be done for a trial: it is valid, or was tried often enough."""
+    """Whether a resume has nothing more to do for a trial: it is valid, or was invalid often enough.
+
+    One that failed has measured nothing, and what made it fail (a full disk, a dead engine) may be mended by then.
+    """
     valid = any(record.trial == trial.name and record.valid for record in done)
-    return valid or _attempts(trial, done) >= MAX_ATTEMPTS
+    return valid or _invalid(trial, done) >= MAX_ATTEMPTS

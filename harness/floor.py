@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from harness.lab import namespace
-from harness.lab.api import LabAddress
-from harness.lab.bridged import remove_link
+from harness.lab.bridged import make_host
 from harness.load.calibrate import calibrate, null_service
 from harness.measuring import Setting
 from harness.store.records import NullFloor
@@ -23,7 +21,7 @@ def measure_floor(rate_rps: float, setting: Setting) -> NullFloor:
     with ExitStack() as stack:
         lab = stack.enter_context(setting.instruments.lab(f"tare-{setting.folder.manifest.tag}-{name}"))
         at = lab.address("null")
-        home = _host_on_bridge(at, stack)
+        home = make_host(at, stack)
         port = stack.enter_context(null_service(str(at.ip), netns=home, cpus=cpus.service))
         floor = calibrate(
             rate_rps,
@@ -45,16 +43,3 @@ def measure_floor(rate_rps: float, setting: Setting) -> NullFloor:
         send_lag_p99_ms=floor.send_lag_p99_ms,
         highest_rate_rps=floor.highest_rate_rps,
     )
-
-
-def _host_on_bridge(at: LabAddress, stack: ExitStack) -> str | None:
-    """A namespace that is the host of that address, or None in the loopback lab."""
-    if at.bridge is None or at.network is None:
-        return None
-    stack.callback(remove_link, at.interface)
-    stack.callback(namespace.remove, at.prefix)
-    namespace.create(at.prefix)
-    namespace.join_bridge(
-        at.prefix, bridge=at.bridge, interface=at.interface, ip=at.ip, prefixlen=at.network.prefixlen, mac=at.mac
-    )
-    return at.prefix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
@@ -52,6 +53,7 @@ class CampaignProgress:
         self._durations = Durations(experiment)
         self._total = len(plan.trials)
         self._settled = 0
+        self._tries: Counter[str] = Counter()
         self._begun_ns = now_ns()
         self._progress = Progress(
             SpinnerColumn(),
@@ -101,7 +103,8 @@ class CampaignProgress:
         seconds = (now_ns() - self._begun_ns) / NS_PER_S
         if record.outcome == "ok":
             self._durations.saw(trial, seconds)
-        if record.valid or record.attempt >= MAX_ATTEMPTS:
+        self._tries[trial.name] += 1
+        if record.valid or self._tries[trial.name] >= MAX_ATTEMPTS:
             self._settled += 1
         self._progress.update(self._task, completed=self._settled)
         self._say(f"  {trial.name}: {_result(record)} ({duration_text(seconds)})")

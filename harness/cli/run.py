@@ -151,7 +151,7 @@ def quick(
             "baseline": names[0],
             "repeats": repeats,
             "limits": {"memory_mib": memory_mib},
-            "load": {"capacity_shares": [0.5], "duration_s": 6, "capacity_s": 2},
+            "load": {"capacity_shares": [0.3], "duration_s": 6, "capacity_s": 2},
         },
     )
     return _campaign(partial(begin, _request(experiment, None, False, None, out)))

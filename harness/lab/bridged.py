@@ -15,6 +15,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from harness.errors import DeployError
 from harness.lab import forwarding, namespace
 from harness.lab.api import LabAddress
+from harness.lab.refusals import told
 from harness.lab.subnets import free_subnet
 
 LINK_PREFIX = "tare"
@@ -85,7 +86,7 @@ class BridgedLab:
     def _make_bridge(self, stack: ExitStack) -> IPv4Network:
         with IPRoute() as route:
             network = free_subnet(route)
-            try:
+            with told(f"Bridge {self.bridge} cannot be made"):
                 route.link(
                     "add",
                     ifname=self.bridge,
@@ -99,10 +100,6 @@ class BridgedLab:
                 (index,) = route.link_lookup(ifname=self.bridge)
                 route.addr("add", index=index, address=str(network.network_address + 1), prefixlen=network.prefixlen)
                 route.link("set", index=index, state="up")
-            except NetlinkError as error:
-                raise DeployError(
-                    f"Bridge {self.bridge} cannot be made: {error}.", "Remove what an earlier run left: tare sweep"
-                ) from error
         return network
 
     def _make_client(self, stack: ExitStack, network: IPv4Network) -> None:
@@ -146,8 +143,8 @@ Lab = BridgedLab | LoopbackLab
 
 
 def remove_link(name: str) -> None:
-    """Remove a link of that name; nothing happens if there is none, or if it goes meanwhile."""
-    with IPRoute() as route:
+    """Remove a link of that name; nothing happens if there is none, or if it goes meanwhile. Raises DeployError."""
+    with told(f"Link {name} cannot be removed"), IPRoute() as route:
         for index in route.link_lookup(ifname=name):
             try:
                 route.link("del", index=index)
@@ -180,3 +177,20 @@ def _remove_bridge(name: str) -> None:
 def _mac(host: int) -> str:
     """A locally administered address, the same for the same host number in every lab."""
     return f"02:54:61:72:65:{host:02x}"
+
+
+def make_host(at: LabAddress, stack: ExitStack) -> str | None:
+    """A network namespace that is the lab's host at that address, until ``stack`` ends; its name.
+
+    None in the loopback lab, whose only host is this one. Raises DeployError.
+    """
+    if at.bridge is None or at.network is None:
+        return None
+    stack.callback(namespace.remove, at.prefix)
+    # The kernel ends a namespace some time after it was removed, and its links with it.
+    stack.callback(remove_link, at.interface)
+    namespace.create(at.prefix)
+    namespace.join_bridge(
+        at.prefix, bridge=at.bridge, interface=at.interface, ip=at.ip, prefixlen=at.network.prefixlen, mac=at.mac
+    )
+    return at.prefix

@@ -7,9 +7,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from pyroute2 import IPRoute, NetNS, netns
-from pyroute2.netlink.exceptions import NetlinkError
 
-from harness.errors import DeployError
+from harness.lab.refusals import told
 
 NETNS_FOLDER = Path("/run/netns")
 INTERFACE = "eth0"
@@ -25,14 +24,10 @@ def names() -> list[str]:
 
 def create(name: str) -> None:
     """A named network namespace with its loopback up. Raises DeployError."""
-    try:
+    with told(f"Network namespace {name} cannot be made"):
         netns.create(name)
         with NetNS(name) as namespace:
             namespace.link("set", index=1, state="up")
-    except (NetlinkError, OSError) as error:
-        raise DeployError(
-            f"Network namespace {name} cannot be made: {error}.", "Remove what an earlier run left: tare sweep"
-        ) from error
 
 
 def remove(name: str) -> None:
@@ -48,7 +43,7 @@ def remove(name: str) -> None:
 
 def join_bridge(name: str, *, bridge: str, interface: str, ip: IPv4Address, prefixlen: int, mac: str) -> None:
     """Make namespace ``name`` a host on ``bridge``: a veth whose host side is ``interface``. Raises DeployError."""
-    try:
+    with told(f"Namespace {name} cannot join bridge {bridge}"):
         with IPRoute() as route:
             route.link(
                 "add",
@@ -63,14 +58,10 @@ def join_bridge(name: str, *, bridge: str, interface: str, ip: IPv4Address, pref
             (inner,) = namespace.link_lookup(ifname=INTERFACE)
             namespace.addr("add", index=inner, address=str(ip), prefixlen=prefixlen)
             namespace.link("set", index=inner, state="up")
-    except (NetlinkError, OSError, ValueError) as error:
-        raise DeployError(
-            f"Namespace {name} cannot join bridge {bridge}: {error}.", "Remove what an earlier run left: tare sweep"
-        ) from error
 
 
 def know_neighbour(name: str, ip: IPv4Address, mac: str) -> None:
-    """A permanent neighbour entry, so that ARP's one-second retry never shows up as startup time."""
-    with NetNS(name) as namespace:
+    """A permanent neighbour entry, so that ARP's one-second retry is no startup time. Raises DeployError."""
+    with told(f"Namespace {name} cannot be told of {ip}"), NetNS(name) as namespace:
         (inner,) = namespace.link_lookup(ifname=INTERFACE)
         namespace.neigh("replace", dst=str(ip), lladdr=mac, ifindex=inner, state=_NUD_PERMANENT)

@@ -59,7 +59,7 @@ class ContainerTarget(Target):
 
     def available(self, host: HostFacts) -> Availability:
         if not host.root:
-            return Availability(False, "the lab's bridge and namespaces need root", "sudo tare run …")
+            return Availability(False, "the lab's bridge and namespaces need root", "sudo -E tare run …")
         if host.docker.version is None:
             return Availability(False, f"no Docker Engine answers: {host.docker.reason}", "tare provision")
         return Availability(True)
@@ -72,7 +72,7 @@ class ContainerTarget(Target):
 
     def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
         if at.bridge is None:
-            raise DeployError("A container needs the lab's bridge.", "Run as root: sudo tare run …")
+            raise DeployError("A container needs the lab's bridge.", "Run as root: sudo -E tare run …")
         try:
             with ExitStack() as stack:
                 api = stack.enter_context(_client())

@@ -13,7 +13,7 @@ from harness.host import cgroup
 from harness.host.paths import run_dir
 from harness.lab import namespace
 from harness.lab.api import LabAddress
-from harness.lab.bridged import remove_link
+from harness.lab.bridged import make_host
 from harness.targets.api import Service
 from harness.targets.layers import mount, unmount
 from harness.units import MIB
@@ -43,15 +43,7 @@ def embedded_stage(service: Service, at: LabAddress, _stack: ExitStack) -> tuple
 
 def rooted_stage(service: Service, at: LabAddress, stack: ExitStack) -> tuple[dict[str, Any], cgroup.OwnCgroup]:
     """Lay out all of it; ``stack`` takes it away again. Returns the spawner's order and the group. Raises TareError."""
-    assert at.bridge is not None
-    assert at.network is not None
-    stack.callback(namespace.remove, at.prefix)
-    # The kernel ends a namespace some time after it was removed, and its links with it.
-    stack.callback(remove_link, at.interface)
-    namespace.create(at.prefix)
-    namespace.join_bridge(
-        at.prefix, bridge=at.bridge, interface=at.interface, ip=at.ip, prefixlen=at.network.prefixlen, mac=at.mac
-    )
+    host = make_host(at, stack)
     root = _private_root(service.artifact, at.prefix, stack)
     group = stack.enter_context(
         cgroup.OwnCgroup.create(
@@ -68,7 +60,7 @@ def rooted_stage(service: Service, at: LabAddress, stack: ExitStack) -> tuple[di
         "workdir": service.workdir,
         "user": [user.uid, user.gid, list(user.groups)],
         "root": str(root),
-        "netns": str(namespace.NETNS_FOLDER / at.prefix),
+        "netns": str(namespace.NETNS_FOLDER / host) if host else None,
         "procs_files": [str(path) for path in group.procs_files],
         "cpuset": None,
     }

@@ -50,7 +50,7 @@ class VmTarget(Target):
 
     def available(self, host: HostFacts) -> Availability:
         if not host.root:
-            return Availability(False, "virtual machines on the lab's bridge need root", "sudo tare doctor")
+            return Availability(False, "virtual machines on the lab's bridge need root", "sudo -E tare run …")
         for program in _PROGRAMS:
             if shutil.which(program) is None:
                 return Availability(False, f"{program} is not installed", _FIX)

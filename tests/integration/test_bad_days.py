@@ -16,6 +16,8 @@ import docker
 import pytest
 
 from harness.errors import DeployError
+from harness.plan import plan
+from harness.spec.files import read_experiment
 from tests.support.command import ROOT, started, tare, trials
 from tests.support.deploy import bridged_lab
 from tests.support.images import import_image, local_image
@@ -248,7 +250,7 @@ def test_two_campaigns_at_once_and_ctrl_c_in_a_trial(image: str, tmp_path: Path)
             ended = tare(tmp_path / "t", *second)
             assert ended.code == 3
             assert ended.complaint[0].startswith("Another run holds this host: tare run (pid ")
-        running.until(lambda: any(trace.startswith("rule") for trace in traces()))
+        running.until(lambda: any(trace.startswith(("container ", "group ")) for trace in traces()))
         running.interrupt()
         running.interrupt()
         ended = running.end()
@@ -266,7 +268,9 @@ def test_two_campaigns_at_once_and_ctrl_c_in_a_trial(image: str, tmp_path: Path)
 def test_docker_dies_in_the_middle(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Its container lives on without it: that is ended, bare processes are measured, and a resume does the rest."""
     campaign = tmp_path / "campaign"
-    file = Day(("process", "container"), repeats=2).write(tmp_path, f"{IMAGE_ELSEWHERE}:1")
+    file = Day(("process", "container")).write(tmp_path, f"{IMAGE_ELSEWHERE}:1")
+    planned = names(file)
+    assert planned == ["b1-01-container", "b1-02-process"]
     with own_docker(tmp_path_factory.mktemp("docker")) as engine:
         with closing(docker.DockerClient(base_url=engine.url)) as client:
             import_image(client, IMAGE_ELSEWHERE, FILES)
@@ -275,12 +279,21 @@ def test_docker_dies_in_the_middle(tmp_path: Path, tmp_path_factory: pytest.Temp
             running.until(lambda: engine.running() != [])
             engine.kill()
             ended = running.end()
-        print(ended.out, ended.err)
-        for record in trials(campaign):
-            print(record.trial, record.attempt, record.valid, record.failure)
-        print(engine.orphans())
-        print(traces())
-        pytest.fail("look")
+        assert ended.code == 1
+        assert engine.orphans() == []
+        assert valid(campaign) == ["b1-02-process"]
+        failed = [record.failure for record in trials(campaign) if record.failure is not None]
+        assert len(failed) == 3
+        told = "The engine does not answer: the processes of container tare-"
+        assert any(failure.what.startswith(told) for failure in failed)
+        assert told in (campaign / "report.html").read_text("utf-8")
+
+        engine.start()
+        ended = tare(tmp_path / "t", "run", "--resume", campaign, env=elsewhere)
+        assert ended.code == 0, ended
+        for kind in ("container", "Docker network"):
+            assert ended.out.count(f"removing what a killed run left: {kind} tare-") == 1
+        assert sorted(valid(campaign)) == planned
 
 
 @contextmanager
@@ -316,6 +329,11 @@ def tmpfs(at: Path, size: str) -> Iterator[Path]:
 
 def run(*words: str) -> None:
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+
+
+def names(file: Path) -> list[str]:
+    """The trials that are planned, in their order."""
+    return [trial.name for trial in plan(read_experiment(file)).trials]
 
 
 def valid(campaign: Path) -> list[str]:

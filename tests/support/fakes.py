@@ -92,7 +92,7 @@ class FakeInstance(Instance):
         self._digest = service.artifact.digest
         self._lines = [f"fake service running on http://{at.ip}:{service.port}"]
         self._server = _Server((str(at.ip), service.port), _handler(answer, self._lines))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.002,))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.002,), daemon=True)
         self._thread.start()
         self._stopped = False
 

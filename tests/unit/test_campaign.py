@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
-from itertools import groupby
+from collections import Counter, defaultdict
+from itertools import count, groupby
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness import campaign as module
 from harness.analysis import load, show_json
-from harness.campaign import MAX_ATTEMPTS, settled
+from harness.campaign import MAX_ATTEMPTS
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import LoadError, StoreError
 from harness.interrupts import Interrupted
@@ -73,6 +73,27 @@ def test_trials_run_in_the_order_of_the_plan_and_their_rate_is_a_share_of_the_sl
     floor = made.folder.null_floor()
     assert floor is not None
     assert floor.rate_rps == rate
+
+
+def test_the_rate_follows_the_slowest_variant(tmp_path: Path) -> None:
+    calibrating = False
+    answers = count()
+
+    def load_begins(plan: LoadPlan) -> None:
+        nonlocal calibrating
+        calibrating = plan.mode == "closed"
+
+    def every_second(*_request: object) -> tuple[int, bytes]:
+        return (500 if calibrating and next(answers) % 2 else 200), b""
+
+    slow = ScriptedTarget(name="other", answer=every_second)
+    made = bench(tmp_path / "c", FakeTarget(), slow, repeats=1, **CALIBRATED)
+    made.instruments.meanwhile = load_begins
+    made.run()
+    levels = made.folder.levels()
+    assert levels is not None
+    assert levels.capacities_rps["other"] == levels.capacities_rps["fake"] / 2
+    assert levels.rates_rps["50% of capacity"] == levels.capacities_rps["other"] / 2
 
 
 def test_the_floor_is_measured_at_the_highest_rate(tmp_path: Path) -> None:
@@ -187,9 +208,18 @@ def test_an_interruption_in_the_calibration_keeps_what_was_calibrated(tmp_path: 
 
 
 def test_a_finished_campaign_has_nothing_left_to_do(tmp_path: Path) -> None:
-    made = bench(tmp_path / "c", ScriptedTarget(Refused, Refused, Refused))
+    made = bench(tmp_path / "c", ScriptedTarget(Changed, Changed, Changed))
     made.run()
     assert made.run().attempts == []
+
+
+def test_a_resume_tries_what_failed_anew(tmp_path: Path) -> None:
+    made = bench(tmp_path / "c", ScriptedTarget(*[Refused] * 7))
+    first, second = (trial.name for trial in made.plan.trials)
+    tries = [made.run().attempts for _ in range(3)]
+    assert tries[0] == [*((first, number) for number in (1, 2, 3)), *((second, number) for number in (1, 2, 3))]
+    assert tries[1] == [(first, 4), (first, 5), (second, 4)]
+    assert tries[2] == []
 
 
 def test_a_full_disk_ends_it_readable_and_a_resume_finishes_it(tmp_path: Path) -> None:
@@ -233,11 +263,19 @@ def test_however_often_it_is_killed_every_trial_is_settled_and_no_valid_one_repe
     monkeypatch: pytest.MonkeyPatch, data: st.DataObject
 ) -> None:
     """Attempts end as drawn; the process dies before attempts as drawn; the folder is all that survives it."""
+    runs = 0
+    tries: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    invalid: dict[str, set[int]] = defaultdict(set)
+    blocks: list[tuple[int, int]] = []
 
     def attempt(planned: PlannedTrial, number: int, _rate: float | None, setting: Setting) -> TrialRecord:
         ending = data.draw(st.sampled_from(["valid", "valid", "invalid", "failed", "killed"]))
         if ending == "killed":
             raise Stop
+        tries[planned.name].append((number, runs))
+        blocks.append((runs, planned.block))
+        if ending == "invalid":
+            invalid[planned.name].add(number)
         failure = Failure(kind="DeployError", what="It broke.", remedy="Mend it.") if ending == "failed" else None
         return TrialRecord(
             kind=planned.kind,
@@ -260,20 +298,23 @@ def test_however_often_it_is_killed_every_trial_is_settled_and_no_valid_one_repe
         made = bench(Path(folder) / "c", FakeTarget(), other())
         finished = False
         while not finished:
+            runs += 1
             try:
                 made.run()
                 finished = True
             except Stop:
                 continue
         records = CampaignFolder.open(made.path).trials()
-    assert all(settled(trial, records) for trial in made.plan.trials)
     for name, attempts in groupby(sorted(records, key=lambda record: record.trial), key=lambda record: record.trial):
-        verdicts = [(record.attempt, record.valid) for record in attempts]
-        assert [number for number, _ in verdicts] == list(range(1, len(verdicts) + 1)), name
-        assert len(verdicts) <= MAX_ATTEMPTS
-        assert not any(valid for _, valid in verdicts[:-1])
-        assert verdicts[-1][1] or len(verdicts) == MAX_ATTEMPTS
-    assert [record.block for record in records] == sorted(record.block for record in records)
+        verdicts = [record.valid for record in attempts]
+        assert [number for number, _ in tries[name]] == list(range(1, len(verdicts) + 1)), name
+        assert not any(verdicts[:-1])
+        in_last_run = sum(run == runs for _, run in tries[name])
+        invalid_before = sum(run < runs and number in invalid[name] for number, run in tries[name])
+        assert len(invalid[name]) <= MAX_ATTEMPTS
+        assert max(Counter(run for _, run in tries[name]).values()) <= MAX_ATTEMPTS
+        assert verdicts[-1] or invalid_before + in_last_run == MAX_ATTEMPTS
+    assert blocks == sorted(blocks)
 
 
 def test_the_record_names_the_artifact_that_ran(tmp_path: Path) -> None:
