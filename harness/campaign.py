@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.errors import LoadError
 from harness.measuring import Setting
-from harness.plan import Plan, PlannedTrial
+from harness.plan import Plan, PlannedTrial, Variant
 from harness.store.records import Levels, NullFloor, TrialRecord
 from harness.trial import run_attempt
 
 MAX_ATTEMPTS = 3
 """An invalid or failed trial is tried again at the end of its block, at most twice (docs/method.md).
 
-A resume tries those that failed anew; invalid attempts count for good.
+A resume tries those that failed anew; invalid attempts count for good. A variant that has failed so often and never
+done anything else in this run is tried only once a trial: what keeps it down is not chance, and each try costs a whole
+timeout.
 """
 
 
@@ -24,7 +27,7 @@ class Observer(Protocol):
 
     def calibrating(self) -> None: ...
     def began(self, trial: PlannedTrial, attempt: int, left: Iterable[PlannedTrial]) -> None: ...
-    def ended(self, trial: PlannedTrial, record: TrialRecord) -> None: ...
+    def ended(self, trial: PlannedTrial, record: TrialRecord, *, again: bool) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Campaign:
     setting: Setting
     observer: Observer
     calibrate_null: Callable[[float], NullFloor]
+    outcomes: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Of this run's attempts, by variant."""
 
     def run(self) -> None:
         """Run whatever the journal does not hold yet.
@@ -91,10 +96,16 @@ class Campaign:
                 rate = rates[trial.level.name] if trial.level else None
                 record = run_attempt(trial, attempt, rate, self.setting)
                 self.setting.folder.append(record)
-                self.observer.ended(trial, record)
-                if not record.valid and tries > 1:
+                self.outcomes[trial.variant.name].append(record.outcome)
+                repeat = not record.valid and tries > 1 and not self._is_down(trial.variant)
+                self.observer.ended(trial, record, again=repeat)
+                if repeat:
                     again.append((trial, attempt + 1, tries - 1))
             waiting = again
+
+    def _is_down(self, variant: Variant) -> bool:
+        outcomes = self.outcomes[variant.name]
+        return len(outcomes) >= MAX_ATTEMPTS and set(outcomes) == {"failed"}
 
     def _later_blocks(self, trial: PlannedTrial) -> list[PlannedTrial]:
         return [later for later in self.plan.trials if later.block > trial.block]

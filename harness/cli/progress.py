@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
@@ -11,7 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from harness.campaign import MAX_ATTEMPTS
 from harness.clock import NS_PER_S, now_ns
 from harness.plan import Plan, PlannedTrial, expected_s
 from harness.spec.experiment import Experiment
@@ -53,7 +51,6 @@ class CampaignProgress:
         self._durations = Durations(experiment)
         self._total = len(plan.trials)
         self._settled = 0
-        self._tries: Counter[str] = Counter()
         self._begun_ns = now_ns()
         self._progress = Progress(
             SpinnerColumn(),
@@ -99,13 +96,11 @@ class CampaignProgress:
             place = f"{self._settled + 1}/{self._total}"
             self._say(f"[{place}] {trial.name}{again} … about {duration_text(seconds)} left")
 
-    def ended(self, trial: PlannedTrial, record: TrialRecord) -> None:
+    def ended(self, trial: PlannedTrial, record: TrialRecord, *, again: bool) -> None:
         seconds = (now_ns() - self._begun_ns) / NS_PER_S
         if record.outcome == "ok":
             self._durations.saw(trial, seconds)
-        self._tries[trial.name] += 1
-        if record.valid or self._tries[trial.name] >= MAX_ATTEMPTS:
-            self._settled += 1
+        self._settled += not again
         self._progress.update(self._task, completed=self._settled)
         self._say(f"  {trial.name}: {_result(record)} ({duration_text(seconds)})")
 

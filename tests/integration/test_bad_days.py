@@ -245,11 +245,12 @@ def test_two_campaigns_at_once_and_ctrl_c_in_a_trial(image: str, tmp_path: Path)
     campaign = tmp_path / "campaign"
     file = Day(("process", "container")).write(tmp_path, image)
     with started(tmp_path / "first", "run", file, "--out", campaign) as running:
-        running.until_printed(r"^\[2/2\]")
+        running.until_printed("the instrument's own floor")
         for second in (("run", file, "--out", tmp_path / "second"), ("sweep",), ("run", "--resume", campaign)):
             ended = tare(tmp_path / "t", *second)
             assert ended.code == 3
             assert ended.complaint[0].startswith("Another run holds this host: tare run (pid ")
+        running.until_printed(r"^\[2/2\]")
         running.until(lambda: any(trace.startswith(("container ", "group ")) for trace in traces()))
         running.interrupt()
         running.interrupt()

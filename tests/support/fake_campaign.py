@@ -136,7 +136,7 @@ class Told:
         self.attempts.append((trial.name, attempt))
         self.left.append(len(list(left)))
 
-    def ended(self, trial: PlannedTrial, record: TrialRecord) -> None:
+    def ended(self, trial: PlannedTrial, record: TrialRecord, *, again: bool) -> None:  # noqa: ARG002
         assert trial.name == record.trial
         self.records.append(record)
 

@@ -214,12 +214,20 @@ def test_a_finished_campaign_has_nothing_left_to_do(tmp_path: Path) -> None:
 
 
 def test_a_resume_tries_what_failed_anew(tmp_path: Path) -> None:
-    made = bench(tmp_path / "c", ScriptedTarget(*[Refused] * 7))
+    made = bench(tmp_path / "c", ScriptedTarget(*[Refused] * 5))
     first, second = (trial.name for trial in made.plan.trials)
     tries = [made.run().attempts for _ in range(3)]
-    assert tries[0] == [*((first, number) for number in (1, 2, 3)), *((second, number) for number in (1, 2, 3))]
-    assert tries[1] == [(first, 4), (first, 5), (second, 4)]
+    assert tries[0] == [*((first, number) for number in (1, 2, 3)), (second, 1)]
+    assert tries[1] == [(first, 4), (first, 5), (second, 2)]
     assert tries[2] == []
+
+
+def test_a_variant_that_only_ever_failed_is_tried_once_a_trial(tmp_path: Path) -> None:
+    """What keeps it down is not chance, and each try may cost a whole timeout."""
+    made = bench(tmp_path / "c", ScriptedTarget(*[Refused] * 99), other(), repeats=4)
+    tries = Counter(name for name, _ in made.run().attempts)
+    assert [tries[trial.name] for trial in made.plan.trials if trial.variant.name == "fake"] == [3, 1, 1, 1]
+    assert {tries[trial.name] for trial in made.plan.trials if trial.variant.name == "other"} == {1}
 
 
 def test_a_full_disk_ends_it_readable_and_a_resume_finishes_it(tmp_path: Path) -> None:
@@ -264,6 +272,7 @@ def test_however_often_it_is_killed_every_trial_is_settled_and_no_valid_one_repe
 ) -> None:
     """Attempts end as drawn; the process dies before attempts as drawn; the folder is all that survives it."""
     runs = 0
+    outcomes: dict[tuple[int, str], set[str]] = defaultdict(set)
     tries: dict[str, list[tuple[int, int]]] = defaultdict(list)
     invalid: dict[str, set[int]] = defaultdict(set)
     blocks: list[tuple[int, int]] = []
@@ -273,6 +282,7 @@ def test_however_often_it_is_killed_every_trial_is_settled_and_no_valid_one_repe
         if ending == "killed":
             raise Stop
         tries[planned.name].append((number, runs))
+        outcomes[runs, planned.variant.name].add(ending)
         blocks.append((runs, planned.block))
         if ending == "invalid":
             invalid[planned.name].add(number)
@@ -313,7 +323,8 @@ def test_however_often_it_is_killed_every_trial_is_settled_and_no_valid_one_repe
         invalid_before = sum(run < runs and number in invalid[name] for number, run in tries[name])
         assert len(invalid[name]) <= MAX_ATTEMPTS
         assert max(Counter(run for _, run in tries[name]).values()) <= MAX_ATTEMPTS
-        assert verdicts[-1] or invalid_before + in_last_run == MAX_ATTEMPTS
+        down = in_last_run and outcomes[runs, name.rpartition("-")[2]] == {"failed"}
+        assert verdicts[-1] or down or invalid_before + in_last_run == MAX_ATTEMPTS
     assert blocks == sorted(blocks)
 
 

@@ -112,7 +112,7 @@ def test_the_estimate_of_a_whole_campaign_comes_close_once_each_kind_was_seen(cl
     for index, trial in enumerate(PLAN.trials):
         progress.began(trial, 1, PLAN.trials[index + 1 :])
         clock.s += durations[index]
-        progress.ended(trial, record(trial))
+        progress.ended(trial, record(trial), again=False)
     said = [
         int(number) * (60 if unit == "min" else 1)
         for number, unit in re.findall(r"about (\d+) (s|min) left", text.getvalue())
@@ -123,13 +123,13 @@ def test_the_estimate_of_a_whole_campaign_comes_close_once_each_kind_was_seen(cl
     assert said == sorted(said, reverse=True)
 
 
-def test_a_trial_is_counted_once_it_is_valid_or_was_tried_often_enough(clock: Clock) -> None:
+def test_a_trial_is_counted_once_it_is_not_tried_again(clock: Clock) -> None:
     progress, text = piped()
     trial, following = PLAN.trials[:2]
     for attempt in (1, 2, 3):
         progress.began(trial, attempt, ())
         clock.s += 5
-        progress.ended(trial, record(trial, attempt=attempt, **FAILED))
+        progress.ended(trial, record(trial, attempt=attempt, **FAILED), again=attempt < 3)
     progress.began(following, 1, ())
     lines = text.getvalue().splitlines()
     total = len(PLAN.trials)
@@ -172,7 +172,7 @@ def test_the_end_of_an_attempt_is_one_line(clock: Clock, changes: dict[str, obje
     progress, text = piped()
     progress.began(PLAN.trials[0], 1, ())
     clock.s += 12
-    progress.ended(PLAN.trials[0], record(PLAN.trials[0], **changes))
+    progress.ended(PLAN.trials[0], record(PLAN.trials[0], **changes), again=False)
     assert text.getvalue().splitlines()[-1] == f"  {PLAN.trials[0].name}: {said} (12 s)"
 
 
@@ -183,7 +183,7 @@ def test_on_a_terminal_there_is_one_live_line_and_a_line_per_attempt() -> None:
     with CampaignProgress(console, PLAN, SPEC) as progress:
         progress.calibrating()
         progress.began(trial, 1, PLAN.trials[1:])
-        progress.ended(trial, record(trial))
+        progress.ended(trial, record(trial), again=False)
     shown = text.getvalue()
     assert f"[1/{len(PLAN.trials)}]" not in shown
     assert f"1/{len(PLAN.trials)}" in shown
