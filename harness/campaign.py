@@ -21,6 +21,11 @@ done anything else in this run is tried only once a trial: what keeps it down is
 timeout.
 """
 
+HEADROOM = 2.0
+"""The generator must keep so many times the highest rate against the null service (docs/method.md)."""
+
+MAX_REDUCTIONS = 4
+
 
 class Observer(Protocol):
     """Who is told how the campaign goes on."""
@@ -47,20 +52,47 @@ class Campaign:
         Raises StoreError if a record cannot be kept, LoadError if no load level can be set, and what
         ``calibrate_null`` raises: without the instrument's own floor no figure could be judged.
         """
-        done = self.setting.folder.trials()
-        rates = self._levels(done)
-        if self.setting.folder.null_floor() is None:
-            self.observer.calibrating()
-            self.setting.folder.append(self.calibrate_null(max(rates.values())))
+        folder = self.setting.folder
+        done = folder.trials()
+        levels = folder.levels()
+        if levels is None:
+            levels = self._find_levels(done)
+            folder.append(levels)
+        elif folder.null_floor() is None:
+            self._measure_floor(max(levels.rates_rps.values()))
         for block in self.plan.blocks:
             trials = [trial for trial in self.plan.trials if trial.block == block and trial.kind == "measured"]
-            self._block(trials, rates, done)
+            self._block(trials, levels.rates_rps, done)
 
-    def _levels(self, done: list[TrialRecord]) -> dict[str, float]:
-        """Arrivals per second for each load level; found by the calibration where they are shares of capacity."""
-        known = self.setting.folder.levels()
-        if known is not None:
-            return known.rates_rps
+    def _find_levels(self, done: list[TrialRecord]) -> Levels:
+        """Arrivals per second for each load level, once the instrument's floor is known at the highest of them.
+
+        Shares are of the slowest variant's capacity, which the calibrations find, as far as the generator keeps twice
+        that rate against the null service: else it would be the generator that is measured.
+        """
+        capacities = self._capacities(done)
+        slowest = min(capacities.values(), default=0.0)
+        rates = {level.name: level.value * slowest if level.is_share else level.value for level in self.plan.levels}
+        floor = self._measure_floor(max(rates.values()))
+        limited = False
+        for _ in range(MAX_REDUCTIONS if capacities else 0):
+            highest = max(rates.values())
+            if floor.highest_rate_rps >= HEADROOM * highest:
+                break
+            limited = True
+            factor = max(floor.highest_rate_rps / HEADROOM, highest / 4) / highest
+            rates = {level.name: rates[level.name] * (factor if level.is_share else 1) for level in self.plan.levels}
+            floor = self._measure_floor(max(rates.values()))
+        return Levels(rates_rps=rates, capacities_rps=capacities, limited_by_generator=limited)
+
+    def _measure_floor(self, rate_rps: float) -> NullFloor:
+        self.observer.calibrating()
+        floor = self.calibrate_null(rate_rps)
+        self.setting.folder.append(floor)
+        return floor
+
+    def _capacities(self, done: list[TrialRecord]) -> dict[str, float]:
+        """Answers per second in a closed loop, by variant; empty where the plan has no calibration."""
         calibrations = [trial for trial in self.plan.trials if trial.kind == "calibration"]
         self._block(calibrations, {}, done)
         capacities = {
@@ -77,10 +109,7 @@ class Campaign:
             for failure in failed[:1]:
                 error.add_note(f"{failure.what} {failure.remedy}\n{failure.logs}".rstrip())
             raise error
-        slowest = min(capacities.values(), default=0.0)
-        rates = {level.name: level.value * slowest if level.is_share else level.value for level in self.plan.levels}
-        self.setting.folder.append(Levels(rates_rps=rates, capacities_rps=capacities))
-        return rates
+        return capacities
 
     def _block(self, trials: list[PlannedTrial], rates: dict[str, float], done: list[TrialRecord]) -> None:
         waiting = [

@@ -41,7 +41,7 @@ from harness.analysis.validity import judge_record
 from harness.clock import NS_PER_MS
 from harness.spec.experiment import Experiment
 from harness.store.folder import CampaignFolder
-from harness.store.records import Manifest, NullFloor, TrialRecord
+from harness.store.records import Levels, Manifest, NullFloor, TrialRecord
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,11 @@ class Campaign:
     @property
     def manifest(self) -> Manifest:
         return self.folder.manifest
+
+    @cached_property
+    def rates(self) -> Levels | None:
+        """What the load levels stand for; None before they were found."""
+        return self.folder.levels()
 
     @cached_property
     def levels(self) -> tuple[str, ...]:

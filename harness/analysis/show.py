@@ -43,6 +43,7 @@ def show_json(campaign: Campaign) -> Json:
         "variants": [
             _cell(campaign, variant, level) for variant in manifest.variants for level in campaign.levels or (None,)
         ],
+        "levels": None if campaign.rates is None else campaign.rates.model_dump(mode="json"),
         "claims": [dataclasses.asdict(result) for result in campaign.claims],
         "invalid": _invalid(campaign),
         "failed": _failed(campaign),

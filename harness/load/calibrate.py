@@ -57,7 +57,7 @@ def null_service(
 
     ``netns`` is where it listens: None for this namespace. Raises LoadError when it does not come up.
     """
-    command = [sys.executable, "-m", "harness.load.null_service", "--ip", ip, "--port", str(port), *options]
+    command = [sys.executable, "-P", "-m", "harness.load.null_service", "--ip", ip, "--port", str(port), *options]
     root = str(Path(harness.__file__).resolve().parent.parent)
     env = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
     process = subprocess.Popen(

@@ -31,7 +31,7 @@ def ask(ip: str, port: int, exchanges: Sequence[tuple[str, str, str]], netns: st
     limit = _TIMEOUT_S * (len(exchanges) + 1)
     try:
         done = subprocess.run(
-            [*enter, sys.executable, "-m", "harness.probes.exchanges"],
+            [*enter, sys.executable, "-P", "-m", "harness.probes.exchanges"],
             input=order,
             capture_output=True,
             text=True,

@@ -203,10 +203,14 @@ class NullFloor(Record):
 
 
 class Levels(Record):
-    """The load levels once they are known: name to arrivals per second, and the capacities they were derived from."""
+    """The load levels once they are known: name to arrivals per second, and the capacities they were derived from.
+
+    ``limited_by_generator``: the shares would have given more than half of what the generator can keep.
+    """
 
     rates_rps: dict[str, float]
     capacities_rps: dict[str, float] = Field(default_factory=dict)
+    limited_by_generator: bool = False
 
 
 class UnavailableTarget(Record):

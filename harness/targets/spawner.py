@@ -116,25 +116,49 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     order = json.loads(sys.stdin.readline())
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    born = _start(order, log)
+    words, output = os.pipe()
+    if order["user"]:
+        # As the container engine does it: a service may open its own /dev/stderr again.
+        os.fchown(output, *order["user"][:2])
+    born = _start(order, output)
+    os.close(output)
     if born is None:
+        _copy(words, log)
         return
     _say(born)
     pid = born["pid"]
     ended = os.pidfd_open(pid)
+    watched = [0, ended, words]
     while True:
-        readable, _, _ = select.select([0, ended], [], [])
+        readable, _, _ = select.select(watched, [], [])
+        if words in readable and not _copy(words, log):
+            watched.remove(words)
         if ended in readable:
-            _, status = os.waitpid(pid, 0)
-            _say({"ended": os.waitstatus_to_exitcode(status)})
             _kill(pid)
+            _, status = os.waitpid(pid, 0)
+            _copy(words, log)
+            _say({"ended": os.waitstatus_to_exitcode(status)})
             return
-        if not os.read(0, 1):
+        if 0 in readable and not os.read(0, 1):
             # Just born, it does not lead its session yet.
             signal.pidfd_send_signal(ended, signal.SIGKILL)
             _kill(pid)
             os.waitpid(pid, 0)
+            _copy(words, log)
             return
+
+
+def _copy(words: int, log: int) -> bool:
+    """Append what the service has printed. False once nobody can print any more."""
+    os.set_blocking(words, False)
+    while True:
+        try:
+            text = os.read(words, 65536)
+        except BlockingIOError:
+            return True
+        if not text:
+            return False
+        os.write(log, text)
 
 
 def _kill(leader: int) -> None:

@@ -24,7 +24,7 @@ class Spawner:
         self.order = order
         self._ended: int | None = None
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "harness.targets.spawner"],
+            [sys.executable, "-P", "-m", "harness.targets.spawner"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

@@ -72,6 +72,7 @@ def provenance(campaign: Campaign, look: Look) -> Section:
         ),
         ("artifact's digest", manifest.artifact_digest),
         ("variants", ", ".join(look.labels.get(v.name, v.name) for v in manifest.variants)),
+        *((f"load level {name}", text) for name, text in _rates(campaign, look)),
         ("generator's CPUs", _cpus(manifest.generator_cpus)),
         ("service's CPUs", _cpus(manifest.service_cpus)),
         *(
@@ -104,6 +105,20 @@ def provenance(campaign: Campaign, look: Look) -> Section:
 def _facts(caption: str, pairs: list[tuple[str, str]]) -> Table:
     listed = tuple((Cell(name, "head"), Cell(value, "long")) for name, value in pairs)
     return Table(caption, ("fact", "value"), listed)
+
+
+def _rates(campaign: Campaign, look: Look) -> list[tuple[str, str]]:
+    """What each load level stands for, and why."""
+    levels = campaign.rates
+    if levels is None:
+        return []
+    why = ""
+    if levels.capacities_rps:
+        slowest, capacity = min(levels.capacities_rps.items(), key=lambda item: item[1])
+        why = f"; the slowest variant, {look.labels.get(slowest, slowest)}, has a capacity of {capacity:,.0f}/s"
+    if levels.limited_by_generator:
+        why += "; lowered, because the generator does not keep twice a higher rate on this host"
+    return [(name, f"{rate:,.1f} requests/s{why}") for name, rate in levels.rates_rps.items()]
 
 
 def _cpus(cpus: tuple[int, ...]) -> str:

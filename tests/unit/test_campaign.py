@@ -21,11 +21,12 @@ from harness.load.plan import LoadPlan
 from harness.measuring import Setting
 from harness.plan import PlannedTrial
 from harness.store.folder import CampaignFolder
-from harness.store.records import Failure, TrialRecord
+from harness.store.records import Failure, NullFloor, TrialRecord
 from harness.trial import variant_id
 from reports.html import write_report
 from tests.support.fake_campaign import CALIBRATED, DIGEST, Bench, bench
 from tests.support.fake_instances import Changed, Good, Refused, ScriptedTarget
+from tests.support.fake_instruments import null_floor
 from tests.support.fakes import FakeTarget
 
 pytestmark = pytest.mark.usefixtures("still_host")
@@ -101,6 +102,39 @@ def test_the_floor_is_measured_at_the_highest_rate(tmp_path: Path) -> None:
     made.run()
     assert made.floors == [80]
     assert len(made.plan.trials) == 6
+
+
+@pytest.mark.parametrize("limit", [1e9, 60.0, 0.0])
+def test_shares_of_a_capacity_are_lowered_until_the_generator_keeps_twice_the_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: float
+) -> None:
+    def floor(self: Bench, rate_rps: float) -> NullFloor:
+        self.floors.append(rate_rps)
+        return null_floor(rate_rps).model_copy(update={"highest_rate_rps": limit})
+
+    monkeypatch.setattr(Bench, "_floor", floor)
+    made = bench(tmp_path / "c", FakeTarget(), other(), repeats=1, **CALIBRATED)
+    made.run()
+    levels = made.folder.levels()
+    assert levels is not None
+    wanted = min(levels.capacities_rps.values()) / 2
+    rate = levels.rates_rps["50% of capacity"]
+    assert levels.limited_by_generator == (wanted * 2 > limit)
+    assert made.floors[0] == wanted
+    assert made.floors[-1] == rate, "the floor that counts is that of the rate in force"
+    assert rate == {1e9: wanted, 60.0: 30.0, 0.0: wanted / 4**4}[limit]
+
+
+def test_rates_that_the_experiment_names_are_never_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Bench, "_floor", lambda _self, rate: null_floor(rate).model_copy(update={"highest_rate_rps": 0.0})
+    )
+    made = bench(tmp_path / "c")
+    made.run()
+    levels = made.folder.levels()
+    assert levels is not None
+    assert levels.rates_rps == {"100 rps": 100}
+    assert not levels.limited_by_generator
 
 
 @pytest.mark.parametrize("kind", [Refused, Changed])
