@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 
 import docker
 import docker.errors
@@ -20,11 +21,13 @@ def ensure_image(artifact: Artifact) -> str:
     """The name of the local image of this artifact and its configuration, imported if it is not there yet.
 
     Idempotent: an image of that name counts only if its labels hold the artifact's digest and the digest of its
-    configuration. Raises Unavailable without Docker, BuildError if the import fails.
+    configuration; another one is replaced, and not left behind without a name. Raises Unavailable without Docker,
+    BuildError if the import fails.
     """
     labels = {DIGEST_LABEL: artifact.digest, CONFIG_LABEL: config_digest(artifact.config)}
     with engine(f"importing {artifact.image}") as client:
         if _labels(client, artifact.image) != labels:
+            replaced = [image.id for image in client.images.list(artifact.image) if image.id]
             repository, _, tag = artifact.image.rpartition(":")
             with artifact.tar.open("rb") as tar:
                 client.api.import_image(
@@ -35,6 +38,11 @@ def ensure_image(artifact: Artifact) -> str:
                     f"the image {artifact.image} has other labels than it was given",
                     "see whether something else makes images of that name, and remove it",
                 )
+            for image in replaced:
+                # Somebody may have given it another name, and a container may still be using it.
+                with suppress(docker.errors.APIError):
+                    if not client.images.get(image).tags:
+                        client.images.remove(image)
     return artifact.image
 
 

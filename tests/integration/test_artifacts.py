@@ -12,6 +12,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -128,6 +129,21 @@ def test_the_same_inputs_give_the_same_archive_and_a_second_use_is_immediate(
     before = time.monotonic()
     assert build_workload(HELLO, read_workload(HELLO)) == again
     assert time.monotonic() - before < 1
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_an_image_with_another_configuration_replaces_the_one_before(
+    scratch_image: str, client: docker.DockerClient
+) -> None:
+    artifact = build_from_image(scratch_image)
+    first = client.images.get(ensure_image(artifact)).id
+    other = replace(artifact, config=replace(artifact.config, argv=("/server", "--help")))
+    name = ensure_image(other)
+    try:
+        assert client.images.get(name).attrs["Config"]["Cmd"] == ["/server", "--help"]
+        assert first not in [image.id for image in client.images.list(all=True)]
+    finally:
+        client.images.remove(name, force=True)
 
 
 def test_the_image_is_made_once_and_carries_the_configuration(hello: Artifact, client: docker.DockerClient) -> None:

@@ -77,6 +77,14 @@ class Running:
         """Wait until a line that matches ``pattern`` was printed, while the command still runs."""
         self.until(lambda: re.search(pattern, self.out, re.MULTILINE) is not None)
 
+    def end_watched(self, look: Callable[[], object], limit_s: float = LIMIT_S) -> Ended:
+        """Wait for its end, and take a look now and then."""
+        deadline_ns = now_ns() + round(limit_s * NS_PER_S)
+        while self._process.poll() is None and now_ns() < deadline_ns:
+            look()
+            sleep(0.2)
+        return self.end(0)
+
     def kill(self) -> None:
         """``kill -9`` of the command alone, as the kernel's out-of-memory killer would."""
         self._process.kill()

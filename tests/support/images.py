@@ -28,7 +28,7 @@ def local_image(files: dict[str, str]) -> Iterator[str]:
     finally:
         for image in client.images.list():
             if any(tag == f"{name}:1" or tag.startswith(f"tare/{artifact_name(name)}-1:") for tag in image.tags):
-                client.images.remove(image.id, force=True)
+                client.images.remove(str(image.id), force=True)
         client.close()
 
 

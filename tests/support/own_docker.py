@@ -33,8 +33,8 @@ class OwnDocker:
         folder = self._folder
         (folder / "pid").unlink(missing_ok=True)
         command = [
-            *("dockerd", "--host", self.url, "--pidfile", folder / "pid"),
-            *("--data-root", folder / "data", "--exec-root", folder / "exec"),
+            *("dockerd", "--host", self.url, "--pidfile", str(folder / "pid")),
+            *("--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),
             *("--containerd-namespace", "tare-test", "--containerd-plugins-namespace", "tare-test-plugins"),
             *("--bridge", "none", "--iptables=false"),
         ]

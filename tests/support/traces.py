@@ -18,8 +18,8 @@ def traces() -> frozenset[str]:
     """Everything on this host that looks as if a run of Tare had made it, engines and packagings apart."""
     return frozenset(
         [
-            *(f"container {name}" for name in _lines("docker", "ps", "-a", "--format", "{{.Names}}", *_LABELLED)),
-            *(f"container {name}" for name in _lines("docker", "ps", "-a", "--format", "{{.Names}}", *_NAMED)),
+            *(f"container {name}" for name in _lines("docker", "ps", "-a", "--format", _CONTAINER, *_LABELLED)),
+            *(f"container {name}" for name in _lines("docker", "ps", "-a", "--format", _CONTAINER, *_NAMED)),
             *(f"network {name}" for name in _lines("docker", "network", "ls", "--format", "{{.Name}}", *_LABELLED)),
             *(f"network {name}" for name in _lines("docker", "network", "ls", "--format", "{{.Name}}", *_NAMED)),
             *(f"domain {name}" for name in _lines("virsh", "list", "--all", "--name") if name.startswith("tare-")),
@@ -34,6 +34,7 @@ def traces() -> frozenset[str]:
     )
 
 
+_CONTAINER = "{{.Names}} {{.State}}"
 _LABELLED = ("--filter", "label=tare")
 _NAMED = ("--filter", "name=^tare-")
 
