@@ -34,7 +34,7 @@ def answer(campaign: Campaign) -> str:
     others = [variant for variant in measured if not variant.aa and variant.name != baseline]
     if baseline not in {variant.name for variant in measured} or not others:
         clauses = [_alone(campaign, variant.name) for variant in measured if not variant.aa]
-        return "; ".join(clauses) + "; there is nothing to compare."
+        return "; ".join([*clauses, "there is nothing to compare."]) if clauses else "There is nothing to compare yet."
     clauses = [_against(campaign, variant.name, baseline) for variant in others]
     return f"Against the {campaign.label(baseline)}, " + "; ".join(clauses) + "."
 

@@ -28,6 +28,8 @@ As in a container, a service that is not root may listen on any port: the networ
 
 TRANSLATION_CACHE_MIB = 64
 WORKLOAD_DEVICE = "vdb"
+MARK = "urn:tare"
+"""The namespace of an element in the metadata of every domain of ours: a name alone could be a stranger's."""
 LOG_CHANNEL = "tare.log.0"
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 _PERIOD_US = 100_000
@@ -62,6 +64,7 @@ def domain_xml(
     pinned = ",".join(str(cpu) for cpu in sorted(cpuset))
     domain = ET.Element("domain", type="kvm" if accelerator == "kvm" else "qemu")
     _add(domain, "name", text=name)
+    _add(_add(domain, "metadata"), f"{{{MARK}}}instance")
     _add(domain, "memory", {"unit": "MiB"}, str(limits.memory_mib))
     _add(domain, "vcpu", {"placement": "static", "cpuset": pinned}, str(vcpus))
     tune = _add(domain, "cputune")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DeployError, Unavailable
+from harness.targets.vm_domain import MARK
 
 URI = "qemu:///system"
 _FIX = "run: tare provision"
@@ -62,9 +63,21 @@ def kvm_obstacle(owner: tuple[int, int], device: Path = Path("/dev/kvm")) -> str
 
 
 def domain_names(prefix: str) -> list[str]:
-    """The domains whose names begin with ``prefix``, running or not."""
+    """Our domains whose names begin with ``prefix``, running or not."""
     with contextlib.closing(connect()) as connection:
-        return sorted(name for each in connection.listAllDomains() if (name := each.name()).startswith(prefix))
+        return sorted(
+            name for each in connection.listAllDomains() if (name := each.name()).startswith(prefix) and _is_ours(each)
+        )
+
+
+def _is_ours(domain: Any) -> bool:
+    import libvirt
+
+    try:
+        domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, MARK)
+    except libvirt.libvirtError:
+        return False  # without our mark, or gone meanwhile
+    return True
 
 
 def destroy(name: str) -> None:

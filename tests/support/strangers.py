@@ -41,7 +41,7 @@ class Strangers:
 def strangers(image: str, folder: Path) -> Iterator[Strangers]:
     """They live as long as the context. The machine is of 64 MiB and has nothing to boot from."""
     tag = secrets.token_hex(3)
-    them = Strangers(f"tare-like-{tag}", f"tare-like-{tag}", f"stranger-{tag}", f"tare{tag}x0", f"tarelike-{tag}")
+    them = Strangers(f"tare-like-{tag}", f"tare-like-{tag}", f"tare-like-{tag}", f"tare{tag}x0", f"tarelike-{tag}")
     xml = folder / "stranger.xml"
     xml.write_text(_DOMAIN.format(name=them.domain), "utf-8")
     with ExitStack() as stack:
