@@ -23,8 +23,6 @@ LATENCIES = {
     "latency_p999_ms": 0.999,
 }
 SERVICE_TIMES = {"service_time_p50_ms": 0.5, "service_time_p99_ms": 0.99}
-LOAD_INDEPENDENT = ("startup_s", "memory_mib", "memory_overhead_mib", "footprint_mib")
-"""Measured before any load: the levels of a variant repeat them, and a claim may take them together."""
 
 
 def metrics_of(record: TrialRecord, samples: pd.DataFrame) -> dict[str, float]:

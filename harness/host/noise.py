@@ -56,8 +56,3 @@ class NoiseCounters:
             load1=after.load1,
             other_busy_share=min(1.0, max(0.0, other_ns / (total_ticks * tick_ns))),
         )
-
-
-def between(before: NoiseCounters, after: NoiseCounters, own_cpu_ns: int) -> NoiseFigures:
-    """As ``before.until(after, own_cpu_ns)``."""
-    return before.until(after, own_cpu_ns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal, Self
 
@@ -92,10 +92,6 @@ class LoadPlan:
         if self.mode == "closed":
             return self.closed_users
         return max(self.max_in_flight, self.closed_users if self.capacity_s else 0)
-
-    def with_samples(self, samples: Path) -> Self:
-        """The same plan, writing somewhere else."""
-        return replace(self, samples=str(samples))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.host import machine
-from harness.host.noise import NoiseCounters, between
+from harness.host.noise import NoiseCounters
 
 
 def write(path: Path, text: str) -> None:
@@ -77,7 +77,7 @@ def test_noise_is_what_neither_we_nor_the_idle_loop_used(root: Path) -> None:
     write(root / "proc/stat", "cpu  200 10 140 1500 20 5 5 120 50 0\n")
     write(root / "proc/vmstat", "pswpin 9\n")
     after = NoiseCounters.read(None, root)
-    figures = between(before, after, own_cpu_ns=1_500_000_000)
+    figures = before.until(after, own_cpu_ns=1_500_000_000)
     # 1,000 ticks of 10 ms passed; processes used 200 of them, we 150, and 100 were stolen.
     assert figures.steal_share == pytest.approx(0.1)
     assert figures.other_busy_share == pytest.approx(0.05)
@@ -86,4 +86,4 @@ def test_noise_is_what_neither_we_nor_the_idle_loop_used(root: Path) -> None:
 
 def test_own_time_beyond_the_counted_ticks_is_no_negative_noise(root: Path) -> None:
     counters = NoiseCounters.read(None, root)
-    assert between(counters, counters, own_cpu_ns=5_000_000).other_busy_share == 0
+    assert counters.until(counters, own_cpu_ns=5_000_000).other_busy_share == 0
