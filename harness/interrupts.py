@@ -15,34 +15,36 @@ class Interrupted(BaseException):
 
 
 @dataclass(slots=True)
-class _Holding:
+class _State:
+    """``asked``: a signal has come. ``depth``: of the blocks that hold it back. ``due``: it is still to be raised."""
+
+    asked: bool = False
     depth: int = 0
-    asked_meanwhile: bool = False
+    due: bool = False
 
 
-_holding = _Holding()
+_state = _State()
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Raise Interrupted in the main thread at the first SIGINT, SIGTERM or SIGHUP, and ignore further ones.
 
-    A forked child of this process (libraries make them) just dies of the signal: the teardown is not its own.
+    A forked child of this process (libraries make them) just dies of the signal: the teardown is not its own. A failure
+    on the way out, such as of a clean-up that the signal caught half way, ends as Interrupted all the same.
     """
-    asked = False
     owner = os.getpid()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
         if os.getpid() != owner:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
-        if asked:
+        if _state.asked:
             return
-        asked = True
-        if _holding.depth:
-            _holding.asked_meanwhile = True
+        _state.asked = True
+        if _state.depth:
+            _state.due = True
             return
         raise Interrupted
 
@@ -50,19 +52,30 @@ def interruptible() -> Iterator[None]:
     before = {number: signal.signal(number, on_signal) for number in signals}
     try:
         yield
+    except Exception as failure:
+        if _state.asked:
+            raise Interrupted from failure
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _state.asked = _state.due = False
+
+
+def raise_if_asked() -> None:
+    """Raise Interrupted if somebody asked for the end: for whoever keeps a failure to itself and would go on."""
+    if _state.asked:
+        raise Interrupted
 
 
 @contextmanager
 def held() -> Iterator[None]:
     """Hold Interrupted back until the block has ended, so that nothing in it is left half done. For the main thread."""
-    _holding.depth += 1
+    _state.depth += 1
     try:
         yield
     finally:
-        _holding.depth -= 1
-        if not _holding.depth and _holding.asked_meanwhile:
-            _holding.asked_meanwhile = False
+        _state.depth -= 1
+        if not _state.depth and _state.due:
+            _state.due = False
             raise Interrupted

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 from harness.analysis.validity import judge, latency_p99_ns
 from harness.errors import TareError
-from harness.interrupts import held
+from harness.interrupts import held, raise_if_asked
 from harness.load.result import is_first_request
 from harness.measuring import SAMPLES, Findings, Setting, measure, tail
 from harness.plan import PlannedTrial, Variant
@@ -105,7 +105,10 @@ def _verdict(planned: PlannedTrial, found: Findings, setting: Setting) -> tuple[
 
 @contextmanager
 def _failures_noted(found: Findings) -> Iterator[None]:
-    """A deployment that fails and a host that refuses become part of what was found."""
+    """A deployment that fails and a host that refuses become part of what was found.
+
+    Raises Interrupted where a signal came: a clean-up that it caught half way may have failed and replaced it.
+    """
     try:
         yield
     except TareError as error:
@@ -115,3 +118,6 @@ def _failures_noted(found: Findings) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         remedy = "Free some disk space: df -h" if full else "Look at what this host lacks: tare doctor"
         found.failed(Failure(kind="DeployError", what=f"The host refused: {error}.", remedy=remedy))
+    else:
+        return
+    raise_if_asked()

@@ -63,7 +63,8 @@ class OwnCgroup:
                 if attempt == 2:
                     group.remove()
                     raise
-            except (OSError, Unavailable):
+            except BaseException:
+                # An interrupt too: nobody else knows the group yet.
                 group.remove()
                 raise
             else:

@@ -30,8 +30,14 @@ class Spawner:
             start_new_session=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
-        self._send(json.dumps(order))
-        if "ready" not in self._receive():
+        try:
+            self._send(json.dumps(order))
+            ready = "ready" in self._receive()
+        except BaseException:
+            # An interrupt: nobody else knows the child yet, and it is about to enter the instance's control group.
+            self.close()
+            raise
+        if not ready:
             raise self._failed("The spawner did not get ready.", "Read the log below.")
 
     @property
@@ -51,9 +57,9 @@ class Spawner:
         """The service's exit code once it has ended."""
         if self._ended is None and self._child.stdout is not None and not self._child.stdout.closed:
             os.set_blocking(self._child.stdout.fileno(), False)
-            line = self._child.stdout.readline()
-            if line:
-                self._ended = int(json.loads(line)["ended"])
+            # Whoever was interrupted has left earlier answers unread.
+            while self._ended is None and (line := self._child.stdout.readline()):
+                self._ended = json.loads(line).get("ended")
         return self._ended
 
     def close(self) -> None:

@@ -57,7 +57,7 @@ memory_mib = 64
 [load]
 {load}
 warmup_s = 0.2
-duration_s = 1
+duration_s = {duration_s}
 capacity_s = 0.5
 closed_users = 2
 [validity] # this is not about figures, and the host may be busy with other tests
@@ -78,6 +78,7 @@ class Day:
     path: str = "/"
     timeout_s: float = 20
     load: str = RATE
+    duration_s: float = 1
     repeats: int = 1
 
     def write(self, folder: Path, image: str) -> Path:
@@ -243,7 +244,8 @@ def test_a_bridge_name_that_is_in_use() -> None:
 
 def test_two_campaigns_at_once_and_ctrl_c_in_a_trial(image: str, tmp_path: Path) -> None:
     campaign = tmp_path / "campaign"
-    file = Day(("process", "container")).write(tmp_path, image)
+    # So long that the signals come while the second trial still runs, however slowly the host lists its traces.
+    file = Day(("process", "container"), duration_s=10).write(tmp_path, image)
     with started(tmp_path / "first", "run", file, "--out", campaign) as running:
         running.until_printed("the instrument's own floor")
         for second in (("run", file, "--out", tmp_path / "second"), ("sweep",), ("run", "--resume", campaign)):

@@ -72,6 +72,16 @@ class SignalledAtItsEnd(FakeInstance):
         super().stop()
 
 
+class SignalledInItsLaunch(FakeInstance):
+    """Somebody presses Ctrl-C while it is launched, and what was made so far cannot be removed."""
+
+    def __init__(self, _service: Service, _at: LabAddress, _answer: Answer) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            raise DeployError("Its control group is busy.", "Look at it.")
+
+
 class ScriptedTarget(FakeTarget):
     """Launches one of each kind in turn, and good ones after the last. ``instances``: all that were launched."""
 

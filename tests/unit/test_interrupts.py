@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from harness.interrupts import Interrupted, interruptible
+from harness.errors import DeployError
+from harness.interrupts import Interrupted, interruptible, raise_if_asked
 
 FORKING = """
 import os, signal, time
@@ -57,6 +58,34 @@ def test_without_a_signal_nothing_happens_and_handlers_come_back() -> None:
     with interruptible():
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_clean_up_that_fails_because_of_it_does_not_replace_it() -> None:
+    def work() -> None:
+        with interruptible():
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            finally:
+                raise DeployError("The control group is busy.", "Look at it.")
+
+    with pytest.raises(Interrupted) as caught:
+        work()
+    assert isinstance(caught.value.__cause__, DeployError)
+
+
+def test_whoever_keeps_a_failure_can_ask_whether_to_go_on() -> None:
+    raise_if_asked()
+
+    def work() -> None:
+        with interruptible():
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except Interrupted:
+                raise_if_asked()
+
+    with pytest.raises(Interrupted):
+        work()
+    raise_if_asked()
 
 
 def test_no_handler_of_failures_takes_it_for_one() -> None:

@@ -25,6 +25,7 @@ from tests.support.fake_instances import (
     Refused,
     ScriptedTarget,
     SignalledAtItsEnd,
+    SignalledInItsLaunch,
     Stubborn,
     StubbornElsewhere,
 )
@@ -283,6 +284,13 @@ def test_an_interruption_in_the_middle_of_a_teardown_waits_for_its_end(tmp_path:
         attempt(made)
     assert len(target.instances) == 1
     assert target.running == []
+
+
+def test_an_interruption_that_a_failing_clean_up_replaced_still_ends_the_campaign(tmp_path: Path) -> None:
+    """Or else the attempt would count as failed and the next one would begin."""
+    made = bench(tmp_path / "c", ScriptedTarget(SignalledInItsLaunch))
+    with pytest.raises(Interrupted), interruptible():
+        attempt(made)
 
 
 def test_a_port_in_use_fails_the_attempt_and_not_the_campaign(tmp_path: Path) -> None:

@@ -166,6 +166,23 @@ input()
 """
 
 
+def test_an_interrupt_while_it_gets_ready_leaves_nothing(
+    spawner: Callable[..., Spawner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its porter enters the control group meanwhile: whoever removes the group must not meet it there."""
+    made: list[Spawner] = []
+
+    def interrupted(half_made: Spawner) -> dict[str, int]:
+        made.append(half_made)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Spawner, "_receive", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        spawner(SERVE)
+    monkeypatch.undo()
+    assert not Path(f"/proc/{made[0].pid}").exists()
+
+
 def test_a_killed_harness_leaves_no_service(spawner: Callable[..., Spawner]) -> None:
     order = spawner(SERVE).order
     harness = subprocess.Popen(
