@@ -9,7 +9,8 @@ from typing import Protocol
 
 from harness.errors import LoadError
 from harness.measuring import Setting
-from harness.plan import Plan, PlannedTrial, Variant
+from harness.plan import Plan, PlannedTrial
+from harness.spec.matrix import Variant
 from harness.store.records import Levels, NullFloor, TrialRecord
 from harness.trial import run_attempt
 

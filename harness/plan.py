@@ -12,21 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.spec.experiment import Experiment
+from harness.spec.matrix import Variant
 
-AA_SUFFIX = "-aa"
 CALIBRATION_BLOCK = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """One thing being compared. The second of an A/A pair differs from the first in name alone."""
-
-    name: str
-    workload: str
-    target: str
-    topology: str = "single"
-    front: str = "direct"
-    aa: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +52,6 @@ class Plan:
         return tuple(sorted({trial.block for trial in self.trials}))
 
 
-def variants(experiment: Experiment) -> tuple[Variant, ...]:
-    """The experiment's variants, in the order of its targets, the second of an A/A pair right after the first."""
-    workload = experiment.workload
-    found = []
-    for target in experiment.matrix.targets:
-        found.append(Variant(target, workload, target))
-        if target == experiment.matrix.aa:
-            found.append(Variant(target + AA_SUFFIX, workload, target, aa=True))
-    return tuple(found)
-
-
 def levels(experiment: Experiment) -> tuple[LoadLevel, ...]:
     """The experiment's load levels, in the order of the file."""
     load = experiment.load
@@ -85,7 +62,7 @@ def levels(experiment: Experiment) -> tuple[LoadLevel, ...]:
 
 def plan(experiment: Experiment, only: Sequence[Variant] | None = None) -> Plan:
     """The trials of ``experiment``, or of ``only`` some of its variants. No I/O."""
-    chosen = variants(experiment) if only is None else tuple(only)
+    chosen = experiment.variants if only is None else tuple(only)
     grades = levels(experiment)
     source = random.Random(experiment.seed)
     trials: list[PlannedTrial] = []

@@ -25,10 +25,11 @@ from harness.host.cpus import CpuSplit, split_cpus
 from harness.host.facts import HostFacts
 from harness.instruments import RealInstruments
 from harness.measuring import Setting
-from harness.plan import Plan, Variant, plan, variants
+from harness.plan import Plan, plan
 from harness.provenance import host_record, tare_commit, utc_now
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_workload, spec_digest
+from harness.spec.matrix import Variant
 from harness.spec.service import Exchange, ServiceSpec
 from harness.store.folder import CampaignFolder
 from harness.store.records import Manifest, UnavailableTarget
@@ -85,7 +86,7 @@ def find_workload(experiment: Experiment, file: Path | None) -> Path | None:
 
 def chosen_variants(experiment: Experiment, only: str | None) -> tuple[Variant, ...]:
     """The experiment's variants that ``only`` lets through. Raises SpecError for an unknown target and if none is."""
-    every = variants(experiment)
+    every = experiment.variants
     for variant in every:
         make(variant.target)
     kept = tuple(variant for variant in every if only is None or fnmatch.fnmatchcase(variant.name, only))
@@ -150,7 +151,7 @@ def resume(path: Path, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
     experiment = folder.experiment()
     workload = (path / manifest.workload_folder).resolve() if manifest.workload_folder else None
     planned = {variant.name for variant in manifest.variants}
-    usable = tuple(variant for variant in variants(experiment) if variant.name in planned)
+    usable = tuple(variant for variant in experiment.variants if variant.name in planned)
     targets, missing = _usable(usable, host, manifest.artifact_embedded)
     if missing:
         raise _nothing_usable(missing)

@@ -15,8 +15,9 @@ from harness.errors import TareError
 from harness.interrupts import held, raise_if_asked
 from harness.load.result import is_first_request
 from harness.measuring import SAMPLES, Findings, Setting, measure, tail
-from harness.plan import PlannedTrial, Variant
+from harness.plan import PlannedTrial
 from harness.provenance import utc_now
+from harness.spec.matrix import Variant
 from harness.store.records import Failure, TrialRecord, VariantId
 
 _GENERATOR_FILES = (SAMPLES, f"{SAMPLES}.json")

@@ -9,24 +9,12 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from harness.spec.base import Name, Rate, Seconds, SecondsOrZero, Share, SpecModel
+from harness.spec.event import EventSpec
+from harness.spec.front import DIRECT, FrontSpec
+from harness.spec.matrix import Matrix, Variant
 from harness.spec.service import Limits, ServiceSpec
 
 IMAGE_PREFIX = "image:"
-
-
-class Matrix(SpecModel):
-    """What is compared. ``aa`` names a target that runs twice under two names: the A/A pair."""
-
-    targets: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=16)]
-    aa: Name | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Matrix:
-        if len(set(self.targets)) != len(self.targets):
-            raise ValueError('a target is named twice; for an A/A pair set aa = "<target>"')
-        if self.aa is not None and self.aa not in self.targets:
-            raise ValueError(f"aa = {self.aa!r} is not one of the targets")
-        return self
 
 
 class LoadSpec(SpecModel):
@@ -72,8 +60,9 @@ class Experiment(SpecModel):
     """An experiment's file, after ``[quick]`` was applied if it was asked for.
 
     ``workload`` is the name of a folder in ``workloads/``, or ``image:NAME`` for a local image, which then needs a
-    ``[service]`` table with at least a port. ``settle_s`` is how long an instance is left alone between its first
-    correct response and the idle memory reading.
+    ``[service]`` table with at least a port. ``baseline`` is a variant. ``placements`` are names for targets that
+    differ by service: ``{ default = "container", payments = "vm" }``; ``front`` is the place of a front. ``settle_s`` is
+    how long an instance is left alone between its first correct response and the idle memory reading.
     """
 
     name: Name
@@ -81,6 +70,9 @@ class Experiment(SpecModel):
     workload: Annotated[str, Field(min_length=1, max_length=300)]
     service: ServiceSpec | None = None
     matrix: Matrix
+    placements: dict[Name, dict[Name, Name]] = Field(default_factory=dict)
+    fronts: dict[Name, FrontSpec] = Field(default_factory=dict)
+    events: Annotated[tuple[EventSpec, ...], Field(strict=False, max_length=16)] = ()
     baseline: Name
     repeats: Annotated[int, Field(ge=1, le=1000)] = 5
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
@@ -92,8 +84,14 @@ class Experiment(SpecModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Experiment:
-        if self.baseline not in self.matrix.targets:
-            raise ValueError(f"baseline = {self.baseline!r} is not one of matrix.targets")
+        names = [variant.name for variant in self.variants]
+        if self.baseline not in names:
+            raise ValueError(f"baseline = {self.baseline!r} is not one of the variants: {', '.join(names)}")
+        for name, placement in self.placements.items():
+            if "default" not in placement:
+                raise ValueError(f"placements.{name} needs a default: the target of the services that it does not name")
+        if DIRECT in self.fronts:
+            raise ValueError(f"fronts.{DIRECT} cannot be set: it means that there is no front")
         if self.image == "":
             raise ValueError(f"workload = {self.workload!r} names no image")
         if "quick" in self.quick:
@@ -114,6 +112,24 @@ class Experiment(SpecModel):
             problem = error.errors()[0]
             where = ".".join(str(part) for part in problem["loc"]) or "experiment"
             raise ValueError(f"{where}: {problem['msg']}") from error
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """What is compared, in the order of the file."""
+        return self.matrix.variants(self.workload)
+
+    def front(self, name: str) -> FrontSpec | None:
+        """The front of that name; None for ``direct``."""
+        return None if name == DIRECT else self.fronts.get(name) or FrontSpec(kind=name)
+
+    def target_of(self, variant: Variant, service: str) -> str:
+        """The target that a service of that variant is deployed on; ``front`` is the front."""
+        placement = self.placements.get(variant.target)
+        return variant.target if placement is None else placement.get(service, placement["default"])
+
+    def events_of(self, variant: Variant) -> tuple[EventSpec, ...]:
+        """The events that happen to that variant, in their order."""
+        return tuple(event for event in self.events if not event.targets or variant.target in event.targets)
 
     @property
     def image(self) -> str | None:

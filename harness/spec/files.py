@@ -55,10 +55,12 @@ def read_workload(folder: Path) -> Workload:
     workload = _validated(file, Workload, _toml(file))
     if workload.name != folder.name:
         raise SpecError(f"{file}: name is {workload.name!r}, but the folder is {folder.name!r}.", "Give both one name.")
-    for key, relative in (("locustfile", workload.locustfile), ("rootfs.app", workload.rootfs.app)):
-        _must_stay_inside(file, folder, key, relative)
-    if workload.rootfs.requirements is not None:
-        _must_stay_inside(file, folder, "rootfs.requirements", workload.rootfs.requirements)
+    _must_stay_inside(file, folder, "locustfile", workload.locustfile)
+    for name, root in workload.root_file_systems.items():
+        table = "rootfs" if workload.service is not None else f"roots.{name}"
+        for key in ("app", "requirements", "npm"):
+            if (relative := getattr(root, key)) is not None:
+                _must_stay_inside(file, folder, f"{table}.{key}", relative)
     return workload
 
 

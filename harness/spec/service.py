@@ -14,9 +14,11 @@ UrlPath = Annotated[str, Field(pattern=r"^/[\x21-\x7e]*$", max_length=2048)]
 class Readiness(SpecModel):
     """The first correct response: a GET of ``path`` answered with ``status`` and, if given, a matching body.
 
-    ``body`` is compared byte for byte; ``body_contains`` must occur in the body.
+    ``body`` is compared byte for byte; ``body_contains`` must occur in the body. ``port``: where it is asked, if that
+    is not the service's port.
     """
 
+    port: Port | None = None
     path: UrlPath = "/"
     status: Annotated[int, Field(ge=100, le=599)] = 200
     body: str | None = None
@@ -76,7 +78,10 @@ class ServiceSpec(SpecModel):
 
 
 class Exchange(SpecModel):
-    """One request whose response must be the same, byte for byte, from every target (claim *portability*)."""
+    """One request and its expected status.
+
+    As a workload's exchange its response must be the same, byte for byte, from every target (claim *portability*).
+    """
 
     path: UrlPath
     method: Annotated[str, Field(pattern="^(GET|POST|PUT)$")] = "GET"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.plan import PlannedTrial, expected_s, levels, plan, variants
+from harness.plan import PlannedTrial, expected_s, levels, plan
 from harness.spec.experiment import Experiment
 from harness.spec.files import experiment_of
 
@@ -111,7 +111,7 @@ def test_a_calibration_comes_first_where_rates_are_shares(spec: Experiment) -> N
 
 @given(experiments())
 def test_the_second_of_a_pair_differs_in_name_alone(spec: Experiment) -> None:
-    found = variants(spec)
+    found = spec.variants
     pair = [variant for variant in found if variant.aa]
     assert [variant.target for variant in pair] == ([spec.matrix.aa] if spec.matrix.aa else [])
     for variant in pair:
@@ -131,7 +131,7 @@ def test_every_cell_comes_first_equally_often() -> None:
 
 def test_only_some_variants_may_be_planned() -> None:
     spec = experiment(aa="process", shares=(0.5,))
-    second = next(variant for variant in variants(spec) if variant.aa)
+    second = next(variant for variant in spec.variants if variant.aa)
     made = plan(spec, [second])
     # Its capacity has to come from somewhere.
     assert [(trial.kind, trial.variant) for trial in made.trials] == [

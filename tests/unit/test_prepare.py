@@ -16,7 +16,7 @@ from harness.artifacts.api import Artifact, ImageConfig
 from harness.errors import BuildError, SpecError, StoreError, Unavailable
 from harness.host.facts import HostFacts
 from harness.measuring import Setting
-from harness.plan import Plan, variants
+from harness.plan import Plan
 from harness.prepare import Request, begin, chosen_variants, find_workload, resume
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_experiment
@@ -75,7 +75,7 @@ def test_only_is_a_glob_over_names(only: str | None, names: list[str]) -> None:
 
 @given(st.text(max_size=20))
 def test_only_keeps_the_order_or_says_which_variants_there_are(only: str) -> None:
-    every = variants(spec())
+    every = spec().variants
     try:
         kept = chosen_variants(spec(), only)
     except SpecError as error:

@@ -1,0 +1,108 @@
+"""What an experiment compares: the variants, which are the matrix's combinations less the excluded ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from harness.spec.base import Name, SpecModel
+from harness.spec.front import DIRECT
+from harness.spec.topology import SINGLE
+
+AA_SUFFIX = "-aa"
+
+Replicas = Annotated[int, Field(ge=1, le=16)]
+
+
+class Combination(SpecModel):
+    """Combinations of the matrix, by what is given; what is not given may be anything."""
+
+    topology: Name | None = None
+    target: Name | None = None
+    front: Name | None = None
+    replicas: Replicas | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Combination:
+        if not self.model_fields_set:
+            raise ValueError("give at least one of topology, target, front, replicas")
+        return self
+
+
+class Matrix(SpecModel):
+    """What is compared. ``targets`` are targets or names of ``[placements]``.
+
+    ``replicas`` are of each service that clients reach. Several of them need a front that spreads the load, so
+    ``direct`` is combined with 1 alone. ``exclude`` takes combinations out. ``aa`` names a variant that runs twice under two names: the A/A pair.
+    """
+
+    topologies: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=16)] = (SINGLE,)
+    targets: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=16)]
+    fronts: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=16)] = (DIRECT,)
+    replicas: Annotated[tuple[Replicas, ...], Field(strict=False, min_length=1, max_length=16)] = (1,)
+    exclude: Annotated[tuple[Combination, ...], Field(strict=False)] = ()
+    aa: Name | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Matrix:
+        if len(set(self.targets)) != len(self.targets):
+            raise ValueError('a target is named twice; for an A/A pair set aa = "<variant>"')
+        for what, given in (("topology", self.topologies), ("front", self.fronts), ("number of replicas", self.replicas)):
+            if len(set(given)) != len(given):
+                raise ValueError(f"a {what} is named twice")
+        names = [variant.name for variant in self.variants("")]
+        if not names:
+            raise ValueError("exclude leaves no combination")
+        if self.aa is not None and self.aa not in names:
+            raise ValueError(f"aa = {self.aa!r} is not one of the variants: {', '.join(names)}")
+        return self
+
+    def variants(self, workload: str) -> tuple[Variant, ...]:
+        """Every variant, in the order of the file, the second of an A/A pair right after the first."""
+        found = []
+        for variant in self._combinations(workload):
+            found.append(variant)
+            if variant.name == self.aa:
+                found.append(replace(variant, name=variant.name + AA_SUFFIX, aa=True))
+        return tuple(found)
+
+    def _combinations(self, workload: str) -> Iterator[Variant]:
+        for topology, target, front, replicas in product(self.topologies, self.targets, self.fronts, self.replicas):
+            if front == DIRECT and replicas > 1:
+                continue
+            variant = Variant(
+                variant_name(topology, target, front, replicas), workload, target, topology, front, replicas
+            )
+            if not any(variant.is_in(combination) for combination in self.exclude):
+                yield variant
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One thing being compared. The second of an A/A pair differs from the first in name alone."""
+
+    name: str
+    workload: str
+    target: str
+    topology: str = SINGLE
+    front: str = DIRECT
+    replicas: int = 1
+    aa: bool = False
+
+    def is_in(self, combination: Combination) -> bool:
+        """Whether it is one of those combinations."""
+        given = combination.model_dump(exclude_none=True)
+        return all(getattr(self, key) == value for key, value in given.items())
+
+
+def variant_name(topology: str, target: str, front: str, replicas: int) -> str:
+    """``process``, ``shop-container-nginx-x3``: what is said is what is not plain."""
+    parts = [topology] if topology != SINGLE else []
+    parts.append(target)
+    parts += [front] if front != DIRECT else []
+    parts += [f"x{replicas}"] if replicas > 1 else []
+    return "-".join(parts)
