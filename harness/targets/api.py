@@ -11,10 +11,14 @@ from typing import Self
 
 from harness.artifacts.api import Artifact, User
 from harness.clock import Stopwatch
+from harness.errors import DeployError
 from harness.host.cgroup import CgroupReader
 from harness.host.facts import HostFacts
 from harness.lab.api import LabAddress
 from harness.spec.service import Limits, Readiness, ServiceSpec
+
+END_GRACE_S = 10.0
+"""How long a service that is asked to end may take before it is killed, as Docker has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +165,34 @@ class Instance(ABC):
         return None
 
     @abstractmethod
+    def kill(self) -> None:
+        """The service dies at once: SIGKILL for every process of it, or its machine loses its power. Idempotent.
+
+        Afterwards it is not alive and has no processes. What it wrote to its own file system stays, and so do its
+        place in the lab and its limits, until ``stop``. Raises DeployError if it cannot be killed.
+        """
+
+    @abstractmethod
+    def end(self, grace_s: float = END_GRACE_S) -> None:
+        """The same in order: the service is asked to end (SIGTERM), and killed after ``grace_s``. Idempotent."""
+
+    @abstractmethod
+    def start_again(self, clock: Stopwatch) -> None:
+        """Start it in the same place once it has ended: address, limits, file system as it was left, log going on.
+
+        Stamps the phases that a later start has in common with a launch, t0 as there, on a ``clock`` of its own. May be
+        called after every end of the service. Raises DeployError if it has not ended or cannot be started.
+        """
+
+    @abstractmethod
     def stop(self) -> None:
         """Stop it and remove everything made for it. Idempotent. Raises DeployError if anything of it survives."""
+
+    def _require_its_end(self, *, stopped: bool) -> None:
+        """Raises DeployError if it runs, or was ``stopped`` and so has nothing left to be started."""
+        if stopped or self.alive():
+            state = "was stopped for good" if stopped else "still runs"
+            raise DeployError(f"{self.address.prefix} cannot be started again: it {state}.", "Kill or end it first.")
 
     def __enter__(self) -> Self:
         return self
