@@ -81,6 +81,7 @@ class BridgedLab:
             gateway=self.network.network_address + 1,
             bridge=self.bridge,
             interface=f"{LINK_PREFIX}{self.tag}-{host}",
+            lab=self.prefix,
         )
 
     def _make_bridge(self, stack: ExitStack) -> IPv4Network:
@@ -136,7 +137,7 @@ class LoopbackLab:
 
     def address(self, role: str) -> LabAddress:
         """127.0.0.1, for every role."""
-        return LabAddress(prefix=f"{self.prefix}-{role}", ip=IPv4Address("127.0.0.1"))
+        return LabAddress(prefix=f"{self.prefix}-{role}", ip=IPv4Address("127.0.0.1"), lab=self.prefix)
 
 
 Lab = BridgedLab | LoopbackLab
