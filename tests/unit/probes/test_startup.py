@@ -201,7 +201,7 @@ def test_a_service_that_ended_is_not_waited_for(listener: socket.socket) -> None
 def test_nothing_is_left_when_the_context_ends_early(listener: socket.socket) -> None:
     with probe(listener) as prober:
         prober.go()
-        process = prober._running()
+        process = prober._child.process
         assert process.poll() is None
     assert process.returncode is not None
 
