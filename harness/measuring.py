@@ -20,6 +20,7 @@ from harness.load.result import LoadResult
 from harness.plan import PlannedTrial
 from harness.probes import cpu, exchanges, memory
 from harness.spec.experiment import Experiment
+from harness.spec.route import Route
 from harness.spec.service import Exchange
 from harness.store.folder import CampaignFolder
 from harness.store.records import (
@@ -134,8 +135,7 @@ def _load_plan(planned: PlannedTrial, rate_rps: float | None, setting: Setting, 
     load, service = setting.experiment.load, setting.service
     measured = rate_rps is not None
     return LoadPlan(
-        ip=ip,
-        port=service.port,
+        routes=(Route("/", ip, service.port),),
         samples=str(scratch / SAMPLES),
         mode="open" if measured else "closed",
         rate_rps=rate_rps or 1.0,
@@ -191,7 +191,7 @@ def _exchange(setting: Setting, lab: Lab, ip: str) -> dict[str, str]:
     """What the service answers to the workload's fixed requests. Raises LoadError for a status that is not expected."""
     wanted = setting.exchanges
     asked = [(exchange.method, exchange.path, exchange.body) for exchange in wanted]
-    answers = exchanges.ask(ip, setting.service.port, asked, lab.client_netns)
+    answers = exchanges.ask(asked, (Route("/", ip, setting.service.port),), lab.client_netns)
     for exchange in wanted:
         status, _ = answers[f"{exchange.method} {exchange.path}"]
         if status != exchange.status:
@@ -209,6 +209,7 @@ def _load(
     rate_rps: float | None,
     found: Findings,
 ) -> None:
+    generator.prepare()
     windows = generator.start()
     clocks.sleep_until_ns(windows.window_begin_ns)
     cpu_before, noise_before, own_before = _counters(instance)

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from harness.spec.base import Name, SpecModel
+from harness.spec.route import longest_prefix
 from harness.spec.service import Exchange, ServiceSpec, UrlPath
 
 SINGLE = "single"
@@ -72,22 +73,12 @@ class Topology(SpecModel):
 
     def route_of(self, path: str) -> str:
         """The service that answers ``path``: that of the longest prefix. Raises ValueError if there is none."""
-        prefixes = [prefix for prefix in self.routes if is_below(path, prefix)]
-        if not prefixes:
-            raise ValueError(f"no route leads to {path}")
-        return self.routes[max(prefixes, key=len)]
+        return self.routes[longest_prefix(path, self.routes)]
 
     @property
     def routed(self) -> tuple[str, ...]:
         """The services that clients reach, in the order of the services."""
         return tuple(name for name in self.services if name in self.routes.values())
-
-
-def is_below(path: str, prefix: str) -> bool:
-    """Whether ``path`` is ``prefix`` or a path below it."""
-    return path == prefix or path.startswith(prefix if prefix.endswith("/") else f"{prefix}/") or (
-        path.startswith(f"{prefix}?")
-    )
 
 
 def launch_order(topology: Topology, members: Mapping[str, Member]) -> tuple[str, ...]:

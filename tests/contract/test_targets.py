@@ -29,6 +29,7 @@ from harness.host.processes import start_time
 from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab, LoopbackLab
 from harness.probes.exchanges import ask
+from harness.spec.route import Route
 from harness.targets.api import Instance, InstanceProcess, Service, Target
 from harness.targets.registry import TARGETS, make
 from harness.units import MIB
@@ -150,7 +151,7 @@ def test_it_was_packaged_from_the_artifact(running: Deployed, artifact: Artifact
 
 def test_it_answers_the_workloads_exchanges_like_every_other_target(running: Deployed) -> None:
     exchanges = [(each.method, each.path, each.body) for each in hello.WORKLOAD.exchanges]
-    answers = ask(str(running.at.ip), running.service.port, exchanges, running.lab.client_netns)
+    answers = ask(exchanges, (Route("/", str(running.at.ip), running.service.port),), running.lab.client_netns)
     expected = {f"{method} {path}": hello.expected(method, path, body) for method, path, body in exchanges}
     assert answers == expected
     assert [status for status, _ in answers.values()] == [each.status for each in hello.WORKLOAD.exchanges]

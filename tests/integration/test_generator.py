@@ -20,6 +20,7 @@ from harness.load.calibrate import calibrate, null_service
 from harness.load.plan import LoadPlan
 from harness.load.recorder import Outcome, Phase, read_run
 from harness.load.runner import Generator
+from harness.spec.route import Route
 
 pytestmark = pytest.mark.integration
 
@@ -35,7 +36,8 @@ def port() -> Iterator[int]:
 
 def plan_for(port: int, folder: Path, **more: object) -> LoadPlan:
     values: dict[str, object] = {"rate_rps": 200, "duration_s": 1.0, "warmup_s": 0.3, "tail_s": 0.2, **more}
-    return LoadPlan(ip="127.0.0.1", port=port, samples=str(folder / "samples.bin"), **values)  # type: ignore[arg-type]  # plain test values
+    routes = (Route("/", "127.0.0.1", port),)
+    return LoadPlan(routes=routes, samples=str(folder / "samples.bin"), **values)  # type: ignore[arg-type]  # plain test values
 
 
 def locustfile(folder: Path, body: str) -> str:
@@ -139,6 +141,7 @@ def test_the_generator_dies_with_its_parent_and_not_with_ctrl_c(port: int, tmp_p
         import pathlib, sys, time
         from harness.load.plan import LoadPlan
         from harness.load.runner import Generator
+from harness.spec.route import Route
         folder = pathlib.Path(sys.argv[1])
         plan = LoadPlan.from_json((folder / "plan.json").read_text())
         with Generator(plan, netns=None, cpus=frozenset({int(sys.argv[2])}), scratch=folder) as generator:

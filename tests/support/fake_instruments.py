@@ -25,6 +25,7 @@ from harness.load.recorder import SAMPLE_DTYPE, Outcome, Phase
 from harness.load.result import CapacityCount, LoadResult
 from harness.load.windows import Windows
 from harness.probes.startup import ProbeResult
+from harness.spec.route import route_of
 from harness.spec.service import Readiness
 from harness.store.records import NullFloor
 
@@ -58,6 +59,9 @@ class FakeGenerator:
     def wait_ready(self) -> None:
         """It always is."""
 
+    def prepare(self) -> None:
+        """There is nothing to make."""
+
     def start(self) -> Windows:
         self._begin_ns = now_ns()
         return self._windows()
@@ -72,8 +76,9 @@ class FakeGenerator:
         samples["sent_ns"] = samples["intended_ns"] + _LAG_NS
         samples["done_ns"] = samples["sent_ns"] + _SERVICE_NS
         samples["phase"] = Phase.CAPACITY if closed else Phase.MEASURED
+        place = route_of(plan.path, plan.routes)
         for sample in samples:
-            found = ask(plan.ip, plan.port, plan.path)
+            found = ask(place.ip, place.port, plan.path)
             status, body = found or (0, b"")
             wrong = Outcome.UNEXPECTED if found else Outcome.ERROR
             sample["outcome"] = Outcome.OK if status == plan.status else wrong

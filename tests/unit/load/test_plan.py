@@ -8,8 +8,10 @@ import pytest
 
 from harness.load.plan import LoadPlan
 from harness.load.windows import CAPACITY_GAP_NS, Windows
+from harness.spec.route import Route
 
-PLAN = LoadPlan(ip="127.0.0.1", port=80, samples="/s.bin", rate_rps=10, duration_s=2, warmup_s=1, tail_s=0.5)
+ROUTE = Route("/", "127.0.0.1", 80)
+PLAN = LoadPlan(routes=(ROUTE,), samples="/s.bin", rate_rps=10, duration_s=2, warmup_s=1, tail_s=0.5)
 
 
 def test_round_trip() -> None:
