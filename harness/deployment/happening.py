@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 
 from harness import clock as clocks
 from harness.clock import NS_PER_S, Stopwatch, now_ns
 from harness.deployment.deploy import Deployment, Running, prober_of, seconds_until
 from harness.deployment.setting import Setting
 from harness.errors import DeployError, NotReady
+from harness.instruments import StartupProber
 from harness.lab.bridged import Lab
 from harness.spec.event import EventSpec
 from harness.store.records import EventRecord
 from harness.targets.orchestrated import Orchestrated
 
-_POLL_S = 0.02
-_STATES_LIMIT_S = 60.0
+_POLL_S = 0.05
 
 
 @dataclass(slots=True)
@@ -42,7 +41,6 @@ def happen(events: tuple[EventSpec, ...], begin_ns: int, stage: Stage, told: lis
         slot_ns += round(event.slot_s * NS_PER_S)
         clocks.sleep_until_ns(watched_ns + round(event.before_s * NS_PER_S))
         told.append(_one(event, watched_ns, slot_ns, stage))
-    clocks.sleep_until_ns(slot_ns)
 
 
 def service_of(event: EventSpec, stage: Stage) -> str:
@@ -61,7 +59,7 @@ def _one(event: EventSpec, watched_ns: int, until_ns: int, stage: Stage) -> Even
     orchestrated = run.instance if isinstance(run.instance, Orchestrated) else None
     begin_ns = now_ns()
     if orchestrated is not None:
-        recovered, done_ns, note = _of_orchestrator(event, orchestrated, until_ns)
+        recovered, done_ns, note = _of_orchestrator(event, run, orchestrated, until_ns, stage)
     else:
         recovered, done_ns, note = _of_instance(event, run, until_ns, stage)
     topology = stage.deployment.layout.topology
@@ -125,26 +123,60 @@ def _replace(_event: EventSpec, run: Running, stage: Stage) -> None:
     )
 
 
-def _of_orchestrator(event: EventSpec, instance: Orchestrated, until_ns: int) -> tuple[int | None, int, str]:
-    """Ask the orchestrator, or kill one replica behind its back, and wait until it has as many as it should."""
-    wanted = instance.replicas()
-    before = instance.running()
+def _of_orchestrator(
+    event: EventSpec, run: Running, instance: Orchestrated, until_ns: int, stage: Stage
+) -> tuple[int | None, int, str]:
+    """Ask the orchestrator, or kill one replica behind its back, and wait until as many answer as there should be."""
+    wanted = event.replicas or run.place.service.replicas
+    before = _replicas(run)
     if event.kind == "scale":
-        wanted = event.replicas or 1
         instance.scale(wanted)
+        run.place = replace(run.place, service=replace(run.place.service, replicas=wanted))
     elif event.kind == "replace":
-        instance.replace({})
+        instance.replace(stage.setting.members[run.place.service_name].spec.next)
     else:
-        instance.kill()
+        run.instance.kill()
     done_ns = now_ns()
-    changed: Callable[[], bool] = partial(_is_whole, instance, wanted, before if event.kind != "scale" else frozenset())
-    while now_ns() < until_ns:
-        if changed():
-            return now_ns(), done_ns, ""
+    while not _is_whole(event, _replicas(run), before, wanted):
+        if now_ns() > until_ns:
+            return None, done_ns, f"{len(_replicas(run))} of {wanted} replicas ran when the watch ended"
         clocks.sleep_until_ns(now_ns() + round(_POLL_S * NS_PER_S))
-    return None, done_ns, f"{instance.replicas()} of {wanted} replicas ran when the watch ended"
+    answered = _answers(run, instance, until_ns, stage)
+    if len(answered) < wanted:
+        return None, done_ns, f"{len(answered)} of {wanted} replicas answered when the watch ended"
+    return answered[wanted - 1], done_ns, ""
 
 
-def _is_whole(instance: Orchestrated, wanted: int, gone: frozenset[str]) -> bool:
-    now = instance.running()
-    return len(now) >= wanted and now != gone
+def _replicas(run: Running) -> frozenset[int]:
+    """Who the replicas are: each container has a shim of its own."""
+    return frozenset(process.pid for process in run.instance.processes() if process.role == "shim")
+
+
+def _is_whole(event: EventSpec, now: frozenset[int], before: frozenset[int], wanted: int) -> bool:
+    if len(now) != wanted:
+        return False
+    if event.kind == "replace":
+        return now.isdisjoint(before)
+    return event.kind == "scale" or now != before
+
+
+def _answers(run: Running, instance: Orchestrated, until_ns: int, stage: Stage) -> list[int]:
+    """When each place where a replica may be gave a correct response, in order, of those that did."""
+    tools, cpus = stage.setting.instruments, stage.setting.cpus.generator
+    with ExitStack() as stack:
+        probers = [
+            prober_of(replace(run.place, ask=(str(at.ip), run.place.ask[1])), tools, stage.lab, cpus, stack)
+            for at in instance.places()
+        ]
+        for prober in probers:
+            prober.go()
+        with ThreadPoolExecutor(len(probers)) as pool:
+            found = list(pool.map(lambda prober: _first_response(prober, until_ns), probers))
+    return sorted(moment for moment in found if moment is not None)
+
+
+def _first_response(prober: StartupProber, until_ns: int) -> int | None:
+    try:
+        return prober.result(seconds_until(until_ns), lambda: True).first_response_ns
+    except NotReady:
+        return None

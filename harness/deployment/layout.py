@@ -16,7 +16,7 @@ from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab
 from harness.spec.front import DIRECT
 from harness.spec.matrix import Variant
-from harness.spec.route import Route
+from harness.spec.route import Route, is_below
 from harness.spec.service import Readiness
 from harness.spec.topology import Step, Topology, launch_order, rendered
 from harness.targets.api import Service, Target
@@ -178,7 +178,7 @@ def _with_front(
         tls_ca = str(scratch / CA_FILE)
     routes = [FrontRoute(prefix, _upstreams(places, name)) for prefix, name in topology.routes.items()]
     first = setting.members[topology.routed[0]].spec
-    ready: Readiness = first.ready.model_copy(update={"port": None})
+    ready: Readiness = first.ready.model_copy(update={"port": None, "path": _below(topology, first.ready.path)})
     made = front.front_service(spec, routes, certificate, ready)
     service = Service.of(made.artifact, made.spec, setting.experiment.limits, setting.cpus.service)
     here = (str(at.ip), made.spec.port)
@@ -197,6 +197,15 @@ def _with_front(
         way=way,
     )
     return Layout(topology, (*places, place), entry, way, made.files)
+
+
+def _below(topology: Topology, path: str) -> str:
+    """Where the readiness of the first service is asked through a front: below the first prefix that leads to it.
+
+    A service that is reached below a prefix answers there as well: ``/auth/health`` for ``/health``.
+    """
+    prefix = next(prefix for prefix, name in topology.routes.items() if name == topology.routed[0])
+    return path if is_below(path, prefix) else f"{prefix.rstrip('/')}{path}"
 
 
 def _upstreams(places: Sequence[Place], service: str) -> tuple[Upstream, ...]:

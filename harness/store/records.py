@@ -237,6 +237,8 @@ class TrialRecord(Record):
     instances: tuple[InstanceRecord, ...] = ()
     events: tuple[EventRecord, ...] = ()
     served: dict[str, int] = Field(default_factory=dict)
+    path_checks: dict[str, str] = Field(default_factory=dict)
+    propagation_ms: tuple[float, ...] = ()
     samples: str | None = None
 
     @property

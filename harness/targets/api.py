@@ -25,7 +25,8 @@ END_GRACE_S = 10.0
 class Service:
     """One deployable unit, resolved: nothing in it depends on the target.
 
-    ``cpuset`` are the host's CPUs that the instance may use; the load generator never runs on them.
+    ``cpuset`` are the host's CPUs that the instance may use; the load generator never runs on them. ``replicas``: more
+    than one only where an orchestrator keeps them; the limits are each one's.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Service:
     ready: Readiness
     limits: Limits
     cpuset: frozenset[int]
+    replicas: int = 1
 
     @classmethod
     def of(cls, artifact: Artifact, spec: ServiceSpec, limits: Limits, cpuset: frozenset[int]) -> Self:
