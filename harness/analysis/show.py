@@ -74,10 +74,13 @@ def _cell(campaign: Campaign, variant: VariantId, level: str | None) -> Json:
     }
 
 
-def _artifact_digest(campaign: Campaign, variant: str) -> str:
-    """What this variant's attempts say they ran; the campaign's artifact before any."""
+def _artifact_digest(campaign: Campaign, variant: str) -> str | None:
+    """What this variant's attempts say they ran; before any the campaign's artifact, None if it has several."""
     own = [record.artifact_digest for record in campaign.records if record.variant.name == variant]
-    return own[-1] if own else campaign.manifest.artifact_digest
+    if own:
+        return own[-1]
+    known = {entry.digest for name, entry in campaign.manifest.artifacts.items() if not name.startswith("front:")}
+    return known.pop() if len(known) == 1 else None
 
 
 def _metrics(campaign: Campaign, variant: str, level: str) -> Json:
