@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from harness.analysis.frames import accelerator_of
 from harness.store.records import Inside, TrialRecord
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 Verdict = Literal["supported", "refuted", "not resolved", "emulated only", "not measured"]
 
 
-def always(campaign: Campaign) -> bool:
+def always(_: Campaign) -> bool:
     """What the first six claims are about occurs in every campaign, if only as a target that was not there."""
     return True
 
@@ -110,7 +111,7 @@ def variants_on(campaign: Campaign, *targets: str) -> tuple[str | None, ...]:
 
 def emulated(campaign: Campaign, target: str) -> bool:
     """Whether every instance on ``target`` was emulated in software."""
-    found = {record.accelerator for record in records_of(campaign, target)}
+    found = {accelerator_of(record) for record in records_of(campaign, target)}
     return "tcg" in found and "kvm" not in found
 
 

@@ -76,7 +76,9 @@ class _Seen:
 
     def figures(self) -> list[Figure]:
         return [
-            Figure(name, "content_digest", ", ".join(sorted(_digests(self.attempts[target]))), n=len(self.attempts[target]))
+            Figure(
+                name, "content_digest", ", ".join(sorted(_digests(self.attempts[target]))), n=len(self.attempts[target])
+            )
             for target, name in zip(self.with_digest, self.names(self.with_digest), strict=True)
         ]
 
@@ -87,7 +89,8 @@ class _Seen:
         digest = min(_digests(self.attempts[self.with_both[0]]))
         return (
             f"One content digest ({digest[:19]}…) and identical bytes in {exchanges} "
-            f"exchange{'s' if exchanges != 1 else ''} from {', '.join(labels[:-1])} and {labels[-1]}, in {trials} trials"
+            f"exchange{'s' if exchanges != 1 else ''} from {', '.join(labels[:-1])} and {labels[-1]}, "
+            f"in {trials} trials"
         )
 
 
