@@ -60,6 +60,11 @@ class Estimate:
     n: int
 
 
+def known(value: float) -> float | None:
+    """A cell of a frame: None in place of NaN."""
+    return None if math.isnan(value) else value
+
+
 def of_trials(values: Values) -> Estimate:
     """The median of one figure per trial, with its interval. Raises ValueError without values.
 
