@@ -52,7 +52,7 @@ Read = Callable[[TrialRecord], pd.DataFrame]
 
 def events(records: Iterable[TrialRecord], read: Read) -> pd.DataFrame:
     """A row per event of these attempts. ``read`` gives an attempt's raw requests."""
-    return frame_of((_event(record, *rest) for record, *rest in _watched(records, read)), EVENT_COLUMNS)
+    return frame_of((_event(*watched) for watched in _watched(records, read)), EVENT_COLUMNS)
 
 
 def event_requests(records: Iterable[TrialRecord], read: Read) -> pd.DataFrame:

@@ -87,7 +87,7 @@ def events_json(campaign: Campaign) -> list[Json]:
             {
                 "variant": str(variant),
                 "level": str(level),
-                "number": int(position),
+                "number": int(str(position)),
                 "kind": str(first["kind"]),
                 "service": str(first["service"]),
                 "instance": str(first["instance"]),

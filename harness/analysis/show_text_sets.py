@@ -50,9 +50,9 @@ def _instances(campaign: Campaign) -> Table:
 
 def _fronts(campaign: Campaign) -> Table:
     table = _table("Fronts: latency added to direct (95 % intervals)", "variant", "level", "median", "p99", "shares")
-    cells = campaign.fronts.groupby(["variant", "level"], sort=False)
     spread = campaign.served[campaign.served["replicas"] > 1]
-    keys = [*cells.groups, *((v, level) for (v, level), _ in spread.groupby(["variant", "level"], sort=False))]
+    keys = [*zip(campaign.fronts["variant"], campaign.fronts["level"], strict=True)]
+    keys += zip(spread["variant"], spread["level"], strict=True)
     for variant, level in dict.fromkeys(keys):
         found = campaign.fronts[(campaign.fronts["variant"] == variant) & (campaign.fronts["level"] == level)]
         texts = {

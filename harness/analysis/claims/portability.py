@@ -30,7 +30,7 @@ def check(campaign: Campaign) -> Finding:
     if not decided:
         best = max(seen, key=lambda one: (len(one.with_digest), len(one.with_both)))
         return Finding("not measured", _why_not(best.names(best.with_digest), best.names(best.with_both)), figures)
-    return Finding("supported", "; ".join(one.sentence() for one in decided) + ".", figures)
+    return Finding("supported", ". ".join(one.sentence() for one in decided) + ".", figures)
 
 
 @dataclass(frozen=True, slots=True)

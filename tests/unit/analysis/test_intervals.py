@@ -146,7 +146,7 @@ def test_a_difference_is_paired_and_may_be_negative() -> None:
     assert found is not None
     assert found.median == pytest.approx(-0.5)
     # Student's t with 2 degrees of freedom: 4.303 standard errors of 0.0577.
-    assert (found.low, found.high) == (pytest.approx(-0.7484, abs=1e-3), pytest.approx(-0.2516, abs=1e-3))
+    assert ends(found) == pytest.approx((-0.7484, -0.2516), abs=1e-3)
     assert of_differences([], []) is None
     assert of_differences([2.0], [1.0]) == Estimate(1.0, None, None, 1)
     assert of_differences([2.0, 3.0], [1.0, 2.0]) == Estimate(1.0, 1.0, 1.0, 2)
