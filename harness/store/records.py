@@ -238,7 +238,11 @@ class TrialRecord(Record):
     events: tuple[EventRecord, ...] = ()
     served: dict[str, int] = Field(default_factory=dict)
     path_checks: dict[str, str] = Field(default_factory=dict)
+    """Of a forward proxy, what the client met: ``direct``, a connection past the proxy (``unreachable`` where it is
+    closed, else what came), and ``forbidden``, a destination that is not allowed (the proxy's status: ``403``)."""
     propagation_ms: tuple[float, ...] = ()
+    """From publishing an event to its being applied, one value per event, by the workload's own endpoint. Only where
+    both ends read one kernel's clock."""
     samples: str | None = None
 
     @property
@@ -327,6 +331,8 @@ class Manifest(Record):
     service_cpus: tuple[int, ...]
     artifacts: dict[str, ArtifactRecord]
     """By service; a front's name is ``front:<name>``."""
+    routes: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """By topology: path prefixes to the services that answer below them."""
     artifact_embedded: bool
     workload_folder: str | None = None
     """The workload's folder, relative to the campaign's, which a resume needs again; None for an image."""
