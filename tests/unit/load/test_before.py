@@ -42,7 +42,7 @@ def test_it_runs_once_with_a_client_and_a_seed_of_its_own() -> None:
     ("hook", "told"),
     [
         (lambda _cls, client, _rng: client.get("/"), "GET /: status 503, expected 200 (answer: warming up)"),
-        (lambda _cls, _client, _rng: {}["token"], "before_load raised KeyError('token')"),
+        (lambda _cls, _client, _rng: 1 / 0, "before_load raised ZeroDivisionError"),
         (lambda _cls, client, _rng: client.get("/elsewhere"), "no route leads to /elsewhere"),
     ],
 )

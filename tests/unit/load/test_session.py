@@ -104,8 +104,10 @@ def test_a_dead_place_keeps_nobody_else_waiting_and_its_own_no_longer_than_the_l
         assert "within 1 s" in waiting.get(timeout=10).what
         assert now_ns() - begun_ns < 5 * NS_PER_S
         assert sessions[0].get("/alive").body == b"alive"
-        for closed in (*sessions, *fillers):
-            closed.close()
+        for session in sessions:
+            session.close()
+        for filler in fillers:
+            filler.close()
 
 
 def test_a_killed_service_fails_at_once_and_is_reached_again_when_it_is_back() -> None:
