@@ -13,7 +13,7 @@ def encode(method: str, target: str, host: str, headers: Mapping[str, str], body
         fields["Content-Type"] = "application/json"
     if content or method != "GET":
         fields["Content-Length"] = str(len(content))
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in (fields | headers).items())]
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in {**fields, **headers}.items())]
     return "\r\n".join([*lines, "", ""]).encode() + content
 
 
