@@ -51,10 +51,10 @@ class Stock:
         return None if row is None else dict(row)
 
     def page(self, page: int, per_page: int, query: str) -> tuple[list[dict[str, Any]], int]:
-        """The items of that page whose names hold ``query``, and how many there are on all pages."""
-        like = "%" + query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        where = " WHERE name LIKE ? ESCAPE '\\'" if query else ""
-        given: tuple[str, ...] = (like,) if query else ()
+        """The items of that page whose names hold ``query`` in any case, and how many there are on all pages."""
+        # Not LIKE: it knows wildcards, and ends at a NUL.
+        where = " WHERE instr(name, ?) > 0" if query else ""
+        given: tuple[str, ...] = (query.lower(),) if query else ()
         total = self._db.execute(f"SELECT count(*) FROM items{where}", given).fetchone()[0]
         rows = self._db.execute(
             f"{_ITEM}{where} ORDER BY id LIMIT ? OFFSET ?", (*given, per_page, (page - 1) * per_page)
