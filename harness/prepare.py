@@ -24,10 +24,10 @@ from harness.host.facts import HostFacts
 from harness.instruments import RealInstruments
 from harness.plan import Plan, plan
 from harness.provenance import host_record, tare_commit, utc_now
+from harness.sources import Source, artifact_records, fronts_of, must_be_known, source_of
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_workload, spec_digest
 from harness.spec.matrix import Variant
-from harness.sources import Source, artifact_records, fronts_of, must_be_known, source_of
 from harness.store.folder import CampaignFolder
 from harness.store.records import Manifest, UnavailableTarget
 from harness.targets.api import Target

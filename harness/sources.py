@@ -1,4 +1,4 @@
-"""What an experiment's workload and fronts resolve to: artifacts, topologies, the load. Builds what is not built yet."""
+"""What an experiment's workload and fronts resolve to: artifacts, topologies, the load. Builds what is missing."""
 
 from __future__ import annotations
 

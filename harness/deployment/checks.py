@@ -1,4 +1,4 @@
-"""What is checked once of a deployment: the paths that must be closed, who was served by whom, how far events had come."""
+"""What is checked once of a deployment: closed paths, who was served by whom, how long the workload's events took."""
 
 from __future__ import annotations
 

@@ -75,9 +75,7 @@ def prober_of(place: Place, tools: Instruments, lab: Lab, cpus: frozenset[int], 
     ip, port = place.ask
     ready = place.service.ready
     return stack.enter_context(
-        tools.prober(
-            ip, port, ready, netns=lab.client_netns, cpus=cpus, tls_ca=place.way.tls_ca, proxy=place.way.proxy
-        )
+        tools.prober(ip, port, ready, netns=lab.client_netns, cpus=cpus, tls_ca=place.way.tls_ca, proxy=place.way.proxy)
     )
 
 
@@ -87,8 +85,9 @@ def deploy(
     """Launch every place in order, each as soon as the launch before it has returned, and wait for all to answer.
 
     An instance is not held back until what it needs is ready: machines so boot side by side, and a service must wait
-    for its needs itself, as it has to when one of them is started again. Everything is entered on ``stack``; ``running``
-    is filled as it is launched, so that logs can be read when something fails. Raises DeployError or NotReady.
+    for its needs itself, as it has to when one of them is started again. Everything is entered on ``stack``;
+    ``running`` is filled as it is launched, so that logs can be read when something fails. Raises DeployError or
+    NotReady.
     """
     tools, cpus = setting.instruments, setting.cpus.generator
     asked: list[Asked] = []

@@ -1,4 +1,4 @@
-"""Who stands where in the lab: every instance's address and service, and the way that clients take. Launches nothing."""
+"""Who stands where in the lab: every instance's address and service, and the way clients take. Launches nothing."""
 
 from __future__ import annotations
 
@@ -114,9 +114,7 @@ def most_replicas(variant: Variant, service: str, setting: Setting) -> int:
     return max([setting.replicas_of(variant, service), *asked])
 
 
-def _addresses(
-    variant: Variant, name: str, target: Target, setting: Setting, lab: Lab
-) -> tuple[LabAddress, ...]:
+def _addresses(variant: Variant, name: str, target: Target, setting: Setting, lab: Lab) -> tuple[LabAddress, ...]:
     if target.orchestrates:
         return (lab.address(name, spares=most_replicas(variant, name, setting) - 1),)
     count = setting.replicas_of(variant, name)

@@ -29,8 +29,9 @@ class Deployable:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """``members``: the workload's services by name. ``fronts`` and ``certificates`` (the user's): by the front's name in
-    the experiment; one that has no certificate of the user's gets its own in each trial."""
+    """``members``: the workload's services by name. ``fronts`` and ``certificates`` (the user's): by the front's name
+    in the experiment; one without a certificate of the user's gets its own in each trial.
+    """
 
     experiment: Experiment
     members: Mapping[str, Deployable]
@@ -58,7 +59,7 @@ class Setting:
 
 
 def set_digest(digests: Mapping[str, str]) -> str:
-    """One digest for several services: that of a single one itself, else ``sha256:`` over the sorted names and digests."""
+    """One digest for several services: a single one's itself, else ``sha256:`` over the sorted names and digests."""
     if len(digests) == 1:
         return next(iter(digests.values()))
     lines = "".join(f"{name} {digest}\n" for name, digest in sorted(digests.items()))

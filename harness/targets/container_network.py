@@ -1,4 +1,4 @@
-"""Docker's view of the lab's bridge: one network for all containers of a lab, because an address range has one alone."""
+"""Docker's view of the lab's bridge: one network for all containers of a lab, as an address range has one alone."""
 
 from __future__ import annotations
 

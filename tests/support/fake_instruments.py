@@ -26,7 +26,6 @@ from harness.load.windows import Windows
 from harness.probes.startup import ProbeResult
 from harness.probes.transaction import StepDone, TransactionResult
 from harness.spec.route import Route, route_of
-from harness.spec.route import route_of
 from harness.spec.service import Readiness
 from harness.spec.topology import Step
 from harness.store.records import NullFloor
