@@ -30,7 +30,7 @@ def comes_back(service: Service) -> Service:
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[shop.DeployedShop]:
     """A shop whose broker and catalog, or monolith, come back with their files when they are killed."""
     names = {"broker", "monolith" if request.param == "monolith" else "catalog"}
-    change = {name: comes_back for name in names}
+    change = dict.fromkeys(names, comes_back)
     with (
         bridged_lab("events") as lab,
         shop.deployed_shop(request.param, make("process"), lab, tmp_path, change) as made,
