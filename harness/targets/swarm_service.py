@@ -51,11 +51,12 @@ def make_networks(api: docker.APIClient, at: LabAddress) -> None:
         "Driver": "default",
         "Config": [{"Subnet": str(at.network), "Gateway": str(at.gateway), "IPRange": str(address_range(at))}],
     }
+    # The network itself may have no label: it is ours because its configuration is.
     labels = {LABEL: at.prefix}
     config = f"{at.prefix}{CONFIG_SUFFIX}"
     options = {"com.docker.network.bridge.name": at.bridge}
     _create_network(api, {"Name": config, "ConfigOnly": True, "IPAM": ipam, "Options": options, "Labels": labels})
-    swarm_wide = {"Name": at.prefix, "Driver": "bridge", "Scope": "swarm", "Internal": True, "Labels": labels}
+    swarm_wide = {"Name": at.prefix, "Driver": "bridge", "Scope": "swarm", "Internal": True}
     _create_network(api, {**swarm_wide, "ConfigFrom": {"Network": config}})
 
 
