@@ -129,6 +129,15 @@ class Leftover:
     remove: Callable[[], None]
 
 
+def require_one_replica(service: Service, target: str) -> None:
+    """Raises DeployError for a service of several replicas on a target that has no orchestrator."""
+    if service.replicas != 1:
+        raise DeployError(
+            f"Target {target} launches one instance, not {service.replicas} replicas.",
+            "Launch several and put a front before them, or use an orchestrator: swarm.",
+        )
+
+
 class Instance(ABC):
     """A service running on a target: a context manager that is stopped on the way out."""
 
@@ -243,8 +252,12 @@ class Target(ABC):
         Calls ``clock.start()`` immediately before the first call that asks for the instance; joining the lab's network
         and staging the packaging come before it and are untimed. Stamps the target's phases on ``clock``, some of
         them possibly after it returned. ``scratch`` is an existing folder for this instance's files, which outlives it.
-        On any failure everything made so far is removed and DeployError is raised, with logs as notes.
+        On any failure everything made so far is removed and DeployError is raised, with logs as notes. So it
+        is for several replicas where the target has no orchestrator.
         """
+
+    def close(self) -> None:  # noqa: B027 - most targets keep nothing
+        """The campaign has ended: leave what ``prepare`` entered for all its launches. Idempotent."""
 
     @abstractmethod
     def leftovers(self, prefix: str) -> Sequence[Leftover]:

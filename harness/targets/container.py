@@ -37,6 +37,7 @@ from harness.targets.api import (
     Leftover,
     Service,
     Target,
+    require_one_replica,
 )
 from harness.targets.container_engine import (
     ENGINE_FAILURES,
@@ -76,6 +77,7 @@ class ContainerTarget(Target):
         return Footprint({"image": image.image_bytes(artifact)})
 
     def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
+        require_one_replica(service, self.name)
         if at.bridge is None:
             raise DeployError("A container needs the lab's bridge.", "Run as root: sudo -E tare run …")
         try:

@@ -32,6 +32,7 @@ from harness.targets.api import (
     Leftover,
     Service,
     Target,
+    require_one_replica,
 )
 from harness.targets.inside import look_inside
 from harness.targets.layers import packaged_tree
@@ -65,6 +66,7 @@ class ProcessTarget(Target):
         return Footprint({"directory": disk_usage(artifact.directory)})
 
     def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
+        require_one_replica(service, self.name)
         with ExitStack() as stack:
             stage = embedded_stage if at.bridge is None else rooted_stage
             order, group = stage(service, at, stack)

@@ -30,7 +30,7 @@ from harness.host.facts import HostFacts
 from harness.host.paths import run_dir
 from harness.lab.api import LabAddress
 from harness.targets import vm_libvirt
-from harness.targets.api import Availability, Footprint, Instance, Leftover, Service, Target
+from harness.targets.api import Availability, Footprint, Instance, Leftover, Service, Target, require_one_replica
 from harness.targets.vm_boot import VmBoot
 from harness.targets.vm_console import CONSOLE_SOCKET, LOG_SOCKET
 from harness.targets.vm_domain import DomainFiles, domain_xml, qemu_owner
@@ -88,6 +88,7 @@ class VmTarget(Target):
         )
 
     def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
+        require_one_replica(service, self.name)
         guest = guest_disk()
         kind = "kvm" if accelerator.probe().kind == "kvm" else "tcg"
         places = VmPlaces(f"{at.prefix}{_SUFFIX}")

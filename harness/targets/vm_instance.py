@@ -18,7 +18,7 @@ from harness.host.paths import cache_dir, run_dir
 from harness.lab.api import LabAddress
 from harness.targets import vm_libvirt
 from harness.targets.api import END_GRACE_S, GuestMemory, InsideView, Instance, InstanceProcess
-from harness.targets.vm_agent import look_inside, read_guest_memory
+from harness.targets.vm_agent import look_inside, read_guest_memory, shut_down
 from harness.targets.vm_boot import VmBoot
 from harness.targets.vm_console import VmConsole
 from harness.targets.vm_domain import workload_backing
@@ -126,8 +126,8 @@ class VmInstance(Instance):
         self._console.close()
 
     def end(self, grace_s: float = END_GRACE_S) -> None:
-        """The guest shuts down: systemd sends SIGTERM to the service, writes the disks, and powers off."""
-        if not self._has_ended() and vm_libvirt.ask_to_shut_down(self._places.name, grace_s):
+        """The guest's systemd sends SIGTERM to the service, writes the disks and powers the machine off."""
+        if not self._has_ended() and shut_down(self._places.name, grace_s):
             self._wait_for_end(grace_s)
         self.kill()
 

@@ -6,11 +6,9 @@ import contextlib
 import os
 import pwd
 import stat
-import time
 from pathlib import Path
 from typing import Any
 
-from harness.clock import NS_PER_S, now_ns
 from harness.errors import DeployError, Unavailable
 from harness.targets.vm_domain import MARK
 
@@ -18,7 +16,6 @@ URI = "qemu:///system"
 _FIX = "run: tare provision"
 _LOG_FOLDER = Path("/var/log/libvirt/qemu")
 _LOG_LINES = 20
-_POLL_S = 0.1
 
 
 def connect() -> Any:
@@ -97,24 +94,6 @@ def destroy(name: str) -> None:
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
             raise DeployError(f"the virtual machine {name} cannot be stopped: {error}", "see: virsh list") from error
-
-
-def ask_to_shut_down(name: str, limit_s: float) -> bool:
-    """Have the guest's agent shut it down, waiting for the agent so long. Whether it was asked."""
-    import libvirt
-
-    deadline_ns = now_ns() + int(limit_s * NS_PER_S)
-    with contextlib.closing(connect()) as connection:
-        while True:
-            try:
-                connection.lookupByName(name).shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT)
-            except libvirt.libvirtError as error:
-                if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN or now_ns() > deadline_ns:
-                    return False
-                # The agent starts after the service, and there is no event for it without libvirt's event loop.
-                time.sleep(_POLL_S)
-            else:
-                return True
 
 
 def take_log(name: str, scratch: Path) -> str:

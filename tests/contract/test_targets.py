@@ -14,7 +14,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,7 +34,9 @@ from harness.probes.exchanges import ask
 from harness.probes.startup import Prober
 from harness.spec.route import Route
 from harness.targets.api import Instance, InstanceProcess, Service, Target
+from harness.targets.orchestrated import Orchestrated
 from harness.targets.registry import TARGETS, make
+from harness.targets.swarm_mode import NAME as SWARM_MODE
 from harness.units import MIB
 from tests.support import hello
 from tests.support.deploy import Deployed, bridged_lab, deployed
@@ -57,9 +59,13 @@ ADVICE = re.compile(r"[a-z]+ .+")
 
 
 @pytest.fixture(scope="module", params=[*REAL, FAKE])
-def target(request: pytest.FixtureRequest) -> Target:
+def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     name: str = request.param
-    return FakeTarget(hello.answer) if name == FAKE else make(name)
+    made = FakeTarget(hello.answer) if name == FAKE else make(name)
+    yield made
+    made.close()
+    made.close()
+    assert left_of(made, SWARM_MODE) == []
 
 
 @pytest.fixture(scope="module")
@@ -283,7 +289,7 @@ def mark(running: Deployed, target: Target, service: Service) -> str:
 
 @pytest.fixture(scope="module")
 def killed(running: Deployed, mark: str) -> Death:  # noqa: ARG001 - the file is there before the death
-    """Twice, which is once."""
+    """Twice, which is once. Of an orchestrated one all that runs: its only replica."""
     instance = running.instance
     before = [(process, start_time(process.pid)) for process in instance.processes()]
     instance.kill()
@@ -292,8 +298,10 @@ def killed(running: Deployed, mark: str) -> Death:  # noqa: ARG001 - the file is
 
 
 @pytest.fixture(scope="module")
-def revived(running: Deployed, killed: Death) -> Deployed:  # noqa: ARG001 - started again after its death
-    return start_again(running)
+def revived(running: Deployed, killed: Death) -> Deployed:  # noqa: ARG001 - it runs again after its death
+    """By its orchestrator if it has one."""
+    by_itself = isinstance(running.instance, Orchestrated)
+    return running_again(running, lambda watch: watch.start() if by_itself else running.instance.start_again(watch))
 
 
 @pytest.fixture(scope="module")
@@ -306,7 +314,7 @@ def ended(running: Deployed, revived: Deployed) -> Death:
 
 @pytest.fixture(scope="module")
 def revived_twice(running: Deployed, ended: Death) -> Deployed:  # noqa: ARG001 - started again after its end
-    return start_again(running)
+    return running_again(running, running.instance.start_again)
 
 
 def seen_down(running: Deployed, before: list[tuple[InstanceProcess, int]]) -> Death:
@@ -315,13 +323,13 @@ def seen_down(running: Deployed, before: list[tuple[InstanceProcess, int]]) -> D
     return Death(instance.alive(), list(instance.processes()), survivors, instance.logs(), listens(running))
 
 
-def start_again(running: Deployed) -> Deployed:
+def running_again(running: Deployed, start: Callable[[Stopwatch], object]) -> Deployed:
     """The same instance at the same place, once it has answered again."""
     watch = Stopwatch()
     client, at, service = running.lab.client_netns, running.at, running.service
     with Prober(str(at.ip), service.port, service.ready, netns=client, cpus=hello.CPUS.generator) as prober:
         prober.go()
-        running.instance.start_again(watch)
+        start(watch)
         return replace(running, watch=watch, result=prober.result(alive=running.instance.alive))
 
 
@@ -334,21 +342,14 @@ def listens(running: Deployed) -> bool:
         return False
 
 
-def test_a_killed_instance_is_not_alive_and_nothing_of_it_runs(killed: Death) -> None:
-    assert not killed.alive
+def test_of_a_killed_instance_nothing_runs_and_it_is_alive_only_for_an_orchestrator(
+    running: Deployed, killed: Death
+) -> None:
+    assert killed.alive == isinstance(running.instance, Orchestrated)
     assert killed.processes == []
     assert killed.survivors == []
     assert not killed.listens
     assert re.search("running on http://", killed.log)
-
-
-def test_it_starts_again_in_its_place_with_a_timeline_of_its_own(revived: Deployed) -> None:
-    phases = revived.watch.phases()
-    assert phases
-    assert all(0 < early <= late for early, late in itertools.pairwise(phases.values()))
-    assert revived.watch.trigger_ns < revived.result.listening_ns <= revived.result.first_response_ns
-    assert max(phases.values()) < revived.result.first_response_ns - revived.watch.trigger_ns
-    assert len(re.findall("running on http://", revived.instance.logs())) == (1 if is_fake(revived) else 2)
 
 
 def test_an_instance_that_runs_is_not_started_again(revived: Deployed) -> None:
@@ -379,6 +380,16 @@ def test_an_instance_that_was_asked_to_end_has_ended(ended: Death) -> None:
 @pytest.mark.parametrize("target", REAL, indirect=True)
 def test_its_service_had_the_time_to_end_in_order(ended: Death) -> None:
     assert re.search("(?i)shut(ting)? down", ended.log)
+
+
+def test_it_starts_again_in_its_place_with_a_timeline_of_its_own(revived_twice: Deployed) -> None:
+    again = revived_twice
+    phases = again.watch.phases()
+    assert phases
+    assert all(0 < early <= late for early, late in itertools.pairwise(phases.values()))
+    assert again.watch.trigger_ns < again.result.listening_ns <= again.result.first_response_ns
+    assert max(phases.values()) < again.result.first_response_ns - again.watch.trigger_ns
+    assert len(re.findall("running on http://", again.instance.logs())) == (1 if is_fake(again) else 3)
 
 
 def test_it_starts_again_after_every_end(revived_twice: Deployed, artifact: Artifact) -> None:

@@ -96,7 +96,7 @@ class FakeInstance(Instance):
         self._lines = [f"fake service running on http://{at.ip}:{service.port}"]
         self._answer = answer
         self._place = (str(at.ip), service.port)
-        self._stopped = False
+        self._stopped = self._down = False
         self._serve()
 
     def processes(self) -> Sequence[InstanceProcess]:
