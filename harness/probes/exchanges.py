@@ -37,7 +37,10 @@ def ask(
     if not exchanges:
         return {}
     enter = ("nsenter", f"--net=/run/netns/{netns}") if netns else ()
-    places = [route_of(path, routes) for _, path, _ in exchanges]
+    try:
+        places = [route_of(path, routes) for _, path, _ in exchanges]
+    except ValueError as error:
+        raise LoadError(f"One of the workload's exchanges cannot be asked: {error}.", "Correct its path.") from None
     asked = [(*exchange, place.ip, place.port) for exchange, place in zip(exchanges, places, strict=True)]
     order = json.dumps({"exchanges": asked, "tls_ca": tls_ca, "proxy": proxy})
     limit = _TIMEOUT_S * (len(exchanges) + 1)
