@@ -21,13 +21,13 @@ from harness.artifacts.from_image import artifact_name
 from harness.campaign import Campaign, settled
 from harness.cli.output import new_console, print_json
 from harness.cli.progress import FLOOR_S, CampaignProgress, duration_text
+from harness.deployment.setting import Setting
 from harness.errors import ExitCode, SpecError, TareError
 from harness.floor import measure_floor
 from harness.host import facts
 from harness.host.processes import MARK
 from harness.interrupts import interruptible
 from harness.lock import host_lock
-from harness.measuring import Setting
 from harness.plan import Plan, expected_s, plan
 from harness.prepare import Request, begin, chosen_variants, find_workload, resume
 from harness.spec.experiment import IMAGE_PREFIX, Experiment

@@ -88,6 +88,7 @@ class BridgedLab:
             gateway=self.network.network_address + 1,
             bridge=self.bridge,
             interface=f"{LINK_PREFIX}{self.tag}-{host}",
+            lab=self.prefix,
             client=client,
             spares=spares,
         )
@@ -147,7 +148,7 @@ class LoopbackLab:
         """127.0.0.1, for every role. Raises DeployError if spares are wanted: there is no other."""
         if spares:
             raise DeployError("Replicas need the lab's bridge.", "Run as root: sudo -E tare run …")
-        return LabAddress(prefix=f"{self.prefix}-{role}", ip=IPv4Address("127.0.0.1"))
+        return LabAddress(prefix=f"{self.prefix}-{role}", ip=IPv4Address("127.0.0.1"), lab=self.prefix)
 
 
 Lab = BridgedLab | LoopbackLab

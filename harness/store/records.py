@@ -1,7 +1,7 @@
 """What a trial leaves behind, raw: the lines of the journal. Summaries are recomputed from these and the samples.
 
 Every ``*_ns`` is nanoseconds: a point of the host's monotonic clock, or a duration where the name says so. Memory is in
-bytes. History of the schema: 1, the first.
+bytes. History of the schema: 1, the first; 2, sets of services: instances, events, several artifacts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Record(BaseModel):
@@ -20,13 +20,14 @@ class Record(BaseModel):
 
 
 class VariantId(Record):
-    """Which variant. ``name`` is unique in the campaign; the second of an A/A pair is ``<target>-aa``."""
+    """Which variant. ``name`` is unique in the campaign; the second of an A/A pair is ``<variant>-aa``."""
 
     name: str
     workload: str
     topology: str = "single"
     target: str
     front: str = "direct"
+    replicas: int = 1
     aa: bool = False
 
 
@@ -38,7 +39,12 @@ class Phase(Record):
 
 
 class Startup(Record):
-    """From the trigger to the last byte of the first correct response."""
+    """From the trigger to the last byte of the first correct response.
+
+    Of a set: from its first instance's trigger to the last byte of the first transaction's last correct answer, where
+    its topology has one, else to the moment when every instance has given its first correct response. The phases are
+    then named ``<instance> ready`` and ``first transaction``.
+    """
 
     trigger_ns: int
     total_ns: int
@@ -149,11 +155,56 @@ class Failure(Record):
     logs: str = ""
 
 
+class InstanceRecord(Record):
+    """One instance of a deployment: a service's, one of several replicas', or the front's.
+
+    ``name`` is unique in the deployment (``payments``, ``svc-2``, ``front``), ``service`` is what it is an instance of.
+    ``trigger_after_ns`` is when it was asked for, since the first trigger of all; ``startup`` counts from its own.
+    """
+
+    name: str
+    service: str
+    role: Literal["service", "front"] = "service"
+    target: str
+    accelerator: str = "none"
+    limits_enforced: bool = True
+    trigger_after_ns: int = 0
+    startup: Startup | None = None
+    memory_idle: MemoryView | None = None
+    memory_load: MemoryView | None = None
+    cpu: Cpu | None = None
+    digests: Digests | None = None
+
+
+class EventRecord(Record):
+    """Something that happened to a deployment under load, on the host's clock.
+
+    The load is watched from ``watched_from_ns`` to ``watched_until_ns``. ``begin_ns``: the act began; ``done_ns``: its
+    last call returned (a killed instance's start again included). ``recovered_ns``: the first correct response of what
+    it happened to, or of the last replica that was asked for; None if there was none before the watch ended, or if none
+    was wanted. ``routes``: the path prefixes that lead to it.
+    """
+
+    kind: Literal["kill", "restart", "replace", "scale"]
+    service: str
+    instance: str
+    routes: tuple[str, ...]
+    watched_from_ns: int
+    begin_ns: int
+    done_ns: int
+    recovered_ns: int | None
+    watched_until_ns: int
+    note: str = ""
+
+
 class TrialRecord(Record):
     """One attempt at one trial: what was measured, and whether it counts.
 
     ``kind``: ``measured``; ``calibration`` (finds a variant's capacity); ``null`` (the null service). A failed trial
     keeps whatever was measured before it failed. ``samples`` is the Parquet file, relative to the campaign's folder.
+    Startup, memory, CPU and footprint are the whole deployment's; ``instances`` has each one's. ``artifact_digest`` is
+    its services', not its front's: a set's is computed from its services' digests. ``inside`` is the view of the first
+    service that clients reach. ``served``: requests that the front passed on, by instance.
     """
 
     kind: Literal["measured", "calibration", "null"]
@@ -183,6 +234,15 @@ class TrialRecord(Record):
     responses: dict[str, str] = Field(default_factory=dict)
     """``"GET /path"`` to ``"<status> sha256:<hex of the body>"``: the workload's exchanges."""
     footprint: dict[str, int] = Field(default_factory=dict)
+    instances: tuple[InstanceRecord, ...] = ()
+    events: tuple[EventRecord, ...] = ()
+    served: dict[str, int] = Field(default_factory=dict)
+    path_checks: dict[str, str] = Field(default_factory=dict)
+    """Of a forward proxy, what the client met: ``direct``, a connection past the proxy (``unreachable`` where it is
+    closed, else what came), and ``forbidden``, a destination that is not allowed (the proxy's status: ``403``)."""
+    propagation_ms: tuple[float, ...] = ()
+    """From publishing an event to its being applied, one value per event, by the workload's own endpoint. Only where
+    both ends read one kernel's clock."""
     samples: str | None = None
 
     @property
@@ -245,6 +305,13 @@ class HostRecord(Record):
     """``docker``, ``libvirt``, ``qemu``, ``containerd``, ``runc`` … to a version."""
 
 
+class ArtifactRecord(Record):
+    """What a service, or a front, was deployed from."""
+
+    digest: str
+    source: str
+
+
 class Manifest(Record):
     """The campaign, once: everything needed to know what was run, and to resume it."""
 
@@ -262,8 +329,10 @@ class Manifest(Record):
     host: HostRecord
     generator_cpus: tuple[int, ...]
     service_cpus: tuple[int, ...]
-    artifact_digest: str
-    artifact_source: str
+    artifacts: dict[str, ArtifactRecord]
+    """By service; a front's name is ``front:<name>``."""
+    routes: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """By topology: path prefixes to the services that answer below them."""
     artifact_embedded: bool
     workload_folder: str | None = None
     """The workload's folder, relative to the campaign's, which a resume needs again; None for an image."""

@@ -227,6 +227,12 @@ class Target(ABC):
     takes_embedded: bool = False
     """Whether it can run an artifact that has no root file system of its own (``Artifact.embedded``)."""
 
+    orchestrates: bool = False
+    """Whether one launch gives all replicas of a service, which this target then keeps running and spreads."""
+
+    shared_parts: frozenset[str] = frozenset()
+    """Parts of the footprint that all instances on a host share, whatever they are deployed from."""
+
     @abstractmethod
     def available(self, host: HostFacts) -> Availability:
         """Never raises: usable, or why not and how to fix it."""

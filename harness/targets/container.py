@@ -16,7 +16,7 @@ from typing import Any
 
 import docker
 from docker.errors import APIError
-from docker.types import EndpointConfig, IPAMConfig, IPAMPool
+from docker.types import EndpointConfig
 
 from harness.artifacts import image
 from harness.artifacts.api import Artifact
@@ -48,6 +48,7 @@ from harness.targets.container_engine import (
     remove_container,
     remove_network,
 )
+from harness.targets.container_network import join_network, network_of
 from harness.targets.container_orphans import end_processes_of
 from harness.targets.inside import look_inside
 from harness.targets.layers import packaged_tree
@@ -82,7 +83,7 @@ class ContainerTarget(Target):
         try:
             with ExitStack() as stack:
                 api = stack.enter_context(client())
-                _make_network(api, at, stack)
+                join_network(api, at, stack)
                 settings = _settings(api, service, at)
                 stack.callback(remove_container, api, at.prefix)
                 clock.start()
@@ -237,25 +238,11 @@ class ContainerInstance(Instance):
             raise refused("The engine did not answer for a container", error) from error
 
 
-def _make_network(api: docker.APIClient, at: LabAddress, stack: ExitStack) -> None:
-    """Docker's view of the lab's bridge. Docker did not make the bridge, so it does not remove it either."""
-    pool = IPAMPool(subnet=str(at.network), gateway=str(at.gateway))
-    stack.callback(remove_network, api, at.prefix)
-    api.create_network(
-        at.prefix,
-        driver="bridge",
-        internal=True,
-        ipam=IPAMConfig(pool_configs=[pool]),
-        options={"com.docker.network.bridge.name": at.bridge},
-        labels={LABEL: at.prefix},
-    )
-
-
 def _settings(api: docker.APIClient, service: Service, at: LabAddress) -> dict[str, Any]:
     limits = service.limits
     whole = float(limits.cpus).is_integer()
     host_config = api.create_host_config(
-        network_mode=at.prefix,
+        network_mode=network_of(at),
         mem_limit=limits.memory_mib * MIB,
         memswap_limit=limits.memory_mib * MIB,
         cpuset_cpus=",".join(map(str, sorted(service.cpuset))),
@@ -277,7 +264,7 @@ def _settings(api: docker.APIClient, service: Service, at: LabAddress) -> dict[s
         "labels": {LABEL: at.prefix},
         "mac_address": at.mac,
         "host_config": host_config,
-        "networking_config": {"EndpointsConfig": {at.prefix: endpoint}},
+        "networking_config": {"EndpointsConfig": {network_of(at): endpoint}},
     }
 
 

@@ -41,6 +41,7 @@ class SwarmTarget(Target):
     name = "swarm"
     summary = "a Docker Swarm service on this one node, kept by the orchestrator of the engine"
     engine_processes = ("dockerd", "containerd")
+    orchestrates = True
 
     def available(self, host: HostFacts) -> Availability:
         if not host.root:

@@ -32,6 +32,7 @@ from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab, LoopbackLab
 from harness.probes.exchanges import ask
 from harness.probes.startup import Prober
+from harness.spec.route import Route
 from harness.targets.api import Instance, InstanceProcess, Service, Target
 from harness.targets.orchestrated import Orchestrated
 from harness.targets.registry import TARGETS, make
@@ -174,7 +175,7 @@ def test_it_answers_the_workloads_exchanges_like_every_other_target(running: Dep
 
 def assert_exchanges(running: Deployed) -> None:
     exchanges = [(each.method, each.path, each.body) for each in hello.WORKLOAD.exchanges]
-    answers = ask(str(running.at.ip), running.service.port, exchanges, running.lab.client_netns)
+    answers = ask(exchanges, (Route("/", str(running.at.ip), running.service.port),), running.lab.client_netns)
     expected = {f"{method} {path}": hello.expected(method, path, body) for method, path, body in exchanges}
     assert answers == expected
     assert [status for status, _ in answers.values()] == [each.status for each in hello.WORKLOAD.exchanges]

@@ -150,8 +150,9 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, place: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
-        super().__init__(place, handler)
+        # Before the base's own, which closes the server again if the port is taken.
         self._connections: set[socket.socket] = set()
+        super().__init__(place, handler)
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
         connection, client = super().get_request()
