@@ -93,6 +93,15 @@ class BridgedLab:
             spares=spares,
         )
 
+    def close_to_client(self, ip: IPv4Address) -> None:
+        """The client has no route to ``ip`` any more; the lab's other hosts do. Idempotent. Raises DeployError.
+
+        So it reaches a service through a forward proxy, or not at all.
+        """
+        if self.client_netns is None:
+            raise RuntimeError("the lab is not up")
+        namespace.refuse_route(self.client_netns, ip)
+
     def _make_bridge(self, stack: ExitStack) -> IPv4Network:
         with IPRoute() as route:
             network = free_subnet(route)

@@ -44,9 +44,11 @@ _NOTHING_THERE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.E
 class Attempt:
     """One connection: connecting until ``asked_ns`` is set, then waiting for its response (TLS comes before it)."""
 
-    def __init__(self, sock: socket.socket, line: Line, begun_ns: int) -> None:
+    __slots__ = ("asked_ns", "begun_ns", "data", "line", "sock")
+
+    def __init__(self, sock: socket.socket, begun_ns: int) -> None:
         self.sock = sock
-        self.line = line
+        self.line: Line | None = None
         self.begun_ns = begun_ns
         self.asked_ns = 0
         self.data = b""
@@ -127,7 +129,7 @@ class Prober:
         self._starts.append(now)
         if len(self._starts) > 256:
             del self._starts[:128]
-        attempt = Attempt(sock, self._opened(sock), now)
+        attempt = Attempt(sock, now)
         error = sock.connect_ex(self._question.address)
         self._attempts[sock.fileno()] = attempt
         self._epoll.register(sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
@@ -144,7 +146,8 @@ class Prober:
         self._close(attempt)
 
     def _advance(self, attempt: Attempt) -> None:
-        if not attempt.asked_ns:
+        line = attempt.line
+        if line is None:
             error = attempt.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             now = time.monotonic_ns()
             if error:
@@ -157,18 +160,19 @@ class Prober:
                 self._close(attempt)
                 return
             attempt.asked_ns = now
-            attempt.line.say(self._question.request)
+            line = attempt.line = self._opened(attempt.sock)
+            line.say(self._question.request)
         try:
-            heard = attempt.line.hear()
+            heard = line.hear()
         except OSError as problem:
             self._wrong(attempt, f"connected, then {problem.strerror or problem}")
             return
-        unsaid = select.EPOLLOUT if attempt.line.unsaid else 0
+        done_ns = time.monotonic_ns()
+        unsaid = select.EPOLLOUT if line.unsaid else 0
         self._epoll.modify(attempt.sock.fileno(), select.EPOLLIN | unsaid)
         if heard is None:
             return
         chunk, ended = heard
-        done_ns = time.monotonic_ns()
         attempt.data += chunk
         try:
             response = split_response(attempt.data, ended=ended)
@@ -190,7 +194,8 @@ class Prober:
             self._note("correct")
             self.resolution_ns = self._resolution(attempt)
             # The service's first client leaves politely.
-            attempt.line.goodbye()
+            if attempt.line is not None:
+                attempt.line.goodbye()
             attempt.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes(8))
             for other in list(self._attempts.values()):
                 self._close(other)

@@ -144,9 +144,6 @@ def test_the_generator_dies_with_its_parent_and_not_with_ctrl_c(port: int, tmp_p
         import pathlib, sys, time
         from harness.load.plan import LoadPlan
         from harness.load.runner import Generator
-from harness.spec.route import Route
-from tests.support.authority import Authority
-from tests.support.web import reply, service
         folder = pathlib.Path(sys.argv[1])
         plan = LoadPlan.from_json((folder / "plan.json").read_text())
         with Generator(plan, netns=None, cpus=frozenset({int(sys.argv[2])}), scratch=folder) as generator:

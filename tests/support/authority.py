@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+
+
+class _Tidy(ssl.SSLSocket):
+    """Python's own leaves a socket open whose client was gone before the handshake, which is a warning."""
+
+    def getpeername(self) -> Any:
+        try:
+            return super().getpeername()
+        except OSError:
+            self.close()
+            raise ConnectionResetError(errno.ECONNRESET, "the client is gone") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,7 @@ class Authority:
         _openssl(*_KEY, "-keyout", key, "-out", pem, "-subj", "/CN=tare-test", *signer, *names)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pem, key)
+        context.sslsocket_class = _Tidy
         return context
 
 

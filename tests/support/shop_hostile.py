@@ -78,8 +78,7 @@ def no_body_is_too_odd(shop: ShopAt) -> None:
             answer = shop.call("POST", path, content=content, token=token, key=anew("order"))
             assert answer.status_code == 422, (path, content, answer.text)
         for oversized in (b" " * (LIMIT_BYTES + 1), _chunks(LIMIT_BYTES + 4096)):
-            answer = _sent(shop, path, oversized, token)
-            assert answer == 413, path
+            assert _sent(shop, path, oversized, token) == 413, path
         assert _sent(shop, path, b" " * (LIMIT_BYTES - 2) + b"{}", token) == 422, "the limit itself is allowed"
     for name, password in CREDENTIALS:
         assert shop.call("POST", "/auth/register", {"name": name, "password": password}).status_code == 422

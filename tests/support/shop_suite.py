@@ -185,8 +185,8 @@ def what_is_no_basket_is_refused_and_changes_nothing(shop: ShopAt) -> None:
     wrong: list[object] = [
         {}, {"items": []}, {"items": {}}, {"items": [line] * 2}, {"items": [[1, 1]]}, {"items": [line], "coupon": 1},
         {"items": [{"id": number, "quantity": 1} for number in range(1, 22)]}, {"items": [{**line, "price_cents": 1}]},
-        *({"items": [{**line, "quantity": wrong}]} for wrong in (0, 101, -1, 1.5, True, "1", None, [], 10**30)),
-        *({"items": [{**line, "id": wrong}]} for wrong in (0, -1, 1.5, True, "1", None, ITEMS + 1, 10**30)),
+        *({"items": [{**line, "quantity": odd}]} for odd in (0, 101, -1, 1.5, True, "1", None, [], 10**30)),
+        *({"items": [{**line, "id": odd}]} for odd in (0, -1, 1.5, True, "1", None, ITEMS + 1, 10**30)),
     ]  # fmt: skip
     for basket in wrong:
         assert shop.call("POST", "/payments", basket, token=token, key=anew("order")).status_code == 422, basket

@@ -60,6 +60,6 @@ class RemoteCatalog:
             async with self._session.get(f"{self._base}{path}") as answer:
                 if answer.status != 200:
                     raise CatalogDown(f"status {answer.status}")
-                return await answer.read()
+                return bytes(await answer.read())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise CatalogDown(repr(error)) from error

@@ -7,7 +7,7 @@ import logging
 
 from nats.js import JetStreamContext
 
-from shop.broker import FAULTS, RETRY_S, SUBJECT, Broker
+from shop.broker import FAULTS, RETRY_S, SUBJECT, Broker, Link
 from shop.orders import Orders, Pending
 from shop.stamps import KERNEL, now_ns
 
@@ -46,13 +46,22 @@ class Relay:
             pending = self._orders.pending(BATCH)
             if not pending:
                 await self._idle()
-            elif not await self._publish(link.js, pending):
+            elif not await self._publish(link, pending):
                 await asyncio.sleep(RETRY_S)
 
-    async def _publish(self, js: JetStreamContext, pending: list[Pending]) -> bool:
-        """Whether the broker acknowledged all of them; what it did is marked in any case."""
-        results = await asyncio.gather(*(self._one(js, event) for event in pending))
-        acknowledged = [event.number for event, done in zip(pending, results, strict=True) if done]
+    async def _publish(self, link: Link, pending: list[Pending]) -> bool:
+        """Whether the broker acknowledged all of them, which is marked. What is under way when the connection is made
+        anew is not waited for: it is published again, and the broker knows it by its id."""
+        work = asyncio.gather(*(self._one(link.js, event) for event in pending))
+        another = asyncio.ensure_future(self._broker.another(link.number))
+        try:
+            await asyncio.wait((work, another), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                return False
+            acknowledged = [event.number for event, done in zip(pending, work.result(), strict=True) if done]
+        finally:
+            another.cancel()
+            work.cancel()
         if acknowledged:
             self._orders.published(acknowledged)
         return len(acknowledged) == len(pending)

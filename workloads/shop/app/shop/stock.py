@@ -102,7 +102,8 @@ class Stock:
         rows = self._db.execute(
             "SELECT event, paid_ns, published_ns, applied_ns FROM applied ORDER BY number DESC LIMIT ?", (last,)
         )
-        return reversed(rows.fetchall())
+        found: list[sqlite3.Row] = rows.fetchall()
+        return reversed(found)
 
     def close(self) -> None:
         self._db.close()

@@ -14,6 +14,24 @@ class Broker {
     this.address = address;
     this.connections = 0;
     this.found = null;
+    this.renew();
+  }
+
+  renew() {
+    this.changed = new Promise((resolve) => {
+      this.change = resolve;
+    });
+  }
+
+  count() {
+    this.connections += 1;
+    this.change();
+    this.renew();
+  }
+
+  // Resolves once the connection is another than `number`.
+  async another(number) {
+    while (this.connections === number) await this.changed;
   }
 
   // A link on which the stream is there: { js, number, created }. Waits for as long as there is no broker.
@@ -51,13 +69,13 @@ class Broker {
       pingInterval: 5000,
       maxPingOut: 2,
     });
-    this.connections += 1;
+    this.count();
     this.follow(this.client);
   }
 
   async follow(client) {
     for await (const status of client.status()) {
-      if (status.type === 'reconnect') this.connections += 1;
+      if (status.type === 'reconnect') this.count();
     }
   }
 }

@@ -45,13 +45,15 @@ class Relay {
       this.woken = false;
       const pending = await this.orders.pending(BATCH);
       if (pending.length === 0) await this.idle();
-      else if (!(await this.publish(link.js, pending))) await sleep(RETRY_MS);
+      else if (!(await this.publish(link, pending))) await sleep(RETRY_MS);
     }
   }
 
-  // Whether the broker acknowledged all of them; what it did is marked in any case.
-  async publish(js, pending) {
-    const results = await Promise.all(pending.map((event) => one(js, event)));
+  // Whether the broker acknowledged all of them; what it did is marked in any case. What is under way when the
+  // connection is made anew is not waited for: it is published again, and the broker knows it by its id.
+  async publish(link, pending) {
+    const another = this.broker.another(link.number).then(() => false);
+    const results = await Promise.all(pending.map((event) => Promise.race([one(link.js, event), another])));
     const acknowledged = pending.filter((_, index) => results[index]).map((event) => event.number);
     if (acknowledged.length > 0) await this.orders.published(acknowledged);
     return acknowledged.length === pending.length;
