@@ -14,6 +14,7 @@ import pytest
 from harness.clock import Stopwatch
 from harness.errors import DeployError, LoadError
 from harness.probes.exchanges import ask
+from harness.spec.route import Route
 from harness.targets import swarm_mode
 from harness.targets.api import Instance, Service
 from harness.targets.container_engine import client
@@ -73,7 +74,7 @@ def answering(running: Deployed, instance: SwarmInstance) -> list[IPv4Address]:
     found = []
     for place in instance.places():
         try:
-            ask(str(place.ip), running.service.port, [("GET", "/health", "")], running.lab.client_netns)
+            ask([("GET", "/health", "")], (Route("/", str(place.ip), running.service.port),), running.lab.client_netns)
         except LoadError:
             continue
         found.append(place.ip)
