@@ -230,10 +230,6 @@ class Target(ABC):
     orchestrates: bool = False
     """Whether one launch gives all replicas of a service, which this target then keeps running and spreads."""
 
-    alone_on_its_network: bool = False
-    """Whether an instance needs the lab's addresses for itself in the engine, so that no other of that engine's fits
-    beside it in one lab."""
-
     shared_parts: frozenset[str] = frozenset()
     """Parts of the footprint that all instances on a host share, whatever they are deployed from."""
 

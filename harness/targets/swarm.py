@@ -42,7 +42,6 @@ class SwarmTarget(Target):
     summary = "a Docker Swarm service on this one node, kept by the orchestrator of the engine"
     engine_processes = ("dockerd", "containerd")
     orchestrates = True
-    alone_on_its_network = True
 
     def available(self, host: HostFacts) -> Availability:
         if not host.root:

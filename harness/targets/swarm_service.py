@@ -27,6 +27,7 @@ from docker.utils import version_gte
 from requests.exceptions import HTTPError
 
 from harness.clock import NS_PER_S
+from harness.errors import DeployError
 from harness.lab.api import LabAddress
 from harness.targets.api import END_GRACE_S, Service
 from harness.units import MIB
@@ -46,7 +47,18 @@ _NO_NEW_PRIVILEGES_SINCE = "1.46"
 
 
 def make_networks(api: docker.APIClient, at: LabAddress) -> None:
-    """The configuration of this node's, and the network that tasks join. Raises ENGINE_FAILURES."""
+    """The configuration of this node's, and the network that tasks join.
+
+    Raises DeployError if the lab's bridge has a network of the engine's already, which may not be given a second one;
+    and ENGINE_FAILURES.
+    """
+    option = "com.docker.network.bridge.name"
+    for other in api.networks():
+        if (other.get("Options") or {}).get(option) == at.bridge:
+            raise DeployError(
+                f"{at.prefix} cannot join the lab's bridge: the engine's network {other['Name']} has it already.",
+                "Deploy one swarm service in a lab, and the others (a front, a broker) as process or vm.",
+            )
     ipam = {
         "Driver": "default",
         "Config": [{"Subnet": str(at.network), "Gateway": str(at.gateway), "IPRange": str(address_range(at))}],
@@ -54,7 +66,7 @@ def make_networks(api: docker.APIClient, at: LabAddress) -> None:
     # The network itself may have no label: it is ours because its configuration is.
     labels = {LABEL: at.prefix}
     config = f"{at.prefix}{CONFIG_SUFFIX}"
-    options = {"com.docker.network.bridge.name": at.bridge}
+    options = {option: at.bridge}
     _create_network(api, {"Name": config, "ConfigOnly": True, "IPAM": ipam, "Options": options, "Labels": labels})
     swarm_wide = {"Name": at.prefix, "Driver": "bridge", "Scope": "swarm", "Internal": True}
     _create_network(api, {**swarm_wide, "ConfigFrom": {"Network": config}})
