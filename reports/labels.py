@@ -101,13 +101,13 @@ class Look:
         known = {variant.name: variant for variant in (*variants, *_variants(trials[trials["kind"] != "null"]))}
         names = sorted(known, key=_Rank(tuple(known.values())))
         emulated = set(trials.loc[trials["accelerator"] == _EMULATOR, "variant"].astype(str))
-        families = _families([known[name] for name in names])
+        families, shades = _families([known[name] for name in names])
         places = _places(names, families)
         hues = _assign(families, _KNOWN_COLOURS, _MORE_COLOURS)
         return cls(
             order=tuple(names),
             labels={name: variant_label(name, _EMULATOR if name in emulated else "none") for name in names},
-            colours={name: darker(hues[name], _SHADES[places[name] % len(_SHADES)]) for name in names},
+            colours={name: darker(hues[name], _SHADES[shades[name] % len(_SHADES)]) for name in names},
             symbols=_turned(families, places, _KNOWN_SYMBOLS, _MORE_SYMBOLS),
             dashes=_turned(families, places, _KNOWN_DASHES, _MORE_DASHES),
             families=families,
@@ -146,6 +146,9 @@ class Look:
         return [name for name in self.order if name in there]
 
 
+_PARTS = ("target", "front", "topology", "replicas")
+
+
 class _Rank:
     """By topology in order of appearance, then process, container, VM, the others, then front and replicas.
 
@@ -179,11 +182,19 @@ def _variants(trials: pd.DataFrame) -> Iterator[VariantId]:
         )
 
 
-def _families(variants: Sequence[VariantId]) -> dict[str, str]:
-    """What gives each its hue: what differs most visibly. The second of an A/A pair has one of its own."""
-    parts = ("target", "front", "topology")
-    part = next((part for part in parts if len({getattr(variant, part) for variant in variants}) > 1), "target")
-    return {variant.name: getattr(variant, part) + (AA_SUFFIX if variant.aa else "") for variant in variants}
+def _families(variants: Sequence[VariantId]) -> tuple[dict[str, str], dict[str, int]]:
+    """What gives each its hue, and which shade of it: what differs most visibly, and what else differs.
+
+    The second of an A/A pair has a hue of its own.
+    """
+    values = {part: list(dict.fromkeys(getattr(one, part) for one in variants)) for part in _PARTS}
+    varied = [part for part in _PARTS if len(values[part]) > 1]
+    part = next((part for part in varied if part != "replicas"), "target")
+    shade = next((other for other in ("topology", "front", "replicas") if other in varied and other != part), None)
+    return (
+        {one.name: getattr(one, part) + (AA_SUFFIX if one.aa else "") for one in variants},
+        {one.name: values[shade].index(getattr(one, shade)) if shade else 0 for one in variants},
+    )
 
 
 def _places(names: Sequence[str], families: Mapping[str, str]) -> dict[str, int]:

@@ -10,6 +10,7 @@ from reports.charts.style import INK, NothingToDraw, finish
 from reports.labels import Look, mix, plain
 
 FAILED = "#a4262c"
+_HATCHED = {"shape": "/", "size": 6, "solidity": 0.2, "fgcolor": "#ffffff", "fillmode": "overlay"}
 
 
 def event_timeline(timeline: pd.DataFrame, events: pd.DataFrame, variant: str, look: Look) -> go.Figure:
@@ -28,7 +29,7 @@ def event_timeline(timeline: pd.DataFrame, events: pd.DataFrame, variant: str, l
     for name, values, marker in (
         ("answered", means["answered"] - means["slow"], {"color": mix(colour, 0.5)}),
         ("answered slowly", means["slow"], {"color": colour}),
-        ("failed", means["failed"], {"color": FAILED, "pattern": {"shape": "/", "size": 5, "fgcolor": "#ffffff"}}),
+        ("failed", means["failed"], {"color": FAILED, "pattern": _HATCHED}),
     ):
         figure.add_bar(
             x=x,

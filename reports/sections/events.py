@@ -31,8 +31,8 @@ def events(campaign: Campaign, look: Look) -> Section | None:
         Text(
             "Each event happens after the measured window, under the same load. Solid line: the act begins; dotted "
             f"line: the median moment of the first correct response after it. A bar is {BIN_S:g} s of arrivals by "
-            "their intended time: pale answered, full colour answered slowly, hatched red failed (no response, an unexpected "
-            "one, or dropped); means of the valid trials. Slow is above "
+            "their intended time: pale answered, full colour answered slowly, hatched red failed (no response, an "
+            "unexpected one, or dropped); means of the valid trials. Slow is above "
             f"{SLOW_FACTOR:g} times the 99th percentile of the trial's measured window, and above {SLOW_LEAST_MS:g} ms."
         )
     ]

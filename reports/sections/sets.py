@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -39,7 +39,6 @@ def services(campaign: Campaign, look: Look) -> Section | None:
         tuple(row for name in look.present(several) for row in _instances(several[several["variant"] == name], look)),
         folded=look.crowded,
     )
-    parts = several.groupby(["variant", "service"], sort=False)
     memory = _memory_by_service(several)
     chart = draw(
         "Memory under load by service, replicas of one together: medians of the valid trials, PSS of every host "
@@ -50,7 +49,7 @@ def services(campaign: Campaign, look: Look) -> Section | None:
         title="MiB of PSS",
         whole="sum of the services",
     )
-    head = Text(f"{len(sizes[sizes > 1])} variants are deployments of several instances, of {_kinds(parts)} in all.")
+    head = Text(f"{len(sizes[sizes > 1])} variants are deployments of several instances, {_kinds(several)} in all.")
     return Section("services", "Services", (head, chart, table))
 
 
@@ -117,9 +116,11 @@ def _memory_by_service(frame: pd.DataFrame) -> pd.DataFrame:
     return medians.rename(columns={"service": "part", "memory_load_mib": "mib"}).assign(row="")
 
 
-def _kinds(parts: Any) -> str:
-    names = dict.fromkeys(str(service) for _, service in parts.groups)
-    return f"{len(names)} services ({', '.join(names)})"
+def _kinds(frame: pd.DataFrame) -> str:
+    """Which services there are, and whether a front stands before them."""
+    names = list(dict.fromkeys(frame[frame["role"] == "service"]["service"].astype(str)))
+    front = " and a front" if (frame["role"] == "front").any() else ""
+    return f"{len(names)} service{'s' * (len(names) != 1)} ({', '.join(names)}){front}"
 
 
 def _added(campaign: Campaign, look: Look, variant: str, level: str, metrics: tuple[str, ...]) -> tuple[Cell, ...]:
