@@ -6,7 +6,7 @@ Usage: nothing_skipped.py RESULTS.xml, which pytest wrote with --junitxml.
 import sys
 import xml.etree.ElementTree as ElementTree
 
-TARGETS = ("process", "container", "vm", "fake")
+TARGETS = ("process", "container", "vm", "swarm", "fake")
 
 
 def main(path: str) -> int:

@@ -41,7 +41,7 @@ def host() -> Iterator[facts.HostFacts]:
 
 
 @pytest.fixture(scope="session", params=list(TARGETS))
-def bench(request: pytest.FixtureRequest, host: facts.HostFacts) -> Bench:
+def bench(request: pytest.FixtureRequest, host: facts.HostFacts) -> Iterator[Bench]:
     """Every target in turn. One that this host cannot run fails, with the reason and the fix."""
     target = make(request.param)
     available = target.available(host)
@@ -53,4 +53,5 @@ def bench(request: pytest.FixtureRequest, host: facts.HostFacts) -> Bench:
     limits = Limits()
     cpus = split_cpus(host.cpus, limits.cpus)
     service = Service.of(artifact, workload.service, limits, cpus.service)
-    return Bench(target, service, cpus)
+    yield Bench(target, service, cpus)
+    target.close()

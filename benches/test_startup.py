@@ -19,7 +19,7 @@ from harness.clock import NS_PER_S, Stopwatch
 from harness.instruments import RealInstruments, StartupProber
 from harness.lab.api import LabAddress
 
-ROUNDS = {"process": 10, "container": 10, "vm": 3}
+ROUNDS = {"process": 10, "container": 10, "vm": 3, "swarm": 10}
 """Fewer boots of a virtual machine: an emulated one takes some ten seconds."""
 
 _startups_ns: list[int] = []

@@ -14,9 +14,12 @@ artifact
 packaging
     What a target deploys an artifact from, derived from the artifact's tar and from nothing else.
 target
-    A deployment model that can launch a service: ``process``, ``container``, ``vm``.
+    A deployment model that can launch a service: ``process``, ``container``, ``vm``, ``swarm``.
 instance
     A service running on a target: an address, processes, a control group, logs. Stopping it is idempotent.
+replica
+    One of several equal copies of a service. An orchestrator keeps those of one instance; without one, each is an
+    instance of its own.
 front
     A proxy or cache put before services. It is a service, so any target can launch it. ``direct`` means none.
 lab

@@ -84,7 +84,7 @@ def plan(experiment: Experiment, only: Sequence[Variant] | None = None) -> Plan:
     return Plan(tuple(trials), chosen, grades)
 
 
-STARTUP_GUESS_S: Mapping[str, float] = {"process": 1.0, "container": 2.0, "vm": 30.0, "fake": 0.05}
+STARTUP_GUESS_S: Mapping[str, float] = {"process": 1.0, "container": 2.0, "vm": 30.0, "swarm": 3.0, "fake": 0.05}
 """Seconds to the first response, as seen on a small host with emulated VMs; only for estimates of time."""
 
 _OVERHEAD_S = 5.0

@@ -21,20 +21,20 @@ from harness.artifacts.from_image import artifact_name
 from harness.campaign import Campaign, settled
 from harness.cli.output import new_console, print_json
 from harness.cli.progress import FLOOR_S, CampaignProgress, duration_text
+from harness.deployment.setting import Setting
 from harness.errors import ExitCode, SpecError, TareError
 from harness.floor import measure_floor
 from harness.host import facts
 from harness.host.processes import MARK
 from harness.interrupts import interruptible
 from harness.lock import host_lock
-from harness.measuring import Setting
 from harness.plan import Plan, expected_s, plan
 from harness.prepare import Request, begin, chosen_variants, find_workload, resume
 from harness.spec.experiment import IMAGE_PREFIX, Experiment
 from harness.spec.files import experiment_of, read_experiment
 from harness.store.folder import CampaignFolder
 from harness.store.records import TrialRecord
-from harness.targets.registry import TARGETS
+from harness.targets.registry import TARGETS, USUAL
 from reports.html import write_report
 
 REPORT = "report.html"
@@ -128,7 +128,7 @@ def run(
 @click.option("--path", default="/", show_default=True, help="The readiness check and the load: GET this path.")
 @click.option("--status", type=int, default=200, show_default=True, help="The status of the correct response.")
 @click.option(
-    "--targets", default=",".join(TARGETS), show_default=True, help="What to compare; the first is the baseline."
+    "--targets", default=",".join(USUAL), show_default=True, help="What to compare; the first is the baseline."
 )
 @click.option("--repeats", type=int, default=3, show_default=True, help="Blocks to run.")
 @click.option("--memory-mib", type=int, default=512, show_default=True, help="The memory limit of every instance.")

@@ -34,8 +34,19 @@ def read_experiment(path: Path, *, quick: bool = False, overrides: Mapping[str, 
     if overrides:
         source = merged if quick else data
         options = ", ".join(f"--{key}" for key in overrides)
-        return _validated(f"{path} with {options}", Experiment, _merged(source, overrides))
-    return base
+        base = _validated(f"{path} with {options}", Experiment, _merged(source, overrides))
+    return _located(base, path)
+
+
+def _located(experiment: Experiment, path: Path) -> Experiment:
+    """The same with the paths of certificates made absolute: in the file they begin at its own folder."""
+    fronts = {
+        name: front.model_copy(update={"certificate": str(path.resolve().parent / front.certificate)})
+        if front.certificate is not None
+        else front
+        for name, front in experiment.fronts.items()
+    }
+    return experiment.model_copy(update={"fronts": fronts})
 
 
 def experiment_of(where: str, data: Mapping[str, Any]) -> Experiment:

@@ -159,7 +159,7 @@ class InstanceRecord(Record):
     """One instance of a deployment: a service's, one of several replicas', or the front's.
 
     ``name`` is unique in the deployment (``payments``, ``svc-2``, ``front``), ``service`` is what it is an instance of.
-    ``trigger_after_ns`` is when it was asked for, since the deployment's first trigger; ``startup`` counts from its own.
+    ``trigger_after_ns`` is when it was asked for, since the first trigger of all; ``startup`` counts from its own.
     """
 
     name: str

@@ -330,7 +330,7 @@ def test_however_often_it_is_killed_every_trial_is_settled_and_no_valid_one_repe
             variant=variant_id(planned.variant),
             level="100 rps",
             accelerator="none",
-            artifact_digest=setting.service.artifact.digest,
+            artifact_digest=setting.digest_of(planned.variant.topology),
             started_utc="2026-11-24T00:00:00+00:00",
             outcome="failed" if failure else "ok",
             failure=failure,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from harness.analysis.claims.base import Verdict
 from harness.analysis.intervals import Estimate
 from harness.spec.event import EventSpec
-from harness.spec.topology import is_below
+from harness.spec.route import is_below
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
