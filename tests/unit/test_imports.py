@@ -42,7 +42,6 @@ HOUSE: dict[str, set[str]] = {
     "harness.analysis": {"harness.spec", "harness.store"},
     "harness.provenance": {"harness", "harness.host", "harness.store"},
     "harness.instruments": {"harness.spec", "harness.lab", "harness.load", "harness.probes"},
-    "harness.fronts": {"harness.spec", "harness.host", "harness.artifacts"},
     # A variant in the lab, as a whole.
     "harness.deployment": MEETING | {"harness.fronts"},
     "harness.measuring": MEETING | {"harness.deployment"},
