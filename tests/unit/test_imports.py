@@ -77,7 +77,7 @@ LIBRARIES: dict[str, set[str]] = {
     "pyroute2": {"harness.lab"},
     "locust": {"harness.load", "workloads"},
     "gevent": {"harness.load"},
-    "cryptography": {"harness.fronts"},
+    "cryptography": {"harness.fronts", "workloads"},
     "click": {"harness.cli"},
     "rich": {"harness.cli", "harness.analysis"},
     "plotly": {"reports"},
