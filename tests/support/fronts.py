@@ -137,7 +137,7 @@ def fronted(
     certificate: Certificate | None = None,
 ) -> Iterator[Fronted]:
     """The front on ``target``, for as long as the context lasts. Without ``routes`` all backends are below ``/``."""
-    spec = spec or FrontSpec(kind=front.name)
+    spec = spec or FrontSpec(kind=front.name, tls=certificate is not None)
     wanted = routes or [Route("/", tuple(backend.upstream for backend in backends))]
     ready = Readiness(path="/health", status=ANSWERS_FORWARDED_ALONE if front.forward else 200)
     made = front.front_service(spec, wanted, certificate, ready)
