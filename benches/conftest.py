@@ -17,6 +17,7 @@ from harness.interrupts import interruptible
 from harness.lock import host_lock
 from harness.spec.files import read_workload
 from harness.spec.service import Limits
+from harness.spec.topology import SERVICE
 from harness.targets.api import Service, Target
 from harness.targets.registry import TARGETS, make
 
@@ -52,6 +53,6 @@ def bench(request: pytest.FixtureRequest, host: facts.HostFacts) -> Iterator[Ben
     target.prepare(artifact)
     limits = Limits()
     cpus = split_cpus(host.cpus, limits.cpus)
-    service = Service.of(artifact, workload.service, limits, cpus.service)
+    service = Service.of(artifact, workload.members[SERVICE], limits, cpus.service)
     yield Bench(target, service, cpus)
     target.close()

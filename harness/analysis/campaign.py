@@ -4,8 +4,8 @@ Columns (``n``, ``low``, ``high``: see harness.analysis.intervals; units stand i
 
 ``trials``
     one row per attempt, in journal order: trial, kind, block, position, attempt, variant, workload, topology, target,
-    front, accelerator, level, outcome, valid, reasons (a tuple of words), counts (whether summaries use it: the latest
-    valid attempt of its block), and one column per metric of harness.units, NaN where it was not measured.
+    front, accelerator, level, outcome, replicas, valid, reasons (a tuple of words), counts (whether summaries use it:
+    the latest valid attempt of its block), and one column per metric of harness.units, NaN where it was not measured.
 ``samples``
     one row per answered request of the measured window of a trial that counts: trial, variant, level, task, status,
     outcome, bytes, since_begin_s (of the intended time, since the window's begin), latency_ms, service_time_ms.

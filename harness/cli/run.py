@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -188,7 +188,9 @@ def _campaign(prepare: Callable[[facts.HostFacts, Callable[[str], None]], tuple[
             console.print(f"  to fix it: {escape(missing.fix)}", soft_wrap=True)
         console.print(f"Campaign {folder.path}", soft_wrap=True, highlight=False, markup=False)
         try:
-            with CampaignProgress(console, planned, setting.experiment) as progress:
+            with ExitStack() as stack, CampaignProgress(console, planned, setting.experiment) as progress:
+                for target in setting.targets.values():
+                    stack.callback(target.close)
                 progress.skipping(sum(settled(trial, folder.trials()) for trial in planned.trials))
                 Campaign(planned, setting, progress, partial(measure_floor, setting=setting)).run()
         except BaseException:

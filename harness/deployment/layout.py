@@ -36,9 +36,9 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One instance that is to be launched. ``ask``: where its readiness is asked, and the way there.
+    """One instance that is to be launched, or all replicas of a service where an orchestrator keeps them.
 
-    ``spread``: it stands for all its replicas, because its target spreads them over ``at`` and its spares.
+    ``ask``: where its readiness is asked, and the way there.
     """
 
     name: str
@@ -49,7 +49,6 @@ class Place:
     at: LabAddress
     ask: tuple[str, int]
     way: Way = Way()
-    spread: bool = False
 
     @property
     def addresses(self) -> tuple[LabAddress, ...]:
@@ -150,7 +149,6 @@ def _place(
         service=replace(made, env=env, replicas=size),
         at=at,
         ask=(str(at.ip), member.spec.ready.port or member.spec.port),
-        spread=target.orchestrates,
     )
 
 

@@ -1,7 +1,8 @@
 """Front ``squid``: a forward proxy that stores nothing and lets clients through to an allow list alone.
 
 Clients send absolute-form requests (``GET http://host:port/path``). What is not on the list is refused with 403, and so
-is every CONNECT, which would be a tunnel to anything behind an allowed address.
+is every CONNECT, which would be a tunnel to anything behind an allowed address. Hosts are compared as the client names
+them: no name is looked up to be refused.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def _access(allow: Sequence[str]) -> Iterator[str]:
     yield "http_access deny tunnel"
     for number, place in enumerate(allow, 1):
         host, port = destination(place)
-        kind = "dst" if isinstance(host, IPv4Network) else "dstdomain -n"
+        kind = "dst -n" if isinstance(host, IPv4Network) else "dstdomain -n"
         yield f"acl host{number} {kind} {host}"
         if port is None:
             yield f"http_access allow host{number}"

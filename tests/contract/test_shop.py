@@ -1,4 +1,4 @@
-"""The contract of the workload ``shop``: one suite for every topology of it, each deployed on real targets."""
+"""The contract of the workload ``shop``: one suite for every topology of it, deployed on the targets."""
 
 from __future__ import annotations
 
@@ -20,11 +20,18 @@ pytestmark = [pytest.mark.targets, pytest.mark.timeout(600)]
 SUITE = [*CHECKS, *hostile_checks(shop.SIGNING_KEY, shop.VERIFY_KEY), every_documented_status_is_met]
 
 
-@pytest.fixture(scope="module", params=shop.TOPOLOGIES)
+DEPLOYMENTS = [
+    *((topology, target) for target in ("process", "container") for topology in shop.TOPOLOGIES),
+    ("microservices", "vm"),
+]
+
+
+@pytest.fixture(scope="module", params=DEPLOYMENTS, ids="-".join)
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[shop.DeployedShop]:
-    """One shop of each topology, which all checks share."""
+    """One shop of each deployment, which all checks share."""
+    topology, target = request.param
     scratch = tmp_path_factory.mktemp(f"shop-{secrets.token_hex(2)}")
-    with bridged_lab("shop") as lab, shop.deployed_shop(request.param, make("process"), lab, scratch) as made:
+    with bridged_lab("shop") as lab, shop.deployed_shop(topology, make(target), lab, scratch) as made:
         yield made
 
 

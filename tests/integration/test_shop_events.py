@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,8 @@ from tests.support.until import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
-SERVER = "nats-server"
+PROGRAMS = {"broker": "nats-server", "python": "python3", "node": "node"}
+"""By the root that a service is deployed from."""
 
 
 def comes_back(service: Service) -> Service:
@@ -28,9 +30,8 @@ def comes_back(service: Service) -> Service:
 
 @pytest.fixture(params=["microservices", "polyglot", "monolith"])
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[shop.DeployedShop]:
-    """A shop whose broker and catalog, or monolith, come back with their files when they are killed."""
-    names = {"broker", "monolith" if request.param == "monolith" else "catalog"}
-    change = dict.fromkeys(names, comes_back)
+    """A shop whose services come back with their files when they are killed."""
+    change = dict.fromkeys(shop.WORKLOAD.sets[request.param].services, comes_back)
     with (
         bridged_lab("events") as lab,
         shop.deployed_shop(request.param, make("process"), lab, tmp_path, change) as made,
@@ -46,9 +47,15 @@ def plain(tmp_path: Path) -> Iterator[shop.DeployedShop]:
 
 
 def test_ten_thousand_orders_count_once_though_the_broker_is_killed_twice(kept: shop.DeployedShop) -> None:
-    outcome = many_orders(kept.at, lambda: kept.kill(shop.BROKER, SERVER), orders=10_000, restarts=2)
+    outcome = many_orders(kept.at, lambda: kept.kill(shop.BROKER, PROGRAMS[shop.BROKER]), orders=10_000, restarts=2)
     told(outcome)
     assert outcome.propagation_p50_ms < 1000
+
+
+def test_orders_count_once_though_every_service_that_has_to_do_with_them_is_killed(kept: shop.DeployedShop) -> None:
+    programs = {name: PROGRAMS[shop.WORKLOAD.members[name].root] for name in kept.services if name != "auth"}
+    turns = itertools.cycle(programs.items())
+    told(many_orders(kept.at, lambda: kept.kill(*next(turns)), orders=2000, restarts=2 * len(programs)))
 
 
 def test_orders_count_once_though_the_broker_loses_all_it_kept(plain: shop.DeployedShop) -> None:

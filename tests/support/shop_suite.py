@@ -182,11 +182,13 @@ def one_key_used_by_many_at_once_pays_once(shop: ShopAt) -> None:
 def what_is_no_basket_is_refused_and_changes_nothing(shop: ShopAt) -> None:
     token, orders = shop.token(anew("wrong")), shop.orders()
     line: dict[str, Any] = {"id": 1, "quantity": 1}
+    odd_quantities: list[object] = [0, 101, -1, 1.5, True, "1", None, [], 10**30]
+    odd_ids: list[object] = [0, -1, 1.5, True, "1", None, ITEMS + 1, 10**30]
     wrong: list[object] = [
         {}, {"items": []}, {"items": {}}, {"items": [line] * 2}, {"items": [[1, 1]]}, {"items": [line], "coupon": 1},
         {"items": [{"id": number, "quantity": 1} for number in range(1, 22)]}, {"items": [{**line, "price_cents": 1}]},
-        *({"items": [{**line, "quantity": odd}]} for odd in (0, 101, -1, 1.5, True, "1", None, [], 10**30)),
-        *({"items": [{**line, "id": odd}]} for odd in (0, -1, 1.5, True, "1", None, ITEMS + 1, 10**30)),
+        *({"items": [{**line, "quantity": odd}]} for odd in odd_quantities),
+        *({"items": [{**line, "id": odd}]} for odd in odd_ids),
     ]  # fmt: skip
     for basket in wrong:
         assert shop.call("POST", "/payments", basket, token=token, key=anew("order")).status_code == 422, basket

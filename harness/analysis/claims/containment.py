@@ -31,7 +31,7 @@ def check(campaign: Campaign) -> Finding:
     if not judged:
         return Finding("not measured", _why_not(campaign))
     figures = tuple(entry for pair, _, _ in judged for entry in _figures(pair))
-    evidence = brief([(verdict, text) for _, verdict, text in judged])
+    evidence = brief([(pair.said(verdict), text) for pair, verdict, text in judged])
     real = [verdict for pair, verdict, _ in judged if not pair.emulated]
     if not real:
         return Finding("emulated only", evidence, figures)

@@ -57,7 +57,7 @@ def _looked(campaign: Campaign, variant: VariantId) -> list[TrialRecord]:
 
 CLAIM = Claim(
     "forward proxy",
-    "It is a gateway that keeps clients and the outside apart.",
+    "A forward proxy is a gateway that keeps clients and the outside apart.",
     "The direct path is closed and a forbidden destination is refused; added latency.",
     check,
     lambda campaign: any(is_forward(campaign, variant) for variant in campaign.experiment.variants),

@@ -90,6 +90,10 @@ class Pair:
         names = [variant.name for variant in (self.split, self.whole) if variant is not None]
         return any(self.campaign.is_emulated(name) for name in names)
 
+    def said(self, verdict: Verdict) -> str:
+        """The verdict for a sentence: that of an emulated combination does not decide where there is another."""
+        return f"{verdict} (emulated)" if self.emulated else verdict
+
     def failed(self, variant: VariantId, tasks: Sequence[str], *moments: str) -> tuple[NDArray[np.float64], ...]:
         """Failed requests and all requests of these tasks in these moments, per block."""
         frame = self.campaign.event_requests

@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from harness.analysis.claims.base import Claim, Figure, Finding, topologies
-from harness.analysis.claims.functions import is_whole
+from harness.analysis.claims.functions import is_whole, sentence
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
@@ -29,7 +29,7 @@ def check(campaign: Campaign) -> Finding:
         unlike = [exchange for exchange in common if len(answers[0][exchange] | answers[1][exchange]) > 1]
         trials = [int(counted.get(topology, 0)) for topology in (first, second)]
         figures += [Figure(t, "trials that count", n, n=n) for t, n in zip((first, second), trials, strict=True)]
-        names = f"{first} (with {one}) and {second} (with {other})"
+        names = f"the topologies {first} (with {one}) and {second} (with {other})"
         if unlike:
             parts.append(f"{names} differ in status: {', '.join(unlike)}")
             verdicts.append("refuted")
@@ -44,7 +44,7 @@ def check(campaign: Campaign) -> Finding:
             )
             verdicts.append("supported")
     verdict = next(v for v in ("refuted", "supported", "not measured") if v in verdicts)
-    return Finding(verdict, "; ".join(parts) + ".", tuple(figures))
+    return Finding(verdict, sentence(parts), tuple(figures))
 
 
 def _services(campaign: Campaign, topology: str) -> set[str]:

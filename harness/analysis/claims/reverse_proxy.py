@@ -77,7 +77,7 @@ def _while_down(campaign: Campaign, variant: VariantId) -> str:
 
 CLAIM = Claim(
     "reverse proxy",
-    "It fetches from one or more servers for the client.",
+    "A reverse proxy fetches from one or more servers for the client.",
     "Added latency against direct; the spread over replicas; failed requests while one is down.",
     check,
     lambda campaign: any(is_reverse(campaign, variant) for variant in campaign.experiment.variants),
