@@ -18,7 +18,7 @@ from harness.probes.exchanges import ask
 from harness.spec.route import Route
 from harness.targets import swarm_mode
 from harness.targets.api import Instance, Service
-from harness.targets.container_engine import client
+from harness.targets.container_engine import client, remove_network
 from harness.targets.process import ProcessTarget
 from harness.targets.swarm import SwarmTarget
 from harness.targets.swarm_instance import SwarmInstance
@@ -150,7 +150,10 @@ def strangers(target: SwarmTarget, running: Deployed) -> Iterator[docker.APIClie
     target.close()
     with ExitStack() as stack:
         api = stack.enter_context(client())
+        assert "docker_gwbridge" not in {network["Name"] for network in api.networks()}
         assert swarm_mode.state(api)["LocalNodeState"] == "inactive"
+        # The engine keeps it when it leaves, and nobody had it before.
+        stack.callback(remove_network, api, "docker_gwbridge")
         stack.callback(api.leave_swarm, force=True)
         api.init_swarm(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:2377")
         container = docker.types.ContainerSpec(running.service.artifact.image, command=["sleep", "600"])

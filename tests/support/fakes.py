@@ -77,9 +77,9 @@ class FakeTarget(Target):
             error = DeployError("The fake service could not be started.", "Name a program of this host.")
             error.add_note(f"there is no program {service.argv[0]!r}")
             raise error
-        instance = FakeInstance(service, at, self._answer)
+        # It may answer before another word of this thread.
         clock.stamp("started")
-        return instance
+        return FakeInstance(service, at, self._answer)
 
     def leftovers(self, _prefix: str) -> Sequence[Leftover]:
         return ()
@@ -132,8 +132,8 @@ class FakeInstance(Instance):
     def start_again(self, clock: Stopwatch) -> None:
         self._require_its_end(stopped=self._stopped)
         clock.start()
-        self._serve()
         clock.stamp("started")
+        self._serve()
 
     def stop(self) -> None:
         self._stopped = True
