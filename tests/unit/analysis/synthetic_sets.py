@@ -179,7 +179,7 @@ def _trial(
             "instances": _instances(variant, base),
             "events": tuple(happened),
             "served": _served(variant, made),
-            "path_checks": {"direct": "unreachable", "forbidden": "403"} if variant.front == "squid" else {},
+            "path_checks": {"direct": "EHOSTUNREACH", "forbidden": "403"} if variant.front == "squid" else {},
             "propagation_ms": () if variant.topology == "single" else tuple(rng.lognormal(1.0, 0.3, 400).tolist()),
             "samples": folder.write_samples(name, np.concatenate(parts), tasks),
         }

@@ -10,7 +10,7 @@ from harness.analysis import Campaign
 from harness.analysis.instances import INSTANCE_COLUMNS, SERVED_COLUMNS
 from harness.store.records import TrialRecord
 from tests.unit.analysis.synthetic import make_campaign
-from tests.unit.analysis.synthetic_sets import make_sets
+from tests.unit.analysis.synthetic_sets import Made, make_sets
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def test_an_orchestrators_replicas_are_told_apart_though_they_are_one_instance(t
         kept = tuple(one for one in made.instances if "-" not in one.name)
         return made.model_copy(update={"instances": kept, "served": {"svc": 10, "svc-4": 30}})
 
-    options = {"topologies": ("single",), "targets": ("swarm",), "fronts": ("nginx",), "replicas": (3,), "blocks": 1}
-    frame = make_sets(tmp_path / "c", events=(), change=orchestrated, **options).served
+    made = Made(("single",), ("swarm",), ("nginx",), (3,), events=(), blocks=1, change=orchestrated)
+    frame = make_sets(tmp_path / "c", made).served
     assert dict(zip(frame["instance"], frame["share"], strict=True)) == {"svc": 0.25, "svc-2": 0.0, "svc-4": 0.75}
 
 
