@@ -45,7 +45,15 @@ def test_startup(benchmark: BenchmarkFixture, bench: Bench, tmp_path: Path) -> N
             at = lab.address("svc")
             service = bench.service
             prober = rounds.enter_context(
-                tools.prober(at.ip, service.port, service.ready, netns=lab.client_netns, cpus=bench.cpus.generator)
+                tools.prober(
+                    str(at.ip),
+                    service.port,
+                    service.ready,
+                    netns=lab.client_netns,
+                    cpus=bench.cpus.generator,
+                    tls_ca=None,
+                    proxy=None,
+                )
             )
             return (at, prober, scratch), {}
 

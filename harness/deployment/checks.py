@@ -65,6 +65,8 @@ def propagation(layout: Layout, lab: Lab) -> tuple[float, ...]:
     way = layout.way
     answer = exchanges.fetch(path, layout.routes, lab.client_netns, tls_ca=way.tls_ca, proxy=way.proxy)
     try:
+        if not isinstance(answer, dict):
+            raise TypeError("the answer is no object")
         return tuple(float(value) for value in answer["propagation_ms"])
     except (KeyError, TypeError, ValueError) as error:
         raise LoadError(

@@ -54,7 +54,7 @@ def shut_down(name: str, limit_s: float) -> bool:
     Whether it was asked. The agent's own command for it, and ACPI's button, need a login manager, which a guest that
     nobody logs in to has not.
     """
-    order = {"path": "systemctl", "arg": ["--no-block", "start", "poweroff.target"]}
+    order: dict[str, object] = {"path": "systemctl", "arg": ["--no-block", "start", "poweroff.target"]}
     deadline_ns = now_ns() + int(limit_s * NS_PER_S)
     try:
         with contextlib.closing(connect()) as connection:

@@ -25,6 +25,7 @@ from harness.fronts.registry import FRONTS, make
 from harness.lab.bridged import BridgedLab
 from harness.probes.exchanges import ask
 from harness.spec.front import FrontSpec
+from harness.spec.route import Route as LoadRoute
 from harness.targets import registry
 from harness.targets.api import Target
 from tests.support import hello
@@ -134,7 +135,7 @@ def test_it_answers_like_the_service_itself_byte_for_byte(running: Fronted) -> N
     through = [answer[:2] for answer in running.ask(*EXCHANGES)]
     assert through == EXPECTED
     upstream = running.backends[0].upstream
-    direct = ask(upstream.host, upstream.port, EXCHANGES, running.lab.client_netns)
+    direct = ask(EXCHANGES, (LoadRoute("/", upstream.host, upstream.port),), running.lab.client_netns)
     assert through == [list(answer) for answer in direct.values()]
 
 

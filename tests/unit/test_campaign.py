@@ -15,10 +15,10 @@ from harness import campaign as module
 from harness.analysis import load, show_json
 from harness.campaign import MAX_ATTEMPTS
 from harness.clock import NS_PER_S, now_ns
+from harness.deployment.setting import Setting
 from harness.errors import LoadError, StoreError
 from harness.interrupts import Interrupted
 from harness.load.plan import LoadPlan
-from harness.measuring import Setting
 from harness.plan import PlannedTrial
 from harness.store.folder import CampaignFolder
 from harness.store.records import Failure, NullFloor, TrialRecord

@@ -42,7 +42,6 @@ HOUSE: dict[str, set[str]] = {
     "harness.analysis": {"harness.spec", "harness.store"},
     "harness.provenance": {"harness", "harness.host", "harness.store"},
     "harness.instruments": {"harness.spec", "harness.lab", "harness.load", "harness.probes"},
-    "harness.fronts": {"harness.spec", "harness.host", "harness.artifacts"},
     # A variant in the lab, as a whole.
     "harness.deployment": MEETING | {"harness.fronts"},
     "harness.measuring": MEETING | {"harness.deployment"},
@@ -78,7 +77,7 @@ LIBRARIES: dict[str, set[str]] = {
     "pyroute2": {"harness.lab"},
     "locust": {"harness.load", "workloads"},
     "gevent": {"harness.load"},
-    "cryptography": {"harness.fronts"},
+    "cryptography": {"harness.fronts", "workloads"},
     "click": {"harness.cli"},
     "rich": {"harness.cli", "harness.analysis"},
     "plotly": {"reports"},

@@ -19,8 +19,8 @@ from harness.fronts.api import Certificate, Front, Route, Upstream
 from harness.fronts.registry import FRONTS, make
 from harness.fronts.squid import destination
 from harness.spec.front import FrontSpec
+from harness.spec.route import is_below
 from harness.spec.service import Readiness, ServiceSpec
-from harness.spec.topology import is_below
 from tests.unit.fronts import evaluate
 
 EVALUATE: dict[str, Callable[[str, str], evaluate.Places | None]] = {

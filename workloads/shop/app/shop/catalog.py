@@ -27,6 +27,7 @@ MAX_ID = 999_999_999
 _PRICES_LIMIT = 20
 _QUERY_LIMIT = 64
 _STAMPS_LIMIT = 10_000
+NS_PER_MS = 1_000_000
 
 
 class Catalog:
@@ -138,13 +139,19 @@ class Catalog:
 
     async def _events(self, request: Request) -> Response:
         last = number_of(request.query_params.get("last", "100"), "last", 0, _STAMPS_LIMIT)
+        stamps = [dict(row) for row in self._stock.stamps(last)]
         return JSONResponse(
             {
                 "applied": self._stock.applied,
                 "duplicates": self._duplicates,
                 "refused": self._refused,
                 "kernel": KERNEL,
-                "last": [dict(row) for row in self._stock.stamps(last)],
+                "last": stamps,
+                "propagation_ms": [
+                    (row["applied_ns"] - row["published_ns"]) / NS_PER_MS
+                    for row in stamps
+                    if row["published_ns"] is not None
+                ],
             }
         )
 

@@ -7,7 +7,7 @@ import hmac
 import os
 
 _N, _R, _P = 1024, 8, 1
-"""1 MiB per hash, and 1.5 ms on a development host. OWASP asks for n = 2^17, 128 MiB: every login would then measure scrypt alone."""
+"""1 MiB per hash, and 1.5 ms on a development host. OWASP asks for 2^17 (128 MiB), which would measure scrypt."""
 
 
 def hashed(password: str) -> str:
