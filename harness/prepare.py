@@ -110,6 +110,7 @@ def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
         generator_cpus=tuple(sorted(cpus.generator)),
         service_cpus=tuple(sorted(cpus.service)),
         artifacts=artifact_records(ready.source, ready.fronts),
+        routes={name: dict(topology.routes) for name, topology in ready.source.topologies.items()},
         artifact_embedded=embedded,
         workload_folder=os.path.relpath(request.workload_folder, path.resolve()) if request.workload_folder else None,
         variants=tuple(variant_id(variant) for variant in ready.variants),

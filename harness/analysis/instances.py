@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import pandas as pd
 
@@ -33,8 +33,8 @@ def instances(records: Iterable[TrialRecord], read: Callable[[TrialRecord], pd.D
 def served(records: Iterable[TrialRecord]) -> pd.DataFrame:
     """A row per instance that the front of these attempts passed requests on to.
 
-    ``share`` is of its service's requests, ``replicas`` how many instances shared them. A replica that served nothing
-    has its row, with 0.
+    ``share`` is of its service's requests, ``replicas`` how many there were to share them when it was deployed. A
+    replica that served nothing has its row, with 0. The front's account is of the whole trial, its events included.
     """
     return frame_of((row for record in records if record.served for row in _shares(record)), SERVED_COLUMNS)
 
@@ -70,21 +70,30 @@ def _pss_mib(view: MemoryView | None) -> float | None:
 
 
 def _shares(record: TrialRecord) -> Iterator[Row]:
-    of = {one.name: one.service for one in record.instances if one.role == "service"}
-    reached = {of.get(name, name) for name in record.served}
-    # An instance that got nothing may be missing from the front's own account.
-    counts = dict.fromkeys((name for name, service in of.items() if service in reached), 0) | record.served
-    for name, count in counts.items():
-        service = of.get(name, name)
-        alike = {other: n for other, n in counts.items() if of.get(other, other) == service}
-        total = sum(alike.values())
-        yield {
-            "trial": record.trial,
-            "variant": record.variant.name,
-            "level": record.level,
-            "instance": name,
-            "service": service,
-            "replicas": len(alike),
-            "requests": count,
-            "share": count / total if total else 0.0,
-        }
+    known = {one.name: one.service for one in record.instances if one.role == "service"}
+    of = {name: _service_of(name, known) for name in record.served}
+    for service in dict.fromkeys(of.values()):
+        counts = {name: count for name, count in record.served.items() if of[name] == service}
+        # One that got nothing is missing from the front's own account.
+        names = (service, *(f"{service}-{n}" for n in range(2, record.variant.replicas + 1)))
+        for name in names:
+            if len(counts) < record.variant.replicas:
+                counts.setdefault(name, 0)
+        total = sum(counts.values())
+        for name in sorted(counts, key=lambda name: (len(name), name)):
+            yield {
+                "trial": record.trial,
+                "variant": record.variant.name,
+                "level": record.level,
+                "instance": name,
+                "service": service,
+                "replicas": record.variant.replicas,
+                "requests": counts[name],
+                "share": counts[name] / total if total else 0.0,
+            }
+
+
+def _service_of(name: str, known: Mapping[str, str]) -> str:
+    """Whose replica it is; an orchestrator's have no instances of their own, and are numbered after their service's."""
+    base, _, number = name.rpartition("-")
+    return known.get(name) or (known.get(base, name) if number.isdigit() else name)

@@ -238,8 +238,9 @@ class TrialRecord(Record):
     events: tuple[EventRecord, ...] = ()
     served: dict[str, int] = Field(default_factory=dict)
     path_checks: dict[str, str] = Field(default_factory=dict)
-    """Of a forward proxy, what the client met: ``direct``, a connection past the proxy (``unreachable`` where it is
-    closed, else what came), and ``forbidden``, a destination that is not allowed (the proxy's status: ``403``)."""
+    """Of a forward proxy, what the client met: ``direct``, what a connection past the proxy came to (``EHOSTUNREACH``,
+    ``timed out``, …; ``connected`` and ``ECONNREFUSED`` where it is open), and ``forbidden``, the proxy's status for a
+    destination that is not allowed."""
     propagation_ms: tuple[float, ...] = ()
     """From publishing an event to its being applied, one value per event, by the workload's own endpoint. Only where
     both ends read one kernel's clock."""

@@ -64,7 +64,10 @@ def log_in(client: Session, name: str) -> str:
 
 
 class ShopUser(HttpUser):
-    """Browses 70 %, looks at an item 20 %, logs in 5 %, pays 5 %."""
+    """Browses 70 %, looks at an item 20 %, logs in 5 %, pays 5 %.
+
+    A task's name begins with the route that it asks, which tells the analysis whose function it is.
+    """
 
     wait_time = between(0.05, 0.5)
     tokens: ClassVar[list[str]] = []
@@ -75,7 +78,7 @@ class ShopUser(HttpUser):
         cls.tokens = [log_in(client, buyer(number)) for number in range(1, BUYERS + 1)]
 
     @task(70)
-    def browse(self) -> None:
+    def catalog_browse(self) -> None:
         if self.rng.random() < 0.3:
             words = self.rng.choice(SEARCHES)
             path = f"/catalog/items?q={words.replace(' ', '%20')}&per_page={PER_PAGE}"
@@ -86,18 +89,18 @@ class ShopUser(HttpUser):
         self.client.get(path, check=lambda answer: is_page(answer, page), name="GET /catalog/items")
 
     @task(20)
-    def item(self) -> None:
+    def catalog_item(self) -> None:
         number = self.rng.randint(1, ITEMS)
         self.client.get(
             f"/catalog/items/{number}", check=lambda answer: is_item(answer, number), name="GET /catalog/items/[id]"
         )
 
     @task(5)
-    def login(self) -> None:
+    def auth_login(self) -> None:
         log_in(self.client, buyer(self.rng.randint(1, BUYERS)))
 
     @task(5)
-    def pay(self) -> None:
+    def payments_pay(self) -> None:
         numbers = self.rng.sample(range(1, ITEMS + 1), self.rng.randint(1, 3))
         lines = [(number, self.rng.randint(1, 3)) for number in numbers]
         # Not the seed's: the same key in the next load on this deployment would pay for nothing.

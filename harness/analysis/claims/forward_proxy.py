@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
     from harness.store.records import TrialRecord, VariantId
 
-EXPECTED = {"direct": "unreachable", "forbidden": "403"}
+OPEN = ("connected", "ECONNREFUSED")
+"""What a connection past the proxy comes to where the path is open: a refusal is an answer of the host behind it."""
+
+REFUSED = "403"
+_CHECKS = {"direct": "the direct path was closed", "forbidden": f"a forbidden destination got {REFUSED}"}
 
 
 def check(campaign: Campaign) -> Finding:
@@ -27,27 +31,31 @@ def check(campaign: Campaign) -> Finding:
     counted = set(campaign.counted["variant"])
     figures: list[Figure] = []
     parts = []
-    for name, expected in EXPECTED.items():
+    for name, what in _CHECKS.items():
         seen = [record.path_checks[name] for record in looked if name in record.path_checks]
         if not seen:
             continue
-        holds = sum(answer == expected for answer in seen)
-        what = "the direct path was closed" if name == "direct" else "a forbidden destination got 403"
-        found = "" if holds == len(seen) else f" (else: {', '.join(sorted(set(seen) - {expected}))})"
-        parts.append(f"{what} in {holds} of {len(seen)} attempts{found}")
+        holds = sum(_holds(name, answer) for answer in seen)
+        parts.append(f"{what} in {holds} of {len(seen)} attempts ({', '.join(sorted(set(seen)))})")
         figures.append(Figure("forward proxy", name, ", ".join(sorted(set(seen))), n=len(seen)))
     for variant in variants:
         added, more = what_it_adds(campaign, variant)
         parts += [f"through {campaign.label(variant.name)}: latency {added}"] if added else []
         figures += more
-    if any(record.path_checks.get(name, right) != right for record in looked for name, right in EXPECTED.items()):
+    if not all(
+        _holds(name, record.path_checks[name]) for record in looked for name in _CHECKS.keys() & record.path_checks
+    ):
         return Finding("refuted", sentence(parts), tuple(figures))
-    if not all(any(name in record.path_checks for record in looked) for name in EXPECTED):
+    if not all(any(name in record.path_checks for record in looked) for name in _CHECKS):
         parts.append("no attempt tried both paths past the proxy")
         return Finding("not measured", sentence(parts), tuple(figures))
     if not any(variant.name in counted for variant in variants):
         return Finding("not measured", sentence([*parts, "no trial through the proxy counts"]), tuple(figures))
     return Finding("supported", sentence(parts), tuple(figures))
+
+
+def _holds(name: str, answer: str) -> bool:
+    return answer not in OPEN if name == "direct" else answer == REFUSED
 
 
 def _looked(campaign: Campaign, variant: VariantId) -> list[TrialRecord]:

@@ -179,7 +179,7 @@ def _trial(
             "instances": _instances(variant, base),
             "events": tuple(happened),
             "served": _served(variant, made),
-            "path_checks": {"direct": "unreachable", "forbidden": "403"} if variant.front == "squid" else {},
+            "path_checks": {"direct": "EHOSTUNREACH", "forbidden": "403"} if variant.front == "squid" else {},
             "propagation_ms": () if variant.topology == "single" else tuple(rng.lognormal(1.0, 0.3, 400).tolist()),
             "samples": folder.write_samples(name, np.concatenate(parts), tasks),
         }
@@ -195,13 +195,12 @@ def _tasked(found: NDArray[np.void], rng: np.random.Generator, variant: VariantI
 def _event(spec: EventSpec, variant: VariantId, made: Made, from_ns: int) -> EventRecord:
     routes = ROUTES[variant.topology]
     service = spec.service or routes.get(spec.route or "", next(iter(routes.values())))
-    several = variant.replicas > 1
     down_ns = round(made.down_s[spec.kind] * S)
     begin_ns = from_ns + round(spec.before_s * S)
     return EventRecord(
         kind=spec.kind,
         service=service,
-        instance=f"{service}-{spec.replica}" if several else service,
+        instance=f"{service}-{spec.replica}" if spec.replica > 1 else service,
         routes=tuple(path for path, name in routes.items() if name == service),
         watched_from_ns=from_ns,
         begin_ns=begin_ns,
@@ -236,7 +235,7 @@ def _instances(variant: VariantId, base: TrialRecord) -> tuple[InstanceRecord, .
     found = []
     for place, service in enumerate(whole):
         copies = variant.replicas if service in ROUTES[variant.topology].values() else 1
-        names = [f"{service}-{n}" for n in range(1, copies + 1)] if copies > 1 else [service]
+        names = [service, *(f"{service}-{n}" for n in range(2, copies + 1))]
         found += [
             InstanceRecord(
                 name=name,
@@ -277,5 +276,6 @@ def _served(variant: VariantId, made: Made) -> dict[str, int]:
             found[service] = 1000
         else:
             shares = made.spread[: variant.replicas]
-            found |= {f"{service}-{n}": round(1000 * share) for n, share in enumerate(shares, start=1) if share}
+            names = [service, *(f"{service}-{n}" for n in range(2, variant.replicas + 1))]
+            found |= {name: round(1000 * share) for name, share in zip(names, shares, strict=True) if share}
     return found
