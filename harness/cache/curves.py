@@ -1,0 +1,118 @@
+"""Miss-ratio curves: a source of requests, policies and sizes in; a frame and plain data out."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import pandas as pd
+
+from harness.cache import sequences
+from harness.cache.policies import Policy
+from harness.cache.records import Progress, quiet
+from harness.cache.simulate import MissRatio, require_library, simulate
+from harness.cache.sizes import CacheSize
+from harness.cache.spool import make_spool
+from harness.cache.traces import Trace
+from harness.errors import StoreError
+from harness.spec.sequence import SequenceSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Every policy at every size on one sequence. ``sizes`` holds what was asked for and the bytes that it came to."""
+
+    source: str
+    requests: int
+    warm_up: int
+    objects: int
+    footprint_bytes: int
+    bad_records: int
+    bad_shown: tuple[str, ...]
+    sizes: tuple[tuple[str, int], ...]
+    ratios: tuple[MissRatio, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """``policy``, ``size``, ``cache_bytes``, ``cache_share``, ``miss_ratio``, ``byte_miss_ratio``, ``unit_bytes``.
+
+        ``size`` is what was asked for, ``cache_share`` is of the footprint (0..1), ratios are 0..1.
+        """
+        texts = {size: text for text, size in self.sizes}
+        rows = [
+            {
+                "policy": ratio.policy,
+                "size": texts[ratio.cache_bytes],
+                "cache_bytes": ratio.cache_bytes,
+                "cache_share": ratio.cache_bytes / self.footprint_bytes,
+                "miss_ratio": ratio.by_requests,
+                "byte_miss_ratio": ratio.by_bytes,
+                "unit_bytes": ratio.unit_bytes,
+            }
+            for ratio in self.ratios
+        ]
+        return pd.DataFrame(rows)
+
+    def plain(self) -> dict[str, object]:
+        """All of it as plain data for JSON."""
+        return {
+            "source": self.source,
+            "requests": self.requests,
+            "warm_up_requests": self.warm_up,
+            "objects": self.objects,
+            "footprint_bytes": self.footprint_bytes,
+            "bad_records": self.bad_records,
+            "bad_shown": list(self.bad_shown),
+            "results": self.frame().to_dict("records"),
+        }
+
+
+def miss_ratio_curves(
+    source: Trace | SequenceSpec,
+    name: str,
+    policies: Sequence[Policy],
+    sizes: Sequence[CacheSize],
+    *,
+    warm_up: Fraction = Fraction(0),
+    jobs: int | None = None,
+    progress: Progress = quiet,
+) -> Curves:
+    """Simulate each policy at each size on ``source``, which ``name`` names for a person.
+
+    ``jobs``: processes at a time, by default one per usable CPU. Sizes that come to the same bytes are simulated once.
+    Raises Unavailable without libCacheSim, SpecError for a wrong trace or size, StoreError where the disk of TMPDIR is
+    full, SimulationError if a simulation ends without a result.
+    """
+    require_library()
+    blocks = source.blocks() if isinstance(source, Trace) else sequences.blocks(source)
+    future = any(policy.future for policy in policies)
+    with _scratch() as folder:
+        spool = make_spool(blocks, Path(folder), name=name, warm_up=warm_up, future=future, progress=progress)
+        found = {size.of(spool): size.text for size in reversed(sizes)}
+        ordered = sorted(found)
+        processes = jobs or len(os.sched_getaffinity(0))
+        ratios = simulate(spool, policies, ordered, jobs=processes, progress=progress)
+    bad = source.bad if isinstance(source, Trace) else None
+    return Curves(
+        source=name,
+        requests=spool.requests,
+        warm_up=spool.warm_up,
+        objects=spool.objects,
+        footprint_bytes=spool.footprint_bytes,
+        bad_records=bad.count if bad else 0,
+        bad_shown=tuple(bad.shown) if bad else (),
+        sizes=tuple((found[size], size) for size in ordered),
+        ratios=ratios,
+    )
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="tare-cache-")
+    except OSError as error:
+        raise StoreError(
+            f"no scratch folder can be made: {error.strerror or error}", "set TMPDIR to a folder that you may write"
+        ) from error
