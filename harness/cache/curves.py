@@ -21,6 +21,9 @@ from harness.cache.traces import Trace
 from harness.errors import StoreError
 from harness.spec.sequence import SequenceSpec
 
+WINDOW = 0.01
+"""The share of a W-TinyLFU cache that is its window, by libCacheSim's default."""
+
 
 @dataclass(frozen=True, slots=True)
 class Curves:
@@ -31,6 +34,7 @@ class Curves:
     warm_up: int
     objects: int
     footprint_bytes: int
+    largest_bytes: int
     bad_records: int
     bad_shown: tuple[str, ...]
     sizes: tuple[tuple[str, int], ...]
@@ -56,6 +60,21 @@ class Curves:
         ]
         return pd.DataFrame(rows)
 
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of these figures must know, a sentence each."""
+        notes = []
+        coarse = {ratio.policy: ratio.unit_bytes for ratio in self.ratios if ratio.unit_bytes > 1}
+        for policy in coarse:
+            units = sorted({ratio.unit_bytes for ratio in self.ratios if ratio.policy == policy})
+            listed = ", ".join(f"{unit:,}" for unit in units)
+            notes.append(f"{policy}: object sizes were rounded to units of {listed} bytes.")
+        refused = [r for r in self.ratios if r.policy == "W-TinyLFU" and r.cache_bytes * WINDOW < self.largest_bytes]
+        if refused:
+            notes.append(f"W-TinyLFU: objects of more than {WINDOW:.0%} of the cache, its window, are never kept.")
+        if any(ratio.policy == "Belady" for ratio in self.ratios):
+            notes.append("Belady knows the future: the optimum where all objects have one size, else only a guide.")
+        return tuple(notes)
+
     def plain(self) -> dict[str, object]:
         """All of it as plain data for JSON."""
         return {
@@ -64,8 +83,10 @@ class Curves:
             "warm_up_requests": self.warm_up,
             "objects": self.objects,
             "footprint_bytes": self.footprint_bytes,
+            "largest_object_bytes": self.largest_bytes,
             "bad_records": self.bad_records,
             "bad_shown": list(self.bad_shown),
+            "notes": list(self.notes()),
             "results": self.frame().to_dict("records"),
         }
 
@@ -102,6 +123,7 @@ def miss_ratio_curves(
         warm_up=spool.warm_up,
         objects=spool.objects,
         footprint_bytes=spool.footprint_bytes,
+        largest_bytes=spool.largest,
         bad_records=bad.count if bad else 0,
         bad_shown=tuple(bad.shown) if bad else (),
         sizes=tuple((found[size], size) for size in ordered),
