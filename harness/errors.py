@@ -66,10 +66,6 @@ class LoadError(TareError):
     """The load generator failed or could not keep to its schedule."""
 
 
-class SimulationError(TareError):
-    """A simulation of a cache ended without a result."""
-
-
 class StoreError(TareError):
     """A campaign's folder could not be read or written."""
 

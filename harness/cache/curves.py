@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import pandas as pd
 
 from harness.cache import sequences
-from harness.cache.policies import Policy
+from harness.cache.policies import TEXTBOOK, Policy
 from harness.cache.records import Progress, quiet
-from harness.cache.simulate import MissRatio, require_library, simulate
+from harness.cache.simulate import Failure, MissRatio, require_library, simulate
 from harness.cache.sizes import CacheSize
 from harness.cache.spool import make_spool
 from harness.cache.traces import Trace
@@ -23,6 +23,8 @@ from harness.spec.sequence import SequenceSpec
 
 WINDOW = 0.01
 """The share of a W-TinyLFU cache that is its window, by libCacheSim's default."""
+
+_COLUMNS = ["policy", "size", "cache_bytes", "cache_share", "miss_ratio", "byte_miss_ratio", "unit_bytes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,12 @@ class Curves:
     bad_shown: tuple[str, ...]
     sizes: tuple[tuple[str, int], ...]
     ratios: tuple[MissRatio, ...]
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The names of the policies, those without a result last."""
+        return tuple(dict.fromkeys(result.policy for result in (*self.ratios, *self.failures)))
 
     def frame(self) -> pd.DataFrame:
         """``policy``, ``size``, ``cache_bytes``, ``cache_share``, ``miss_ratio``, ``byte_miss_ratio``, ``unit_bytes``.
@@ -58,7 +66,7 @@ class Curves:
             }
             for ratio in self.ratios
         ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=_COLUMNS)
 
     def notes(self) -> tuple[str, ...]:
         """What a reader of these figures must know, a sentence each."""
@@ -68,6 +76,10 @@ class Curves:
             units = sorted({ratio.unit_bytes for ratio in self.ratios if ratio.policy == policy})
             listed = ", ".join(f"{unit:,}" for unit in units)
             notes.append(f"{policy}: object sizes were rounded to units of {listed} bytes.")
+        for failure in self.failures:
+            notes.append(f"{failure.policy} at {failure.cache_bytes:,} bytes has no result: {failure.what}.")
+        if any(failure.policy == "LFUDA" for failure in self.failures):
+            notes.append(f"libCacheSim's LFUDA does not end or crashes where its ranks explode; {TEXTBOOK} always ends.")
         refused = [r for r in self.ratios if r.policy == "W-TinyLFU" and r.cache_bytes * WINDOW < self.largest_bytes]
         if refused:
             notes.append(f"W-TinyLFU: objects of more than {WINDOW:.0%} of the cache, its window, are never kept.")
@@ -88,6 +100,7 @@ class Curves:
             "bad_shown": list(self.bad_shown),
             "notes": list(self.notes()),
             "results": self.frame().to_dict("records"),
+            "failures": [asdict(failure) for failure in self.failures],
         }
 
 
@@ -105,7 +118,7 @@ def miss_ratio_curves(
 
     ``jobs``: processes at a time, by default one per usable CPU. Sizes that come to the same bytes are simulated once.
     Raises Unavailable without libCacheSim, SpecError for a wrong trace or size, StoreError where the disk of TMPDIR is
-    full, SimulationError if a simulation ends without a result.
+    full. A simulation without a result is in ``failures``.
     """
     require_library()
     blocks = source.blocks() if isinstance(source, Trace) else sequences.blocks(source)
@@ -115,7 +128,7 @@ def miss_ratio_curves(
         found = {size.of(spool): size.text for size in reversed(sizes)}
         ordered = sorted(found)
         processes = jobs or len(os.sched_getaffinity(0))
-        ratios = simulate(spool, policies, ordered, jobs=processes, progress=progress)
+        results = simulate(spool, policies, ordered, jobs=processes, progress=progress)
     bad = source.bad if isinstance(source, Trace) else None
     return Curves(
         source=name,
@@ -127,7 +140,8 @@ def miss_ratio_curves(
         bad_records=bad.count if bad else 0,
         bad_shown=tuple(bad.shown) if bad else (),
         sizes=tuple((found[size], size) for size in ordered),
-        ratios=ratios,
+        ratios=tuple(result for result in results if isinstance(result, MissRatio)),
+        failures=tuple(result for result in results if isinstance(result, Failure)),
     )
 
 

@@ -8,6 +8,8 @@ from harness.errors import SpecError
 
 ALL = "all"
 
+TEXTBOOK = "LFUDA-textbook"
+
 SKETCH_UNITS = 1 << 22
 """libCacheSim's W-TinyLFU keeps 14.4 counters of 4 bytes per byte of cache (and, beyond 2 GiB, 20 in all): with sizes in
 units such that a cache has at most so many, its sketch takes at most 240 MiB."""
@@ -15,7 +17,7 @@ units such that a cache has at most so many, its sketch takes at most 240 MiB.""
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """``library``: the class in libCacheSim. ``cost``: roughly how long a request takes, FIFO being 1.
+    """``library``: the class in libCacheSim, empty for a policy of our own. ``cost``: roughly how long a request takes, FIFO being 1.
 
     ``future``: it looks at requests that are yet to come. ``coarse``: its memory grows with the bytes of the cache, so
     that sizes are given to it in units.
@@ -37,7 +39,8 @@ _POLICIES = (
     Policy("FIFO", "FIFO", "evicts what was inserted first"),
     Policy("LRU", "LRU", "evicts what was not requested for the longest time"),
     Policy("LFU", "LFU", "evicts what was requested least often since it was inserted"),
-    Policy("LFUDA", "LFUDA", "LFU with dynamic ageing", cost=40),
+    Policy("LFUDA", "LFUDA", "libCacheSim's LFU with ageing: every hit raises a rank by the age of the cache", cost=40),
+    Policy(TEXTBOOK, "", "LFU with dynamic ageing: a rank is the count plus the age of the cache; as in Squid", cost=30),
     Policy("GDSF", "GDSF", "frequency over size, with ageing", cost=10),
     Policy("ARC", "ARC", "balances recency against frequency by what it evicted too early", cost=2),
     Policy("S3-FIFO", "S3FIFO", "three FIFO queues; what is not requested again leaves early", cost=3),

@@ -77,12 +77,13 @@ def make_spool(
 def coarse(source: Path, unit_bytes: int, target: Path) -> None:
     """``source`` again with sizes in units of ``unit_bytes``, rounded to the nearest and at least 1."""
     with _disk(target.parent), pa.CompressedOutputStream(pa.OSFile(str(target), "wb"), "zstd") as file:
-        for block in _stored(source):
+        for block in stored(source):
             block["size"] = np.maximum(1, (block["size"] + unit_bytes / 2) // unit_bytes)
             file.write(block.tobytes())
 
 
-def _stored(path: Path) -> Iterator[Block]:
+def stored(path: Path) -> Iterator[Block]:
+    """The requests of a spooled file."""
     carried = b""
     for chunk in chunks(path):
         data = carried + chunk

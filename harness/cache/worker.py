@@ -1,8 +1,8 @@
-"""One policy at one size, in a process of its own: ``python -m harness.cache.worker``.
+"""One policy at one size, in a process of its own: ``python -m harness.cache.worker JOB``.
 
 The only module that imports libCacheSim (GPL-3.0-or-later), whose C code prints, and aborts the process when something
-displeases it. Reads a Job as JSON from standard input and answers with an Outcome as JSON on standard output; whatever
-the library prints goes to standard error. Dies with the process that started it.
+displeases it. Takes a Job as JSON for its argument and answers with an Outcome as JSON on standard output; whatever the
+library prints goes to standard error. Dies with the process that started it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ NO_EXPIRY_S = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to simulate. ``warm`` is None without a warm-up; sizes in both files are in units of ``unit_bytes``.
+    """What to simulate: a class of libCacheSim, or the textbook's LFUDA where ``library`` is empty.
 
-    ``parent`` is the process that waits for the answer, ``requests`` what both files hold together.
+    ``warm`` is None without a warm-up; ``unit_bytes`` is the unit in which the library is given sizes.
+
+    ``objects`` is how many there are, ``parent`` the process that waits for the answer.
     """
 
     library: str
@@ -32,7 +34,6 @@ class Job:
     unit_bytes: int
     warm: str | None
     measured: str
-    requests: int
     objects: int
     parent: int
 
@@ -46,8 +47,18 @@ class Outcome:
     seen: int
 
 
-def simulate(job: Job) -> Outcome:
-    """The outcome of that job. Raises ImportError without libCacheSim."""
+def _by_the_book(job: Job) -> Outcome:
+    from harness.cache.lfuda import Lfuda  # noqa: PLC0415 - not needed by most jobs
+    from harness.cache.spool import stored  # noqa: PLC0415
+
+    cache = Lfuda(job.cache_bytes)
+    if job.warm is not None:
+        cache.run(stored(Path(job.warm)))
+    by_requests, by_bytes = cache.run(stored(Path(job.measured)))
+    return Outcome(by_requests, by_bytes, cache.seen)
+
+
+def _by_the_library(job: Job) -> Outcome:
     import libcachesim as library  # noqa: PLC0415 - optional, and heavy
 
     # The table of objects grows by itself; the library's own start of 2**24 entries would be 128 MiB for each.
@@ -79,7 +90,7 @@ def _prepared(job: Job, scratch: Path) -> Job:
 
 def main() -> None:
     """Read the job, tell the outcome."""
-    given: dict[str, Any] = json.load(sys.stdin)
+    given: dict[str, Any] = json.loads(sys.argv[1])
     job = Job(**given)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != job.parent:
@@ -87,7 +98,7 @@ def main() -> None:
     answer = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     prepared = _prepared(job, Path.cwd())
-    outcome = simulate(prepared)
+    outcome = _by_the_library(prepared) if prepared.library else _by_the_book(prepared)
     for path in (prepared.warm, prepared.measured):
         if path is not None and path not in (job.warm, job.measured):
             Path(path).unlink()

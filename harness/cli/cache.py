@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -87,7 +86,7 @@ def simulate_command(
         path = write_curves(curves, output)
         if not as_json:
             new_console().print(f"Report: {path}", soft_wrap=True, highlight=False, markup=False)
-    return ExitCode.OK
+    return ExitCode.FAILED if curves.failures else ExitCode.OK
 
 
 @contextmanager
@@ -120,16 +119,12 @@ def _print(curves: Curves) -> None:
     table = Table("policy", title="Miss ratios by requests / by bytes", title_justify="left")
     for text, size in curves.sizes:
         table.add_column(f"{text}\n{size:,} B" if text.endswith("%") else text, justify="right")
-    frame = curves.frame()
-    for policy, own in frame.groupby("policy", sort=False):
-        table.add_row(str(policy), *(_cell(row) for _, row in own.iterrows()))
+    cells = {(ratio.policy, ratio.cache_bytes): f"{ratio.by_requests:.5f} / {ratio.by_bytes:.5f}" for ratio in curves.ratios}
+    for policy in curves.policies:
+        table.add_row(policy, *(cells.get((policy, size), "no result") for _, size in curves.sizes))
     console.print(table)
     for line in curves.notes():
         console.print(line, soft_wrap=True, highlight=False)
-
-
-def _cell(row: pd.Series) -> str:
-    return f"{row['miss_ratio']:.5f} / {row['byte_miss_ratio']:.5f}"
 
 
 COMMANDS = (cache,)
