@@ -46,7 +46,8 @@ class Curves:
     @property
     def policies(self) -> tuple[str, ...]:
         """The names of the policies, those without a result last."""
-        return tuple(dict.fromkeys(result.policy for result in (*self.ratios, *self.failures)))
+        with_result = [ratio.policy for ratio in self.ratios]
+        return tuple(dict.fromkeys([*with_result, *(failure.policy for failure in self.failures)]))
 
     def frame(self) -> pd.DataFrame:
         """``policy``, ``size``, ``cache_bytes``, ``cache_share``, ``miss_ratio``, ``byte_miss_ratio``, ``unit_bytes``.
@@ -79,7 +80,9 @@ class Curves:
         for failure in self.failures:
             notes.append(f"{failure.policy} at {failure.cache_bytes:,} bytes has no result: {failure.what}.")
         if any(failure.policy == "LFUDA" for failure in self.failures):
-            notes.append(f"libCacheSim's LFUDA does not end or crashes where its ranks explode; {TEXTBOOK} always ends.")
+            notes.append(
+                f"Where its ranks explode, libCacheSim's LFUDA crashes or never ends; {TEXTBOOK} does neither."
+            )
         refused = [r for r in self.ratios if r.policy == "W-TinyLFU" and r.cache_bytes * WINDOW < self.largest_bytes]
         if refused:
             notes.append(f"W-TinyLFU: objects of more than {WINDOW:.0%} of the cache, its window, are never kept.")

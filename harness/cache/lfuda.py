@@ -1,8 +1,8 @@
 """LFU with dynamic ageing by the book, beside libCacheSim's, which is another policy and does not always end.
 
-Arlitt, Cherkasova, Dilley, Friedrich and Jin, "Evaluating content management techniques for web proxy caches", 2000; the
-same rule as Squid's ``heap LFUDA``: an object's rank is its count since it was inserted plus the cache's age at its last
-request, and the age is the rank of what was evicted last. Of equal ranks the one goes that was requested first.
+Arlitt, Cherkasova, Dilley, Friedrich and Jin, "Evaluating content management techniques for web proxy caches", 2000;
+the same rule as Squid's ``heap LFUDA``: an object's rank is its count since it was inserted plus the cache's age at its
+last request, and the age is the rank of what was evicted last. Of equal ranks the one goes that was requested first.
 """
 
 from __future__ import annotations

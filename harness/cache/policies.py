@@ -11,13 +11,13 @@ ALL = "all"
 TEXTBOOK = "LFUDA-textbook"
 
 SKETCH_UNITS = 1 << 22
-"""libCacheSim's W-TinyLFU keeps 14.4 counters of 4 bytes per byte of cache (and, beyond 2 GiB, 20 in all): with sizes in
-units such that a cache has at most so many, its sketch takes at most 240 MiB."""
+"""libCacheSim's W-TinyLFU keeps 14.4 counters of 4 bytes per byte of cache (and 20 in all where 2 GiB overflow an int):
+with sizes in units such that a cache has at most so many, its sketch takes at most 240 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """``library``: the class in libCacheSim, empty for a policy of our own. ``cost``: roughly how long a request takes, FIFO being 1.
+    """``library``: the class in libCacheSim, empty for a policy of our own. ``cost``: of a request, FIFO being about 1.
 
     ``future``: it looks at requests that are yet to come. ``coarse``: its memory grows with the bytes of the cache, so
     that sizes are given to it in units.
@@ -40,13 +40,13 @@ _POLICIES = (
     Policy("LRU", "LRU", "evicts what was not requested for the longest time"),
     Policy("LFU", "LFU", "evicts what was requested least often since it was inserted"),
     Policy("LFUDA", "LFUDA", "libCacheSim's LFU with ageing: every hit raises a rank by the age of the cache", cost=40),
-    Policy(TEXTBOOK, "", "LFU with dynamic ageing: a rank is the count plus the age of the cache; as in Squid", cost=30),
+    Policy(TEXTBOOK, "", "LFU with dynamic ageing, as in Squid: a rank is the count plus the cache's age", cost=30),
     Policy("GDSF", "GDSF", "frequency over size, with ageing", cost=10),
     Policy("ARC", "ARC", "balances recency against frequency by what it evicted too early", cost=2),
     Policy("S3-FIFO", "S3FIFO", "three FIFO queues; what is not requested again leaves early", cost=3),
     Policy("SIEVE", "Sieve", "one queue and a hand that spares what was requested since it passed"),
     Policy("W-TinyLFU", "WTinyLFU", "admits by estimated frequency behind a small window", cost=15, coarse=True),
-    Policy("Belady", "Belady", "evicts what is requested again last: the limit where all sizes are equal", 2, future=True),
+    Policy("Belady", "Belady", "evicts what is requested again last: the limit if all sizes are equal", 2, future=True),
 )
 
 POLICIES: dict[str, Policy] = {policy.name: policy for policy in _POLICIES}

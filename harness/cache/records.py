@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from harness.errors import SpecError
 
 RECORD = np.dtype([("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")])
-"""Seconds, the object, its size in bytes, and the place in the sequence of its next request (NEVER if there is none)."""
+"""Seconds, the object, its size in bytes, and the place in the sequence of its next request (NEVER: there is none)."""
 
 NEVER = -1
 

@@ -70,7 +70,7 @@ def object_sizes(spec: SequenceSpec, objects: NDArray[np.uint64]) -> NDArray[np.
     first, second = (_uniform(spec.seed, _SIZES, objects * np.uint64(2) + np.uint64(i)) for i in range(2))
     normal = np.sqrt(-2 * np.log1p(-first)) * np.cos(2 * np.pi * second)
     sizes = np.exp(spec.size_mu + spec.size_sigma * normal)
-    return np.clip(np.rint(sizes), 1, 2**32 - 1).astype(np.uint32)
+    return np.asarray(np.clip(np.rint(sizes), 1, 2**32 - 1).astype(np.uint32))
 
 
 class _Popularity:

@@ -144,7 +144,9 @@ class _Crew:
                 start_new_session=True,
             )
         deadline_ns = now_ns() + round(self._limit_s * NS_PER_S)
-        self._selector.register(_pipe(process), selectors.EVENT_READ, _Running(policy, size, process, path, deadline_ns))
+        self._selector.register(
+            _pipe(process), selectors.EVENT_READ, _Running(policy, size, process, path, deadline_ns)
+        )
 
     def wait(self) -> dict[tuple[Policy, int], MissRatio | Failure]:
         """Wait until a simulation ends or is out of time; what came of those that did."""
@@ -199,4 +201,3 @@ def _pipe(process: subprocess.Popen[bytes]) -> IO[bytes]:
 def _environment() -> dict[str, str]:
     root = str(Path(harness.__file__).resolve().parent.parent)
     return os.environ | {"PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])}
-

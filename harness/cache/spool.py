@@ -22,7 +22,7 @@ from harness.errors import SpecError, StoreError
 
 @dataclass(frozen=True, slots=True)
 class Spool:
-    """``warm`` and ``measured`` are oracleGeneral files compressed with zstd; object k of the sequence has the id k + 1.
+    """``warm`` and ``measured`` are oracleGeneral files compressed with zstd; the sequence's object k has the id k + 1.
 
     ``objects``, ``footprint_bytes``, ``smallest`` and ``largest`` (bytes) are those of the whole sequence.
     """

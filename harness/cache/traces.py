@@ -81,6 +81,6 @@ def _oracle_general(content: Iterator[bytes], bad: BadRecords) -> Iterator[Block
         yield block
     if carried:
         raise SpecError(
-            f"{bad.source} is truncated: {len(carried)} bytes follow record {done}, and a record has {RECORD.itemsize}.",
+            f"{bad.source} is truncated: {len(carried)} bytes follow record {done}, a record has {RECORD.itemsize}.",
             "Fetch it again, or name its format with --format if it is not oracleGeneral.",
         )

@@ -48,8 +48,9 @@ class Outcome:
 
 
 def _by_the_book(job: Job) -> Outcome:
-    from harness.cache.lfuda import Lfuda  # noqa: PLC0415 - not needed by most jobs
-    from harness.cache.spool import stored  # noqa: PLC0415
+    # Here, so that a worker of the library's stays small: these bring numpy's and pandas' whole families.
+    from harness.cache.lfuda import Lfuda
+    from harness.cache.spool import stored
 
     cache = Lfuda(job.cache_bytes)
     if job.warm is not None:
@@ -59,7 +60,7 @@ def _by_the_book(job: Job) -> Outcome:
 
 
 def _by_the_library(job: Job) -> Outcome:
-    import libcachesim as library  # noqa: PLC0415 - optional, and heavy
+    import libcachesim as library
 
     # The table of objects grows by itself; the library's own start of 2**24 entries would be 128 MiB for each.
     power = min(24, max(10, job.objects.bit_length()))
@@ -77,7 +78,7 @@ def _prepared(job: Job, scratch: Path) -> Job:
     """The job with its files in its units."""
     if job.unit_bytes == 1:
         return job
-    from harness.cache.spool import coarse  # noqa: PLC0415 - not needed by most jobs
+    from harness.cache.spool import coarse
 
     made = {}
     for key in ("warm", "measured"):

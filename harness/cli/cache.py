@@ -16,6 +16,7 @@ from harness.cache.curves import Curves, miss_ratio_curves
 from harness.cache.policies import ALL, chosen
 from harness.cache.records import Progress as Report
 from harness.cache.sequences import PREFIX, parse_sequence
+from harness.cache.simulate import MissRatio
 from harness.cache.sizes import parse_share, parse_sizes
 from harness.cache.traces import FORMATS, MAX_BAD, Trace
 from harness.cli.output import new_console, print_json
@@ -119,12 +120,16 @@ def _print(curves: Curves) -> None:
     table = Table("policy", title="Miss ratios by requests / by bytes", title_justify="left")
     for text, size in curves.sizes:
         table.add_column(f"{text}\n{size:,} B" if text.endswith("%") else text, justify="right")
-    cells = {(ratio.policy, ratio.cache_bytes): f"{ratio.by_requests:.5f} / {ratio.by_bytes:.5f}" for ratio in curves.ratios}
+    found = {(ratio.policy, ratio.cache_bytes): ratio for ratio in curves.ratios}
     for policy in curves.policies:
-        table.add_row(policy, *(cells.get((policy, size), "no result") for _, size in curves.sizes))
+        table.add_row(policy, *(_cell(found.get((policy, size))) for _, size in curves.sizes))
     console.print(table)
     for line in curves.notes():
         console.print(line, soft_wrap=True, highlight=False)
+
+
+def _cell(ratio: MissRatio | None) -> str:
+    return "no result" if ratio is None else f"{ratio.by_requests:.5f} / {ratio.by_bytes:.5f}"
 
 
 COMMANDS = (cache,)

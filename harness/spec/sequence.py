@@ -18,7 +18,7 @@ SURGE's Pareto tail above 133 kB is left out: a handful of huge objects would de
 
 
 class SequenceSpec(SpecModel):
-    """Requests for the ``objects`` of a catalogue, popular by Zipf's law: the k-th has a weight of k to the -``exponent``.
+    """Requests for the ``objects`` of a catalogue, popular by Zipf's law: the k-th weighs k to the -``exponent``.
 
     ``wonders``: the share of requests that ask for an object which nobody asks for again. ``scans``: the share of
     requests that belong to bursts, each of ``scan_length`` objects in the catalogue's order. ``drift``: the share of

@@ -12,7 +12,7 @@ from reports.labels import plain
 LIMIT = "Belady"
 """The policy that is drawn as a limit, not as one to choose."""
 
-# Okabe and Ito's where they have a contrast of 3:1 on white, then darker ones; the dash tells apart what colour may not.
+# Okabe and Ito's where they have a contrast of 3:1 on white, then darker ones; dashes tell apart what colours may not.
 _COLOURS = ("#0072B2", "#D55E00", "#00835F", "#8E5EA2", "#7A6A00", "#B03A72", "#2F8A9D", "#8C4A2F", "#4D4D4D")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star", "hexagon", "triangle-down", "pentagon")

@@ -17,7 +17,7 @@ Request = tuple[int, int]
 
 @dataclass(slots=True)
 class Run:
-    """``missed``: the places of the misses. ``evicted_hit``: evictions of objects that were hit since their insertion."""
+    """``missed``: the places of the misses. ``evicted_hit``: evictions of objects that had been hit meanwhile."""
 
     missed: list[int] = field(default_factory=list)
     evicted_hit: int = 0
@@ -120,7 +120,7 @@ class _Node:
 
 
 def sieve(requests: Iterable[Request], capacity: int) -> Run:
-    """Zhang et al., NSDI '24: a hand moves from the oldest to the newest, spares what was visited, evicts the first else."""
+    """Zhang et al., NSDI '24: a hand moves from the oldest to the newest, spares what was visited, evicts the rest."""
     run, held = Run(), dict[int, _Node]()
     newest: _Node | None = None
     oldest: _Node | None = None
