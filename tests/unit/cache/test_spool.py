@@ -44,7 +44,7 @@ def test_the_footprint_counts_each_object_once_with_its_first_size(
     keys: list[int], length: int, data: st.DataObject
 ) -> None:
     sizes = data.draw(st.lists(st.integers(1, 2**32 - 1), min_size=len(keys), max_size=len(keys)))
-    first = {}
+    first: dict[int, int] = {}
     for key, size in zip(keys, sizes, strict=True):
         first.setdefault(key, size)
     numbering = Numbering()
