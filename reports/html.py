@@ -28,14 +28,8 @@ def render(campaign: Campaign) -> str:
     """The report's HTML. Every text of the campaign is escaped; scripts and styles are inlined, each once."""
     manifest = campaign.manifest
     look = Look.of(campaign.trials, manifest.variants)
-    environment = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
+    return page(
+        "report.html.j2",
         campaign=campaign,
         manifest=manifest,
         look=look,
@@ -44,11 +38,25 @@ def render(campaign: Campaign) -> str:
         baseline=campaign.experiment.baseline,
         sections=all_sections(campaign, look),
         exact_from=MANY,
+    )
+
+
+def page(template: str, **content: object) -> str:
+    """The HTML of a template of ours with that content, every text of it escaped, and with all that its charts need."""
+    environment = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(
         template=inert(json.dumps(TEMPLATE.to_plotly_json())),
         # Our own files, not the campaign's text.
         css=Markup(_static("report.css")),
         js=Markup(_static("report.js")),
         plotly=Markup(get_plotlyjs()),
+        **content,
     )
 
 
@@ -57,7 +65,11 @@ def write_report(campaign: Campaign, path: Path) -> Path:
 
     Raises StoreError if it cannot be written.
     """
-    text = render(campaign)
+    return write_page(render(campaign), path)
+
+
+def write_page(text: str, path: Path) -> Path:
+    """As ``write_report``, for HTML that is there already."""
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

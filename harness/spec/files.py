@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from harness.errors import SpecError
 from harness.spec.base import SpecModel
 from harness.spec.experiment import Experiment
+from harness.spec.sequence import SequenceSpec
 from harness.spec.workload import Workload
 
 Model = TypeVar("Model", bound=SpecModel)
@@ -52,6 +53,11 @@ def _located(experiment: Experiment, path: Path) -> Experiment:
 def experiment_of(where: str, data: Mapping[str, Any]) -> Experiment:
     """The experiment of that plain data; mistakes are said to be in ``where``. Raises SpecError."""
     return _validated(where, Experiment, data)
+
+
+def sequence_of(where: str, data: Mapping[str, Any]) -> SequenceSpec:
+    """The request sequence of that plain data; mistakes are said to be in ``where``. Raises SpecError."""
+    return _validated(where, SequenceSpec, data)
 
 
 def read_workload(folder: Path) -> Workload:

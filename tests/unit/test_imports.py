@@ -40,6 +40,8 @@ HOUSE: dict[str, set[str]] = {
     "harness.load": {"harness", "harness.spec"},
     # Samples to figures, on any machine: no engine, no target, no root.
     "harness.analysis": {"harness.spec", "harness.store"},
+    # Traces and simulated caches: plain data and child processes, no engine, no root.
+    "harness.cache": {"harness", "harness.spec"},
     "harness.provenance": {"harness", "harness.host", "harness.store"},
     "harness.instruments": {"harness.spec", "harness.lab", "harness.load", "harness.probes"},
     # A variant in the lab, as a whole.
@@ -60,11 +62,12 @@ HOUSE: dict[str, set[str]] = {
         "harness.sources", "harness.trial",
     },
     "harness.sweep": {"harness.host", "harness.lab", "harness.targets"},
-    "reports": {"harness", "harness.spec", "harness.store", "harness.analysis"},
+    "reports": {"harness", "harness.spec", "harness.store", "harness.analysis", "harness.cache"},
     "harness.cli": {
         "harness", "harness.spec", "harness.plan", "harness.host", "harness.store", "harness.artifacts",
-        "harness.targets", "harness.analysis", "harness.interrupts", "harness.lock", "harness.deployment",
-        "harness.trial", "harness.floor", "harness.campaign", "harness.prepare", "harness.sweep", "reports",
+        "harness.targets", "harness.analysis", "harness.cache", "harness.interrupts", "harness.lock",
+        "harness.deployment", "harness.trial", "harness.floor", "harness.campaign", "harness.prepare", "harness.sweep",
+        "reports",
     },
     # A workload runs inside Locust and knows nothing of Tare but its base class.
     "workloads": {"harness.load"},
@@ -83,6 +86,7 @@ LIBRARIES: dict[str, set[str]] = {
     "plotly": {"reports"},
     "jinja2": {"reports"},
     "scipy": {"harness.analysis"},
+    "libcachesim": {"harness.cache"},
     "pytest": set(),
 }
 """Who may import a library that is heavy, changes the process (gevent) or talks to an engine."""
@@ -173,6 +177,7 @@ def test_nothing_imports_the_tests() -> None:
         ("harness.analysis.frames", "harness.targets.api", False),
         ("harness.clock", "harness.units", False),
         ("harness.load.engine", "harness.store.folder", False),
+        ("harness.cache.curves", "harness.host.facts", False),
     ],
 )
 def test_the_rule_itself(module: str, name: str, allowed: bool) -> None:

@@ -17,7 +17,7 @@ NO_CAMPAIGN = "{} holds no campaign (no manifest.json)."
 NAME_ONE = "Name a folder that `tare run` printed."
 NAME_AN_EXPERIMENT = "Name an experiment, such as benches/quickstart.toml."
 RESUME_ALONE = "--resume finishes a campaign as it was begun: give nothing else with it."
-CONTRACT = {"doctor", "provision", "plan", "run", "quick", "show", "report", "compare", "sweep"}
+CONTRACT = {"doctor", "provision", "plan", "run", "quick", "show", "report", "compare", "sweep", "cache"}
 
 
 def two_lines(text: str) -> tuple[str, str]:

@@ -1,0 +1,46 @@
+"""A seeded sequence of requests, as an experiment or a command line asks for it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from harness.spec.base import SpecModel
+
+Part = Annotated[float, Field(ge=0, lt=1, strict=False)]
+
+SURGE_MU = 9.357
+SURGE_SIGMA = 1.318
+"""Sizes of web files, in natural logarithms of bytes: the log-normal body of SURGE (Barford & Crovella, SIGMETRICS '98,
+"Generating Representative Web Workloads for Network and Server Performance Evaluation"). Median 11.6 kB, mean 27.6 kB.
+SURGE's Pareto tail above 133 kB is left out: a handful of huge objects would decide every byte miss ratio."""
+
+
+class SequenceSpec(SpecModel):
+    """Requests for the ``objects`` of a catalogue, popular by Zipf's law: the k-th weighs k to the -``exponent``.
+
+    ``wonders``: the share of requests that ask for an object which nobody asks for again. ``scans``: the share of
+    requests that belong to bursts, each of ``scan_length`` objects in the catalogue's order. ``drift``: the share of
+    the catalogue that exchanges its ranks every ``drift_every`` requests. Every object has ``size_bytes``, or without
+    it a log-normal size of its own, by default as published for the web.
+    """
+
+    requests: Annotated[int, Field(ge=1, le=10_000_000_000)]
+    objects: Annotated[int, Field(ge=1, le=200_000_000)]
+    exponent: Annotated[float, Field(ge=0, le=5, strict=False)]
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    wonders: Part = 0.0
+    scans: Part = 0.0
+    scan_length: Annotated[int, Field(ge=1, le=100_000_000)] = 1000
+    drift: Part = 0.0
+    drift_every: Annotated[int, Field(ge=1)] = 100_000
+    size_bytes: Annotated[int, Field(ge=1, lt=2**32)] | None = None
+    size_mu: Annotated[float, Field(ge=0, le=21, strict=False)] = SURGE_MU
+    size_sigma: Annotated[float, Field(ge=0, le=4, strict=False)] = SURGE_SIGMA
+
+    @model_validator(mode="after")
+    def _a_scan_fits(self) -> Self:
+        if self.scans and self.scan_length > self.objects:
+            raise ValueError(f"scan_length is {self.scan_length}, more than there are objects ({self.objects})")
+        return self
