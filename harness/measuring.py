@@ -145,13 +145,14 @@ def measure(
         windows = generator.start()
         _window(windows, deployment, engine_before, rate_rps, found)
         if rate_rps is not None:
-            # Before anything happens: a service that was replaced is told its old events again.
+            # Before anything happens: a replica that was down has served less, and a service that was replaced is told
+            # its old events again.
+            found.served = checks.served(planned.variant, setting, deployment)
             found.propagation_ms = checks.propagation(layout, lab)
             begin_ns = windows.window_end_ns + round(TAIL_S * NS_PER_S)
             stage = Stage(deployment, setting, lab, stack)
             happen(setting.experiment.events_of(planned.variant), begin_ns, stage, found.events)
         _finish(generator, windows, rate_rps, deployment, found)
-        found.served = checks.served(planned.variant, setting, deployment)
         found.digests_of = reading.digests_of(deployment)
         found.digests = reading.total_digests(deployment, found.digests_of)
     except TareError as error:
