@@ -3,8 +3,9 @@
 Health is passive, as far as HAProxy has it: it *observes* the traffic, and ``max_fails`` connections in a row that fail
 mark an upstream down. HAProxy lets only an active check bring it back, so there is one (a TCP connection): right after
 a failure at the earliest ``fail_timeout`` later, and then as often; while all is well once at the start and then once a
-day, or every ``check_s`` if the experiment wants active checks, as replicas that come and go need them. As with nginx a status is the service's own answer and no failure, nothing is counted of a single upstream, and a
-request that failed is passed on to another upstream unless it is a POST that was already sent.
+day, or every ``check_s`` if the experiment wants active checks, as replicas that come and go need them. As with nginx a
+status is the service's own answer and no failure, nothing is counted of a single upstream, and a request that failed is
+passed on to another upstream unless it is a POST that was already sent.
 """
 
 from __future__ import annotations
