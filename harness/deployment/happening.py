@@ -134,7 +134,10 @@ def _replace(_event: EventSpec, run: Running, stage: Stage) -> None:
 def _of_orchestrator(
     event: EventSpec, run: Running, instance: Orchestrated, until_ns: int, stage: Stage
 ) -> tuple[int | None, int, str]:
-    """Ask the orchestrator, or kill one replica behind its back, and wait until as many answer as there should be."""
+    """Ask the orchestrator, or kill one replica behind its back, and wait until as many answer as there should be.
+
+    A restart is of the service with all its replicas: none of them is ended in order without the orchestrator.
+    """
     wanted = event.replicas or run.place.service.replicas
     before = _replicas(run)
     if event.kind == "scale":
@@ -142,6 +145,10 @@ def _of_orchestrator(
         run.place = replace(run.place, service=replace(run.place.service, replicas=wanted))
     elif event.kind == "replace":
         instance.replace(stage.setting.members[run.place.service_name].spec.next)
+    elif event.kind == "restart":
+        run.instance.end()
+        clocks.sleep_until_ns(now_ns() + round(event.down_s * NS_PER_S))
+        run.instance.start_again(Stopwatch())
     else:
         run.instance.kill()
     done_ns = now_ns()
