@@ -36,10 +36,12 @@ def install_npm(manifests: Path, workspace: Path, app: Path) -> None:
         shutil.copyfile(manifests / name, workspace / name)
     run_tool(
         [
-            *("npm", "ci", f"--prefix={workspace}", f"--cache={workspace / 'cache'}"),
+            # Not by --prefix: npm would then look for the host's own settings below it.
+            *("npm", "ci", f"--cache={workspace / 'cache'}"),
             *("--omit=dev", "--ignore-scripts", *_QUIET),
         ],
         where=workspace,
+        inside=True,
         remedy="read the log below; lock again with: npm install --omit-lockfile-registry-resolved=true; "
         "check that the package registry answers",
     )

@@ -11,7 +11,7 @@ from harness.artifacts.npm import install_npm
 from harness.errors import BuildError, SpecError, Unavailable
 
 NPM = """#!/bin/sh
-folder="${2#--prefix=}"
+folder="$PWD"
 grep -q broken "$folder/package-lock.json" && { echo "npm says why" >&2; exit 1; }
 mkdir -p "$folder/node_modules/left-pad"
 echo "$@" > "$folder/node_modules/left-pad/asked"
