@@ -90,11 +90,11 @@ class Findings:
 
     def instances(self) -> tuple[InstanceRecord, ...]:
         """What is known of each instance, in the order of their launch."""
-        return tuple(self._instance(run) for run in self.running)
+        # A replacement has a stopwatch of its own; the startup stays that of the deployment.
+        asked_ns = [run.startup.trigger_ns if run.startup else run.watch.trigger_ns for run in self.running]
+        return tuple(self._instance(run, at - asked_ns[0]) for run, at in zip(self.running, asked_ns, strict=True))
 
-    def _instance(self, run: Running) -> InstanceRecord:
-        begin_ns = self.running[0].watch.trigger_ns
-        own = run.startup
+    def _instance(self, run: Running, after_ns: int) -> InstanceRecord:
         return InstanceRecord(
             name=run.name,
             service=run.place.service_name,
@@ -102,8 +102,8 @@ class Findings:
             target=run.place.target.name,
             accelerator=run.instance.accelerator,
             limits_enforced=run.instance.limits_enforced,
-            trigger_after_ns=(own.trigger_ns if own is not None else run.watch.trigger_ns) - begin_ns,
-            startup=own,
+            trigger_after_ns=after_ns,
+            startup=run.startup,
             memory_idle=self.idle_of.get(run.name),
             memory_load=self.load_of.get(run.name),
             cpu=self.cpu_of.get(run.name),
