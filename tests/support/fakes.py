@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 
 from harness.artifacts.api import Artifact
 from harness.clock import Stopwatch
@@ -153,6 +154,10 @@ class _Server(ThreadingHTTPServer):
         # Before the base's own, which closes the server again if the port is taken.
         self._connections: set[socket.socket] = set()
         super().__init__(place, handler)
+
+    def server_bind(self) -> None:
+        """Without the base's look-up of a name for the address, for which a resolver would be asked."""
+        TCPServer.server_bind(self)
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
         connection, client = super().get_request()

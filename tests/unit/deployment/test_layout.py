@@ -128,10 +128,13 @@ def test_a_front_comes_last_and_everything_goes_through_it(tmp_path: Path) -> No
 
 
 def test_a_fronts_readiness_is_that_of_the_first_routed_service_below_its_prefix(tmp_path: Path) -> None:
-    place = laid_out(fronted(tmp_path / "c", FakeFront(tmp_path))).front
+    made = fronted(tmp_path / "c", FakeFront(tmp_path))
+    made.members = chain(payments={"ready": {"path": "/health", "port": 9000, "body_contains": "ok"}})
+    place = laid_out(made).front
     assert place is not None
-    assert place.service.ready.path == "/pay/health"
-    assert place.service.ready.port is None
+    ready = place.service.ready
+    # The service's own port is nothing that the front listens on.
+    assert (ready.path, ready.port, ready.body_contains) == ("/pay/health", None, "ok")
 
 
 def test_behind_a_forward_proxy_clients_still_name_the_services(tmp_path: Path) -> None:
