@@ -53,6 +53,7 @@ def test_startup(benchmark: BenchmarkFixture, bench: Bench, tmp_path: Path) -> N
                     cpus=bench.cpus.generator,
                     tls_ca=None,
                     proxy=None,
+                    period_ns=bench.target.probe_period_ns,
                 )
             )
             return (at, prober, scratch), {}

@@ -65,6 +65,7 @@ class Instruments(Protocol):
         cpus: frozenset[int],
         tls_ca: str | None,
         proxy: tuple[str, int] | None,
+        period_ns: int,
     ) -> AbstractContextManager[StartupProber]: ...
     def transaction(
         self,
@@ -103,8 +104,9 @@ class RealInstruments:
         cpus: frozenset[int],
         tls_ca: str | None,
         proxy: tuple[str, int] | None,
+        period_ns: int,
     ) -> AbstractContextManager[StartupProber]:
-        return Prober(ip, port, ready, netns=netns, cpus=cpus, tls_ca=tls_ca, proxy=proxy)
+        return Prober(ip, port, ready, netns=netns, cpus=cpus, tls_ca=tls_ca, proxy=proxy, period_ns=period_ns)
 
     def transaction(
         self,

@@ -90,11 +90,11 @@ class Findings:
 
     def instances(self) -> tuple[InstanceRecord, ...]:
         """What is known of each instance, in the order of their launch."""
-        return tuple(self._instance(run) for run in self.running)
+        # A replacement has a stopwatch of its own; the startup stays that of the deployment.
+        asked_ns = [run.startup.trigger_ns if run.startup else run.watch.trigger_ns for run in self.running]
+        return tuple(self._instance(run, at - asked_ns[0]) for run, at in zip(self.running, asked_ns, strict=True))
 
-    def _instance(self, run: Running) -> InstanceRecord:
-        begin_ns = self.running[0].watch.trigger_ns
-        own = run.startup
+    def _instance(self, run: Running, after_ns: int) -> InstanceRecord:
         return InstanceRecord(
             name=run.name,
             service=run.place.service_name,
@@ -102,8 +102,8 @@ class Findings:
             target=run.place.target.name,
             accelerator=run.instance.accelerator,
             limits_enforced=run.instance.limits_enforced,
-            trigger_after_ns=(own.trigger_ns if own is not None else run.watch.trigger_ns) - begin_ns,
-            startup=own,
+            trigger_after_ns=after_ns,
+            startup=run.startup,
             memory_idle=self.idle_of.get(run.name),
             memory_load=self.load_of.get(run.name),
             cpu=self.cpu_of.get(run.name),
@@ -145,13 +145,14 @@ def measure(
         windows = generator.start()
         _window(windows, deployment, engine_before, rate_rps, found)
         if rate_rps is not None:
-            # Before anything happens: a service that was replaced is told its old events again.
+            # Before anything happens: a replica that was down has served less, and a service that was replaced is told
+            # its old events again.
+            found.served = checks.served(planned.variant, setting, deployment)
             found.propagation_ms = checks.propagation(layout, lab)
             begin_ns = windows.window_end_ns + round(TAIL_S * NS_PER_S)
             stage = Stage(deployment, setting, lab, stack)
             happen(setting.experiment.events_of(planned.variant), begin_ns, stage, found.events)
         _finish(generator, windows, rate_rps, deployment, found)
-        found.served = checks.served(planned.variant, setting, deployment)
         found.digests_of = reading.digests_of(deployment)
         found.digests = reading.total_digests(deployment, found.digests_of)
     except TareError as error:

@@ -34,7 +34,7 @@ def served(records: Iterable[TrialRecord]) -> pd.DataFrame:
     """A row per instance that the front of these attempts passed requests on to.
 
     ``share`` is of its service's requests, ``replicas`` how many there were to share them when it was deployed. A
-    replica that served nothing has its row, with 0. The front's account is of the whole trial, its events included.
+    replica that served nothing has its row, with 0. The front's account ends before the first event.
     """
     return frame_of((row for record in records if record.served for row in _shares(record)), SERVED_COLUMNS)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from harness.deployment.deploy import Deployment
 from harness.deployment.layout import Layout
 from harness.deployment.setting import Setting
@@ -67,7 +69,13 @@ def propagation(layout: Layout, lab: Lab) -> tuple[float, ...]:
     try:
         if not isinstance(answer, dict):
             raise TypeError("the answer is no object")
-        return tuple(float(value) for value in answer["propagation_ms"])
+        told = answer["propagation_ms"]
+        if not isinstance(told, list):
+            raise TypeError("propagation_ms is no list")
+        times = tuple(float(value) for value in told)
+        if not all(map(isfinite, times)):
+            raise ValueError("not every time is a number")
+        return times
     except (KeyError, TypeError, ValueError) as error:
         raise LoadError(
             f"GET {path} does not tell the propagation times: {error!r}.",

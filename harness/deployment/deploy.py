@@ -73,9 +73,17 @@ class Asked:
 def prober_of(place: Place, tools: Instruments, lab: Lab, cpus: frozenset[int], stack: ExitStack) -> StartupProber:
     """A prober of that place, ready to go, until ``stack`` ends."""
     ip, port = place.ask
-    ready = place.service.ready
     return stack.enter_context(
-        tools.prober(ip, port, ready, netns=lab.client_netns, cpus=cpus, tls_ca=place.way.tls_ca, proxy=place.way.proxy)
+        tools.prober(
+            ip,
+            port,
+            place.service.ready,
+            netns=lab.client_netns,
+            cpus=cpus,
+            tls_ca=place.way.tls_ca,
+            proxy=place.way.proxy,
+            period_ns=place.target.probe_period_ns,
+        )
     )
 
 

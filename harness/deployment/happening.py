@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from harness import clock as clocks
 from harness.clock import NS_PER_S, Stopwatch, now_ns
 from harness.deployment.deploy import Deployment, Running, prober_of, seconds_until
+from harness.deployment.layout import Place
 from harness.deployment.setting import Setting
 from harness.errors import DeployError, NotReady
 from harness.instruments import StartupProber
@@ -89,7 +90,8 @@ def _of_instance(event: EventSpec, run: Running, until_ns: int, stage: Stage) ->
         act(event, run, stage)
         return None, now_ns(), "it stays down"
     with ExitStack() as stack:
-        prober = prober_of(run.place, stage.setting.instruments, stage.lab, stage.setting.cpus.generator, stack)
+        asked = _as_clients(run.place, stage)
+        prober = prober_of(asked, stage.setting.instruments, stage.lab, stage.setting.cpus.generator, stack)
         act(event, run, stage)
         prober.go()
         clocks.sleep_until_ns(now_ns() + round(event.down_s * NS_PER_S))
@@ -101,6 +103,12 @@ def _of_instance(event: EventSpec, run: Running, until_ns: int, stage: Stage) ->
         except NotReady as late:
             return None, done_ns, late.what
     return found.first_response_ns, done_ns, ""
+
+
+def _as_clients(place: Place, stage: Stage) -> Place:
+    """Behind a forward proxy nobody but the proxy reaches an instance any more, the prober neither."""
+    way = stage.deployment.layout.way
+    return place if way.proxy is None or place.role == "front" else replace(place, way=way)
 
 
 def _kill(_event: EventSpec, run: Running, _stage: Stage) -> None:
@@ -126,7 +134,10 @@ def _replace(_event: EventSpec, run: Running, stage: Stage) -> None:
 def _of_orchestrator(
     event: EventSpec, run: Running, instance: Orchestrated, until_ns: int, stage: Stage
 ) -> tuple[int | None, int, str]:
-    """Ask the orchestrator, or kill one replica behind its back, and wait until as many answer as there should be."""
+    """Ask the orchestrator, or kill one replica behind its back, and wait until as many answer as there should be.
+
+    A restart is of the service with all its replicas: none of them is ended in order without the orchestrator.
+    """
     wanted = event.replicas or run.place.service.replicas
     before = _replicas(run)
     if event.kind == "scale":
@@ -134,6 +145,10 @@ def _of_orchestrator(
         run.place = replace(run.place, service=replace(run.place.service, replicas=wanted))
     elif event.kind == "replace":
         instance.replace(stage.setting.members[run.place.service_name].spec.next)
+    elif event.kind == "restart":
+        run.instance.end()
+        clocks.sleep_until_ns(now_ns() + round(event.down_s * NS_PER_S))
+        run.instance.start_again(Stopwatch())
     else:
         run.instance.kill()
     done_ns = now_ns()

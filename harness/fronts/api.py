@@ -107,6 +107,9 @@ class Front(ABC):
     tls_port: ClassVar[int | None] = None
     """Where it speaks TLS; None if it cannot."""
 
+    checks: ClassVar[bool] = False
+    """Whether it can ask its upstreams for their health by itself."""
+
     forward: ClassVar[bool] = False
     """A forward proxy: clients name the service in the request (absolute form), and it only lets them through."""
 
@@ -176,6 +179,8 @@ class Front(ABC):
             raise SpecError(f"front {self.name}: a prefix is routed twice", "give each prefix one route")
         if spec.tls and self.tls_port is None:
             raise SpecError(f"front {self.name} speaks no TLS to its clients", "set tls = false, or use another front")
+        if spec.check_s is not None and not self.checks:
+            raise SpecError(f"front {self.name} has no active health checks", "remove check_s, or use another front")
         if spec.certificate is not None and not spec.tls:
             raise SpecError(f"front {self.name} has a certificate but tls = false", "set tls = true, or remove it")
         if spec.allow and not self.forward:

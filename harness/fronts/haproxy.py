@@ -3,8 +3,9 @@
 Health is passive, as far as HAProxy has it: it *observes* the traffic, and ``max_fails`` connections in a row that fail
 mark an upstream down. HAProxy lets only an active check bring it back, so there is one (a TCP connection): right after
 a failure at the earliest ``fail_timeout`` later, and then as often; while all is well once at the start and then once a
-day. As with nginx a status is the service's own answer and no failure, nothing is counted of a single upstream, and a
-request that failed is passed on to another upstream unless it is a POST that was already sent.
+day, or every ``check_s`` if the experiment wants active checks, as replicas that come and go need them. As with nginx a
+status is the service's own answer and no failure, nothing is counted of a single upstream, and a request that failed is
+passed on to another upstream unless it is a POST that was already sent.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class HaproxyFront(Front):
     user: ClassVar[str] = "haproxy"
     port: ClassVar[int] = 8080
     tls_port: ClassVar[int | None] = 8443
+    checks: ClassVar[bool] = True
 
     def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:
         routed = table(routes)
@@ -109,7 +111,8 @@ def _backend(spec: FrontSpec, group: Group) -> Iterator[str]:
     options = f"pool-max-conn {spec.keepalive} pool-purge-delay {UPSTREAM_IDLE_S}s" if spec.keepalive else ""
     if len(group.upstreams) > 1 and spec.max_fails:
         pause = f"{fail_timeout(spec)}s"
-        options += f" check inter 1d fastinter {pause} downinter {pause} rise 1 fall 1"
+        often = f"{round(spec.check_s * 1000)}ms" if spec.check_s else ""
+        options += f" check inter {often or '1d'} fastinter {often or pause} downinter {often or pause} rise 1 fall 1"
         options += f" observe layer4 error-limit {spec.max_fails} on-error mark-down"
     for number, upstream in enumerate(group.upstreams, 1):
         yield f"    server upstream{number} {upstream.address} {options}".rstrip()

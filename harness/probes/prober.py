@@ -22,9 +22,6 @@ from harness.probes.line import Line
 from harness.probes.question import Question
 from harness.probes.wire import split_response
 
-PERIOD_NS = 900_000
-"""Between two attempts. Somewhat below 1 ms, so that with the wake-up's delay they stay at most 1 ms apart."""
-
 SYN_LIFE_NS = 20_000_000
 """A SYN that is lost is sent again by the kernel only after 1 s: it is given up long before."""
 
@@ -115,7 +112,7 @@ class Prober:
         if now >= self._not_before_ns and len(self._attempts) < MAX_PENDING and len(waiting) < MAX_WAITING:
             self._begin(now)
         # Where every place is taken, the oldest SYN's end frees one.
-        return self._not_before_ns if self._not_before_ns > now else now + PERIOD_NS
+        return self._not_before_ns if self._not_before_ns > now else now + self._question.period_ns
 
     def _begin(self, now: int) -> None:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -124,8 +121,9 @@ class Prober:
         # A given-up connection is reset: 1,000 of them a second in TIME_WAIT would use up the local ports.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self._count += 1
+        period_ns = self._question.period_ns
         # On the grid of periods while it can be kept, so that a late wake-up does not add up.
-        self._not_before_ns = max(self._not_before_ns + PERIOD_NS, now + PERIOD_NS // 2)
+        self._not_before_ns = max(self._not_before_ns + period_ns, now + period_ns // 2)
         self._starts.append(now)
         if len(self._starts) > 256:
             del self._starts[:128]

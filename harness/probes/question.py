@@ -1,7 +1,8 @@
 """One request of the prober's and its correct answer. The standard library alone: the prober's own process reads it.
 
 An order's step is a dictionary: ``name``, ``method``, ``path``, ``headers``, ``body``, ``status``, ``exact`` (the whole
-body or None), ``contains`` (or None), ``capture`` (names to keys of the JSON answer) and ``alone`` (bool).
+body or None), ``contains`` (or None), ``capture`` (names to keys of the JSON answer), ``alone`` (bool) and, where it is
+not the usual one, ``period_ns``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import Any
 
 from harness.probes.wire import encode
 from harness.spec.route import Route, route_of
+
+PERIOD_NS = 900_000
+"""Between two attempts. Somewhat below 1 ms, so that with the wake-up's delay they stay at most 1 ms apart."""
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z0-9_.-]+)\}")
 
@@ -36,6 +40,7 @@ class Question:
     def __init__(self, step: Mapping[str, Any], values: Mapping[str, str], order: Mapping[str, Any]) -> None:
         self.name = str(step["name"])
         self.alone = bool(step["alone"])
+        self.period_ns = int(step.get("period_ns", PERIOD_NS))
         self.captured: dict[str, str] = {}
         path = filled(step["path"], values)
         place = route_of(path, [Route(*route) for route in order["routes"]])

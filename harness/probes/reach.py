@@ -36,15 +36,19 @@ def status_through(proxy: tuple[str, int], host: tuple[str, int], netns: str | N
 
 def _try(order: dict[str, object], netns: str | None) -> int | str:
     enter = ("nsenter", f"--net=/run/netns/{netns}") if netns else ()
-    done = subprocess.run(
-        [*enter, sys.executable, "-P", "-m", "harness.probes.reach"],
-        input=json.dumps(order),
-        capture_output=True,
-        text=True,
-        timeout=_LIMIT_S,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
+    try:
+        done = subprocess.run(
+            [*enter, sys.executable, "-P", "-m", "harness.probes.reach"],
+            input=json.dumps(order),
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_S,
+            check=False,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+    except subprocess.TimeoutExpired as error:
+        what = f"Asking {order['ip']}:{order['port']} took more than {_LIMIT_S} s."
+        raise LoadError(what, "Look at the logs of what listens there.") from error
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise LoadError(f"The client's namespace cannot be asked: {last}.", "tare doctor")
@@ -67,6 +71,8 @@ def _main() -> None:
         said = "timed out"
     except OSError as error:
         said = errno.errorcode.get(error.errno or 0, str(error))
+    except http.client.HTTPException as error:
+        said = repr(error)
     json.dump(said, sys.stdout)
 
 

@@ -26,6 +26,7 @@ from typing import Self
 
 from harness.errors import NotReady
 from harness.probes.child import Child
+from harness.probes.question import PERIOD_NS
 from harness.spec.route import Route
 from harness.spec.service import Readiness
 
@@ -73,16 +74,19 @@ class Prober:
         cpus: frozenset[int],
         tls_ca: str | None = None,
         proxy: tuple[str, int] | None = None,
+        period_ns: int = PERIOD_NS,
     ) -> None:
         """Asks ``ip`` at ``port``, or at the check's own port, with ``tls_ca`` (the authority's PEM file) over TLS.
 
-        ``proxy``: the forward proxy (IP address and port) that is asked for it instead.
+        ``proxy``: the forward proxy (IP address and port) that is asked for it instead. ``period_ns``: between two
+        attempts.
         """
         self._ready = ready
         route = Route("/", ip, ready.port or port)
         step = {
             "name": f"GET {ready.path}", "method": "GET", "path": ready.path, "headers": {}, "body": "",
             "status": ready.status, "exact": ready.body, "contains": ready.body_contains, "capture": {}, "alone": False,
+            "period_ns": period_ns,
         }  # fmt: skip
         self._where = f"{route.ip}:{route.port}"
         self._child = Child([step], [route], netns=netns, cpus=cpus, tls_ca=tls_ca, proxy=proxy)

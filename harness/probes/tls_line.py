@@ -79,9 +79,12 @@ def _in_the_clear(tls: ssl.SSLObject) -> Heard | None:
     ended = False
     while not ended:
         try:
-            parts.append(tls.read(CHUNK))
+            chunk = tls.read(CHUNK)
         except ssl.SSLWantReadError:
             break
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            ended = True
-    return (b"".join(parts), ended) if parts or ended else None
+            chunk = b""
+        # Nothing, and no error: the other side said goodbye, and will say so for ever.
+        ended = not chunk
+        parts.append(chunk)
+    return (b"".join(parts), ended) if parts else None

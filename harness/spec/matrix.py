@@ -64,6 +64,8 @@ class Matrix(SpecModel):
             raise ValueError("exclude leaves no combination")
         if self.aa is not None and self.aa not in names:
             raise ValueError(f"aa = {self.aa!r} is not one of the variants: {', '.join(names)}")
+        if doubled := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two variants are both called {doubled!r}; give one of their parts another name")
         return self
 
     def variants(self, workload: str) -> tuple[Variant, ...]:

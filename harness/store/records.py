@@ -204,7 +204,7 @@ class TrialRecord(Record):
     keeps whatever was measured before it failed. ``samples`` is the Parquet file, relative to the campaign's folder.
     Startup, memory, CPU and footprint are the whole deployment's; ``instances`` has each one's. ``artifact_digest`` is
     its services', not its front's: a set's is computed from its services' digests. ``inside`` is the view of the first
-    service that clients reach. ``served``: requests that the front passed on, by instance.
+    service that clients reach. ``served``: requests that the front passed on before any event, by instance.
     """
 
     kind: Literal["measured", "calibration", "null"]

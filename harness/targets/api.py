@@ -17,6 +17,9 @@ from harness.host.facts import HostFacts
 from harness.lab.api import LabAddress
 from harness.spec.service import Limits, Readiness, ServiceSpec
 
+PROBE_PERIOD_NS = 900_000
+"""Somewhat below 1 ms, so that with the wake-up's delay attempts stay at most 1 ms apart."""
+
 END_GRACE_S = 10.0
 """How long a service that is asked to end may take before it is killed, as Docker has it."""
 
@@ -232,6 +235,11 @@ class Target(ABC):
 
     shared_parts: frozenset[str] = frozenset()
     """Parts of the footprint that all instances on a host share, whatever they are deployed from."""
+
+    @property
+    def probe_period_ns(self) -> int:
+        """How far apart the startup prober's attempts are: as long as they cost the instance next to nothing."""
+        return PROBE_PERIOD_NS
 
     @abstractmethod
     def available(self, host: HostFacts) -> Availability:

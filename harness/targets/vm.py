@@ -40,6 +40,7 @@ from harness.targets.vm_unit import launch_archive
 _FIX = "tare provision"
 _PROGRAMS = (accelerator.QEMU, "qemu-img", "mmdebstrap", "mke2fs")
 _SUFFIX = "-vm"
+_EMULATED_PERIOD_NS = 20_000_000
 
 
 class VmTarget(Target):
@@ -49,6 +50,12 @@ class VmTarget(Target):
     summary = "a virtual machine (libvirt, QEMU) with a Debian guest that runs the service under systemd"
     shared_parts = frozenset({"guest disk", "guest kernel"})
     engine_processes = ("libvirtd", "virtlogd", "virtlockd", "virtqemud", "virtnetworkd", "virtstoraged")
+
+    @property
+    def probe_period_ns(self) -> int:
+        """An emulated kernel takes long to refuse a connection: 1,100 a second would be what its start is made of."""
+        emulated = accelerator.probe().kind != "kvm"
+        return _EMULATED_PERIOD_NS if emulated else super().probe_period_ns
 
     def available(self, host: HostFacts) -> Availability:
         if not host.root:

@@ -196,8 +196,9 @@ class FakeInstruments:
         cpus: frozenset[int],
         tls_ca: str | None,
         proxy: tuple[str, int] | None,
+        period_ns: int,
     ) -> AbstractContextManager[StartupProber]:
-        assert (netns, bool(cpus), tls_ca, proxy) == (None, True, None, None)
+        assert (netns, bool(cpus), tls_ca, proxy, period_ns > 0) == (None, True, None, None, True)
         return nullcontext(FakeProber(ip, port, ready))
 
     def transaction(

@@ -69,6 +69,11 @@ def service(answer: Callable[[Asked], bytes], *, tls: ssl.SSLContext | None = No
                 told.asked.append(asked)
                 connection.sendall(answer(asked))
                 if asked.headers.get("connection") == "close":
+                    if isinstance(connection, ssl.SSLSocket):
+                        # As proxies do it: goodbye right behind the answer, without waiting for the client's.
+                        connection.settimeout(0)
+                        with contextlib.suppress(ssl.SSLError):
+                            connection.unwrap()
                     break
             open_now.discard(connection)
 

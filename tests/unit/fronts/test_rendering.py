@@ -193,6 +193,16 @@ def test_haproxy_counts_nothing_of_a_single_upstream() -> None:
     assert "observe" in config_of(make("haproxy"), [Route("/", upstreams(2))])
 
 
+def test_active_checks_are_haproxys_alone() -> None:
+    routes = [Route("/", upstreams(2))]
+    assert "inter 1d" in config_of(make("haproxy"), routes)
+    checked = config_of(make("haproxy"), routes, FrontSpec(kind="haproxy", check_s=0.5))
+    assert "check inter 500ms fastinter 500ms downinter 500ms" in checked
+    for name in ("nginx", "squid"):
+        with pytest.raises(SpecError, match="has no active health checks"):
+            make(name).front_service(FrontSpec(kind=name, check_s=0.5), [Route("/", upstreams(1))])
+
+
 @given(st.lists(UPSTREAMS, min_size=1, max_size=4), UPSTREAMS)
 def test_squid_lets_clients_through_to_the_upstreams_alone(allowed: list[Upstream], asked: Upstream) -> None:
     routes = [Route(f"/{number}", (upstream,)) for number, upstream in enumerate(allowed)]

@@ -90,7 +90,7 @@ class Broker:
             self._url,
             name="shop",
             connect_timeout=2,
-            reconnect_time_wait=RETRY_S,  # type: ignore[arg-type]  # it sleeps for any number of seconds
+            reconnect_time_wait=RETRY_S,
             max_reconnect_attempts=-1,
             ping_interval=5,
             max_outstanding_pings=2,
