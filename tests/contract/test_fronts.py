@@ -258,14 +258,14 @@ def test_when_an_upstream_dies_requests_go_on_and_its_return_is_noticed(
     load.join()
     assert len(answers) == REQUESTS
     assert sum(answer[0] != 200 for answer in answers) <= 8, [answer for answer in answers if answer[0] != 200]
-    with ExitStack() as stack:
-        victim.instance = launched(process, victim.service, victim.at, lab, tmp_path / "again", stack)
-        gone = running.served()[victim.upstream.name]
-        deadline = time.monotonic() + 5 * PAUSE_S
-        while running.served()[victim.upstream.name] < gone + 10:
-            assert {answer[0] for answer in running.spread("/items/1", 60)} == {200}
-            assert time.monotonic() < deadline, running.instance.logs()[-2000:]
-        stack.pop_all()
+    with ExitStack() as undo:
+        victim.instance = launched(process, victim.service, victim.at, lab, tmp_path / "again", undo)
+        undo.pop_all()  # its place's fixture ends it
+    gone = running.served()[victim.upstream.name]
+    deadline = time.monotonic() + 5 * PAUSE_S
+    while running.served()[victim.upstream.name] < gone + 10:
+        assert {answer[0] for answer in running.spread("/items/1", 60)} == {200}
+        assert time.monotonic() < deadline, running.instance.logs()[-2000:]
 
 
 @each(FORWARD)

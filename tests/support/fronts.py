@@ -35,12 +35,15 @@ ANSWERS_FORWARDED_ALONE = 400
 
 @dataclass(slots=True)
 class Backend:
-    """One instance of a service behind the front."""
+    """A place behind the front, and the instance of a service that has it now: a test may put another there."""
 
     upstream: Upstream
     at: LabAddress
     service: Service
     instance: Instance
+
+    def stop(self) -> None:
+        self.instance.stop()
 
 
 @dataclass(slots=True)
@@ -107,7 +110,9 @@ def backend(target: Target, artifact: Artifact, lab: BridgedLab, name: str, scra
     service = hello.service(artifact)
     at = lab.address(name)
     instance = launched(target, service, at, lab, scratch / name, stack)
-    return Backend(Upstream(name, str(at.ip), service.port), at, service, instance)
+    made = Backend(Upstream(name, str(at.ip), service.port), at, service, instance)
+    stack.callback(made.stop)
+    return made
 
 
 def launched(
