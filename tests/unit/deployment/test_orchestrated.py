@@ -136,7 +136,7 @@ def told_of(made: SetBench, stage: Stage) -> EventRecord:
     ("event", "asked", "replicas"),
     [
         ({"kind": "kill"}, ["kill"], 2),
-        ({"kind": "restart"}, ["kill"], 2),
+        ({"kind": "restart", "down_s": 0.05}, ["end", "start again"], 2),
         ({"kind": "scale", "replicas": 4}, ["scale to 4"], 4),
         ({"kind": "scale", "replicas": 1}, ["scale to 1"], 1),
         ({"kind": "replace"}, ["replace with {}"], 2),
