@@ -16,6 +16,7 @@ from harness.errors import DeployError, TareError
 from harness.instruments import Instruments, StartupProber
 from harness.lab.bridged import Lab
 from harness.probes.startup import ProbeResult
+from harness.spec.topology import SERVICE
 from harness.store.records import Phase, Startup
 from harness.targets.api import Instance
 
@@ -145,7 +146,7 @@ def attach_logs(error: TareError, running: Iterable[Running]) -> None:
     """The last lines of these instances ride along with the failure, each once."""
     named = {each.name: each for each in running}
     for each in named.values():
-        head = f"[{each.name}]\n" if len(named) > 1 else ""
+        head = f"[{each.name}]\n" if len(named) > 1 or each.place.service_name != SERVICE else ""
         try:
             error.add_note(head + tail(each.instance.logs()))
         except TareError as second:

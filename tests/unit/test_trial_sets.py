@@ -219,7 +219,7 @@ def test_one_that_never_answers_is_shown_by_its_own_logs(tmp_path: Path) -> None
     record = attempt(made)
     assert record.failure is not None
     assert record.failure.kind == "NotReady"
-    assert record.failure.logs.startswith("fake service running on")
+    assert record.failure.logs.startswith("[catalog]\nfake service running on")
     assert "[broker]" not in record.failure.logs
     known = {each.name: each.startup is not None for each in record.instances}
     assert known == {"broker": True, "catalog": False, "payments": False}

@@ -139,7 +139,7 @@ def test_logs_ride_along_once_each_and_one_that_cannot_be_read_says_so(tmp_path:
     assert error.notes[1] == "[catalog]\n(its logs could not be read: the engine has gone)"
     alone = DeployError("x", "y")
     attach_logs(alone, [broker])
-    assert alone.notes[0].startswith("fake service running on")
+    assert alone.notes[0].startswith("[broker]\nfake service running on"), "in a set one must know whose they are"
 
 
 def test_only_the_last_lines_are_shown() -> None:
