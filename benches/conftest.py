@@ -17,6 +17,7 @@ from harness.interrupts import interruptible
 from harness.lock import host_lock
 from harness.spec.files import read_workload
 from harness.spec.service import Limits
+from harness.spec.topology import SERVICE
 from harness.targets.api import Service, Target
 from harness.targets.registry import TARGETS, make
 
@@ -41,7 +42,7 @@ def host() -> Iterator[facts.HostFacts]:
 
 
 @pytest.fixture(scope="session", params=list(TARGETS))
-def bench(request: pytest.FixtureRequest, host: facts.HostFacts) -> Bench:
+def bench(request: pytest.FixtureRequest, host: facts.HostFacts) -> Iterator[Bench]:
     """Every target in turn. One that this host cannot run fails, with the reason and the fix."""
     target = make(request.param)
     available = target.available(host)
@@ -52,5 +53,6 @@ def bench(request: pytest.FixtureRequest, host: facts.HostFacts) -> Bench:
     target.prepare(artifact)
     limits = Limits()
     cpus = split_cpus(host.cpus, limits.cpus)
-    service = Service.of(artifact, workload.service, limits, cpus.service)
-    return Bench(target, service, cpus)
+    service = Service.of(artifact, workload.members[SERVICE], limits, cpus.service)
+    yield Bench(target, service, cpus)
+    target.close()

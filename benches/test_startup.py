@@ -19,7 +19,7 @@ from harness.clock import NS_PER_S, Stopwatch
 from harness.instruments import RealInstruments, StartupProber
 from harness.lab.api import LabAddress
 
-ROUNDS = {"process": 10, "container": 10, "vm": 3}
+ROUNDS = {"process": 10, "container": 10, "vm": 3, "swarm": 10}
 """Fewer boots of a virtual machine: an emulated one takes some ten seconds."""
 
 _startups_ns: list[int] = []
@@ -45,7 +45,16 @@ def test_startup(benchmark: BenchmarkFixture, bench: Bench, tmp_path: Path) -> N
             at = lab.address("svc")
             service = bench.service
             prober = rounds.enter_context(
-                tools.prober(at.ip, service.port, service.ready, netns=lab.client_netns, cpus=bench.cpus.generator)
+                tools.prober(
+                    str(at.ip),
+                    service.port,
+                    service.ready,
+                    netns=lab.client_netns,
+                    cpus=bench.cpus.generator,
+                    tls_ca=None,
+                    proxy=None,
+                    period_ns=bench.target.probe_period_ns,
+                )
             )
             return (at, prober, scratch), {}
 

@@ -1,4 +1,5 @@
-"""Tare measures what a deployment model weighs: the same workload as a process, a container or a virtual machine.
+"""Tare measures what a deployment model weighs: the same workload as a process, a container or a virtual machine, as
+one service or as several, directly or behind a proxy.
 
 Glossary. One word has one meaning, here and in every module, report and document.
 
@@ -14,15 +15,31 @@ artifact
 packaging
     What a target deploys an artifact from, derived from the artifact's tar and from nothing else.
 target
-    A deployment model that can launch a service: ``process``, ``container``, ``vm``.
+    A deployment model that can launch a service: ``process``, ``container``, ``vm``, ``swarm``.
 instance
     A service running on a target: an address, processes, a control group, logs. Stopping it is idempotent.
+replica
+    One of several equal copies of a service. An orchestrator keeps those of one instance; without one, each is an
+    instance of its own.
+topology
+    Which services of a workload are deployed together, and which of them answers which path. ``single``: one service.
+set
+    The services of a topology that has several.
+transaction
+    A list of requests of which each may use what an answer before it gave. A set's startup ends with its first one.
+placement
+    A name for targets that differ by service, used where a target's name is.
+deployment
+    All instances of one variant in the lab of one trial, its front's included.
+event
+    Something that happens to a deployment under load, once, at a known moment: a service is killed, restarted,
+    replaced or scaled.
 front
     A proxy or cache put before services. It is a service, so any target can launch it. ``direct`` means none.
 lab
     The private network of one trial: a bridge, and one network namespace per client host.
 variant
-    workload x topology x target x front: one thing being compared.
+    workload x topology x target x front x replicas: one thing being compared.
 load level
     How hard a cell is driven: a rate of arrivals, absolute or as a share of the slowest variant's capacity.
 cell

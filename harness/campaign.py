@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from harness.deployment.setting import Setting
 from harness.errors import LoadError
-from harness.measuring import Setting
 from harness.plan import Plan, PlannedTrial
 from harness.spec.matrix import Variant
 from harness.store.records import Levels, NullFloor, TrialRecord

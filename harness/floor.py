@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+from harness.deployment.setting import Setting
 from harness.lab.bridged import make_host
 from harness.load.calibrate import calibrate, null_service
-from harness.measuring import Setting
 from harness.store.records import NullFloor
 
 

@@ -7,10 +7,9 @@ and with quick ones in the unit tests.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Protocol
 
@@ -20,13 +19,17 @@ from harness.load.result import LoadResult
 from harness.load.runner import Generator
 from harness.load.windows import Windows
 from harness.probes.startup import Prober, ProbeResult
+from harness.probes.transaction import Transaction, TransactionResult
+from harness.spec.route import Route
 from harness.spec.service import Readiness
+from harness.spec.topology import Step
 
 
 class LoadGenerator(Protocol):
     """See harness.load.runner.Generator."""
 
     def wait_ready(self) -> None: ...
+    def prepare(self) -> None: ...
     def start(self) -> Windows: ...
     def finish(self) -> LoadResult: ...
 
@@ -38,6 +41,13 @@ class StartupProber(Protocol):
     def result(self, timeout_s: float, alive: Callable[[], bool]) -> ProbeResult: ...
 
 
+class FirstTransaction(Protocol):
+    """See harness.probes.transaction.Transaction."""
+
+    def go(self) -> None: ...
+    def result(self, timeout_s: float, alive: Callable[[], bool]) -> TransactionResult: ...
+
+
 class Instruments(Protocol):
     """Makes what one trial needs. ``prefix`` begins the names of all that a lab makes."""
 
@@ -46,8 +56,27 @@ class Instruments(Protocol):
         self, plan: LoadPlan, *, netns: str | None, cpus: frozenset[int], scratch: Path
     ) -> AbstractContextManager[LoadGenerator]: ...
     def prober(
-        self, ip: IPv4Address, port: int, ready: Readiness, *, netns: str | None, cpus: frozenset[int]
+        self,
+        ip: str,
+        port: int,
+        ready: Readiness,
+        *,
+        netns: str | None,
+        cpus: frozenset[int],
+        tls_ca: str | None,
+        proxy: tuple[str, int] | None,
+        period_ns: int,
     ) -> AbstractContextManager[StartupProber]: ...
+    def transaction(
+        self,
+        steps: Sequence[Step],
+        routes: Sequence[Route],
+        *,
+        netns: str | None,
+        cpus: frozenset[int],
+        tls_ca: str | None,
+        proxy: tuple[str, int] | None,
+    ) -> AbstractContextManager[FirstTransaction]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +95,27 @@ class RealInstruments:
         return Generator(plan, netns=netns, cpus=cpus, scratch=scratch)
 
     def prober(
-        self, ip: IPv4Address, port: int, ready: Readiness, *, netns: str | None, cpus: frozenset[int]
+        self,
+        ip: str,
+        port: int,
+        ready: Readiness,
+        *,
+        netns: str | None,
+        cpus: frozenset[int],
+        tls_ca: str | None,
+        proxy: tuple[str, int] | None,
+        period_ns: int,
     ) -> AbstractContextManager[StartupProber]:
-        return Prober(str(ip), port, ready, netns=netns, cpus=cpus)
+        return Prober(ip, port, ready, netns=netns, cpus=cpus, tls_ca=tls_ca, proxy=proxy, period_ns=period_ns)
+
+    def transaction(
+        self,
+        steps: Sequence[Step],
+        routes: Sequence[Route],
+        *,
+        netns: str | None,
+        cpus: frozenset[int],
+        tls_ca: str | None,
+        proxy: tuple[str, int] | None,
+    ) -> AbstractContextManager[FirstTransaction]:
+        return Transaction(steps, routes, netns=netns, cpus=cpus, tls_ca=tls_ca, proxy=proxy)

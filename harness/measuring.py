@@ -3,78 +3,70 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import clock as clocks
-from harness.clock import Stopwatch
+from harness.clock import NS_PER_S
+from harness.deployment import checks, reading
+from harness.deployment.deploy import Deployment, Running, attach_logs, deploy
+from harness.deployment.happening import Stage, happen
+from harness.deployment.layout import Layout, lay_out
+from harness.deployment.setting import Setting
 from harness.errors import DeployError, LoadError, TareError
-from harness.host.cpus import CpuSplit
-from harness.host.noise import NoiseCounters
-from harness.instruments import Instruments, LoadGenerator, StartupProber
+from harness.instruments import LoadGenerator
 from harness.lab.bridged import Lab
 from harness.load.plan import LoadPlan
 from harness.load.result import LoadResult
+from harness.load.windows import Windows
 from harness.plan import PlannedTrial
-from harness.probes import cpu, exchanges, memory
-from harness.spec.experiment import Experiment
-from harness.spec.service import Exchange
-from harness.store.folder import CampaignFolder
+from harness.probes import exchanges, memory
 from harness.store.records import (
     Capacity,
     Cpu,
     Digests,
+    EventRecord,
     Failure,
     Inside,
+    InstanceRecord,
     LoadFacts,
     MemoryView,
     Noise,
-    Phase,
     Startup,
 )
-from harness.targets.api import InsideView, Instance, Service, Target
 
 TAIL_S = 2.0
 """The load goes on so long after the window, and memory under load is read meanwhile."""
 
-LOG_TAIL_LINES = 20
 SAMPLES = "samples.bin"
 """The generator's file in the attempt's folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What stays the same for every trial of a campaign."""
-
-    experiment: Experiment
-    service: Service
-    targets: Mapping[str, Target]
-    exchanges: tuple[Exchange, ...]
-    locustfile: Path | None
-    cpus: CpuSplit
-    folder: CampaignFolder
-    instruments: Instruments
 
 
 @dataclass(slots=True)
 class Findings:
     """What one attempt has measured so far."""
 
-    accelerator: str = "none"
-    limits_enforced: bool = True
     footprint: dict[str, int] = field(default_factory=dict)
+    running: list[Running] = field(default_factory=list)
     startup: Startup | None = None
     memory_idle: MemoryView | None = None
     memory_load: MemoryView | None = None
+    idle_of: dict[str, MemoryView] = field(default_factory=dict)
+    load_of: dict[str, MemoryView] = field(default_factory=dict)
     inside: Inside | None = None
     responses: dict[str, str] = field(default_factory=dict)
     cpu: Cpu | None = None
+    cpu_of: dict[str, Cpu] = field(default_factory=dict)
     noise: Noise | None = None
     load: LoadFacts | None = None
     capacity: Capacity | None = None
     digests: Digests | None = None
+    digests_of: dict[str, Digests] = field(default_factory=dict)
+    events: list[EventRecord] = field(default_factory=list)
+    served: dict[str, int] = field(default_factory=dict)
+    path_checks: dict[str, str] = field(default_factory=dict)
+    propagation_ms: tuple[float, ...] = ()
     outcome: LoadResult | None = None
     failure: Failure | None = None
 
@@ -85,6 +77,38 @@ class Findings:
             return
         logs = f"{self.failure.logs}\nthen: {failure.what}".strip()
         self.failure = self.failure.model_copy(update={"logs": logs})
+
+    @property
+    def accelerator(self) -> str:
+        """What executed guests' instructions, if there was a guest: emulation, wherever it was, is what shows."""
+        kinds = {run.instance.accelerator for run in self.running}
+        return next((kind for kind in ("tcg", "kvm") if kind in kinds), "none")
+
+    @property
+    def limits_enforced(self) -> bool:
+        return all(run.instance.limits_enforced for run in self.running)
+
+    def instances(self) -> tuple[InstanceRecord, ...]:
+        """What is known of each instance, in the order of their launch."""
+        # A replacement has a stopwatch of its own; the startup stays that of the deployment.
+        asked_ns = [run.startup.trigger_ns if run.startup else run.watch.trigger_ns for run in self.running]
+        return tuple(self._instance(run, at - asked_ns[0]) for run, at in zip(self.running, asked_ns, strict=True))
+
+    def _instance(self, run: Running, after_ns: int) -> InstanceRecord:
+        return InstanceRecord(
+            name=run.name,
+            service=run.place.service_name,
+            role=run.place.role,
+            target=run.place.target.name,
+            accelerator=run.instance.accelerator,
+            limits_enforced=run.instance.limits_enforced,
+            trigger_after_ns=after_ns,
+            startup=run.startup,
+            memory_idle=self.idle_of.get(run.name),
+            memory_load=self.load_of.get(run.name),
+            cpu=self.cpu_of.get(run.name),
+            digests=self.digests_of.get(run.name),
+        )
 
 
 def measure(
@@ -99,99 +123,80 @@ def measure(
 
     Everything that is made is entered on ``stack``. Raises TareError, or OSError where the host refuses.
     """
-    service, tools, cpus = setting.service, setting.instruments, setting.cpus
-    target = setting.targets[planned.variant.target]
-    found.footprint = target.footprint(service.artifact).parts
+    tools, cpus = setting.instruments, setting.cpus
     lab = stack.enter_context(tools.lab(f"tare-{setting.folder.manifest.tag}-{scratch.name}"))
-    at = lab.address("svc")
-    plan = _load_plan(planned, rate_rps, setting, str(at.ip), scratch)
+    layout = lay_out(planned.variant, setting, lab, scratch)
+    for name, text in layout.files.items():
+        (scratch / name).write_text(text, "utf-8")
+    found.footprint = reading.footprint_of(layout)
+    plan = load_plan(planned, rate_rps, setting, layout, scratch)
     generator = stack.enter_context(tools.generator(plan, netns=lab.client_netns, cpus=cpus.generator, scratch=scratch))
     generator.wait_ready()
-    prober = stack.enter_context(
-        tools.prober(at.ip, service.port, service.ready, netns=lab.client_netns, cpus=cpus.generator)
-    )
-    engine_before = memory.engine_memory(target.engine_processes)
-    watch = Stopwatch()
-    prober.go()
-    instance = stack.enter_context(target.launch(service, at, watch, scratch))
-    found.accelerator = instance.accelerator
-    found.limits_enforced = instance.limits_enforced
+    engine_before = memory.engine_memory(reading.engine_processes(place.target for place in layout.places))
+    deployment, found.startup = deploy(layout, setting, lab, scratch, stack, found.running)
     try:
-        found.startup = _await_first_response(prober, instance, watch, service)
+        found.path_checks = checks.close_paths(layout, lab)
         if planned.kind == "measured":
             time.sleep(setting.experiment.settle_s)
-            found.memory_idle = memory.read_memory(instance, engine_before)
-            found.inside = _inside(instance.inside())
-            found.responses = _exchange(setting, lab, str(at.ip))
-        _load(generator, instance, engine_before, rate_rps, found)
-        found.digests = Digests(expected=service.artifact.digest, observed=instance.content_digest())
+            found.memory_idle, found.idle_of = reading.read_memory(deployment, engine_before)
+            found.inside = reading.inside_of(deployment)
+            found.responses = _exchange(setting, layout, lab)
+        generator.prepare()
+        windows = generator.start()
+        _window(windows, deployment, engine_before, rate_rps, found)
+        if rate_rps is not None:
+            # Before anything happens: a replica that was down has served less, and a service that was replaced is told
+            # its old events again.
+            found.served = checks.served(planned.variant, setting, deployment)
+            found.propagation_ms = checks.propagation(layout, lab)
+            begin_ns = windows.window_end_ns + round(TAIL_S * NS_PER_S)
+            stage = Stage(deployment, setting, lab, stack)
+            happen(setting.experiment.events_of(planned.variant), begin_ns, stage, found.events)
+        _finish(generator, windows, rate_rps, deployment, found)
+        found.digests_of = reading.digests_of(deployment)
+        found.digests = reading.total_digests(deployment, found.digests_of)
     except TareError as error:
-        _attach_logs(error, instance)
+        attach_logs(error, deployment.dead() or deployment.running)
         raise
 
 
-def _load_plan(planned: PlannedTrial, rate_rps: float | None, setting: Setting, ip: str, scratch: Path) -> LoadPlan:
-    load, service = setting.experiment.load, setting.service
+def load_plan(
+    planned: PlannedTrial, rate_rps: float | None, setting: Setting, layout: Layout, scratch: Path
+) -> LoadPlan:
+    """What the generator shall do: the load goes on after the window for the ledger, and for every event."""
+    load, ready = setting.experiment.load, layout.places[-1].service.ready
     measured = rate_rps is not None
+    events = setting.experiment.events_of(planned.variant) if measured else ()
     return LoadPlan(
-        ip=ip,
-        port=service.port,
+        routes=layout.routes,
+        tls_ca=layout.way.tls_ca,
+        proxy=layout.way.proxy,
         samples=str(scratch / SAMPLES),
         mode="open" if measured else "closed",
         rate_rps=rate_rps or 1.0,
         duration_s=load.duration_s if measured else load.capacity_s,
         locustfile=str(setting.locustfile) if setting.locustfile else None,
-        path=service.ready.path,
-        status=service.ready.status,
+        path=ready.path,
+        status=ready.status,
         arrivals="constant" if load.arrivals == "constant" else "poisson",
         # Every variant of a block meets the same arrivals; every block has arrivals of its own.
         seed=setting.experiment.seed * 1_000_003 + planned.block,
         warmup_s=load.warmup_s,
-        tail_s=TAIL_S if measured else 0.0,
-        capacity_s=load.capacity_s if measured else 0.0,
+        tail_s=TAIL_S + sum(event.slot_s for event in events) if measured else 0.0,
+        # What an event left behind has no capacity of its own.
+        capacity_s=load.capacity_s if measured and not events else 0.0,
         closed_users=load.closed_users,
         max_in_flight=load.max_in_flight,
         timeout_s=load.timeout_s,
     )
 
 
-def _await_first_response(prober: StartupProber, instance: Instance, watch: Stopwatch, service: Service) -> Startup:
-    result = prober.result(service.ready.timeout_s, instance.alive)
-    if result.first_response_ns < watch.trigger_ns:
-        raise DeployError(
-            f"Something else answers at {instance.address.ip}:{service.port} already.",
-            "Stop what listens there, or give the service another port.",
-        )
-    watch.stamp("listening", result.listening_ns)
-    watch.stamp("first_response", result.first_response_ns)
-    return Startup(
-        trigger_ns=watch.trigger_ns,
-        total_ns=result.first_response_ns - watch.trigger_ns,
-        phases=tuple(Phase(name=name, after_ns=after) for name, after in watch.phases().items()),
-        attempts=result.attempts,
-        resolution_ns=result.resolution_ns,
-        prober_cpu_ns=result.cpu_ns,
-    )
-
-
-def _inside(view: InsideView) -> Inside:
-    return Inside(
-        kernel_release=view.kernel_release,
-        boot_id=view.boot_id,
-        uptime_s=view.uptime_s,
-        visible_processes=view.visible_processes,
-        sees_host_processes=view.sees_host_processes,
-        devices=view.devices,
-        hypervisor_bit=view.hypervisor_bit,
-        virtualisation=view.virtualisation,
-    )
-
-
-def _exchange(setting: Setting, lab: Lab, ip: str) -> dict[str, str]:
+def _exchange(setting: Setting, layout: Layout, lab: Lab) -> dict[str, str]:
     """What the service answers to the workload's fixed requests. Raises LoadError for a status that is not expected."""
     wanted = setting.exchanges
     asked = [(exchange.method, exchange.path, exchange.body) for exchange in wanted]
-    answers = exchanges.ask(ip, setting.service.port, asked, lab.client_netns)
+    way = layout.way
+    answers = exchanges.ask(asked, layout.routes, lab.client_netns, tls_ca=way.tls_ca, proxy=way.proxy)
     for exchange in wanted:
         status, _ = answers[f"{exchange.method} {exchange.path}"]
         if status != exchange.status:
@@ -202,24 +207,44 @@ def _exchange(setting: Setting, lab: Lab, ip: str) -> dict[str, str]:
     return {key: f"{status} {digest}" for key, (status, digest) in answers.items()}
 
 
-def _load(
-    generator: LoadGenerator,
-    instance: Instance,
+def _window(
+    windows: Windows,
+    deployment: Deployment,
     engine_before: dict[str, int],
     rate_rps: float | None,
     found: Findings,
 ) -> None:
-    windows = generator.start()
+    """Read the counters at both ends of the measured window, and the memory right after it."""
     clocks.sleep_until_ns(windows.window_begin_ns)
-    cpu_before, noise_before, own_before = _counters(instance)
+    before = reading.Counters.read(deployment)
     clocks.sleep_until_ns(windows.window_end_ns)
-    cpu_after, noise_after, own_after = _counters(instance)
-    if rate_rps is not None:
-        found.memory_load = memory.read_memory(instance, engine_before)
+    after = reading.Counters.read(deployment)
+    if rate_rps is None:
+        return
+    found.memory_load, found.load_of = reading.read_memory(deployment, engine_before)
+    figures = before.noise.until(after.noise, after.own_ns - before.own_ns)
+    found.noise = Noise(
+        steal_share=figures.steal_share,
+        throttled_periods=figures.throttled_periods,
+        swapped_in_pages=figures.swapped_in_pages,
+        load1=figures.load1,
+        other_busy_share=figures.other_busy_share,
+    )
+    found.cpu_of = before.used_until(after)
+    found.cpu = reading.total_cpu(found.cpu_of.values())
+
+
+def _finish(
+    generator: LoadGenerator, windows: Windows, rate_rps: float | None, deployment: Deployment, found: Findings
+) -> None:
+    """Wait for the generator's end. Raises DeployError if an instance ended that no event had ended."""
     outcome = found.outcome = generator.finish()
-    if not instance.alive():
+    wanted = {event.instance for event in found.events if event.recovered_ns is None}
+    if dead := [run.name for run in deployment.dead() if run.name not in wanted]:
+        who = f" {dead[0]}" if len(deployment.running) > 1 else ""
         raise DeployError(
-            "The service ended under load.", "Look at the instance's logs; give it more memory under [limits]."
+            f"The service{who} ended under load.",
+            "Look at the instance's logs; give it more memory under [limits].",
         )
     if outcome.capacity is not None:
         count = outcome.capacity
@@ -228,15 +253,6 @@ def _load(
         )
     if rate_rps is None:
         return
-    figures = noise_before.until(noise_after, own_after - own_before)
-    found.noise = Noise(
-        steal_share=figures.steal_share,
-        throttled_periods=figures.throttled_periods,
-        swapped_in_pages=figures.swapped_in_pages,
-        load1=figures.load1,
-        other_busy_share=figures.other_busy_share,
-    )
-    found.cpu = cpu.used(cpu_before, cpu_after)
     found.load = LoadFacts(
         target_rps=rate_rps,
         window_begin_ns=windows.window_begin_ns,
@@ -249,19 +265,3 @@ def _load(
         send_lag_p99_ns=outcome.send_lag_p99_ns,
         generator_busy=outcome.generator_busy,
     )
-
-
-def _counters(instance: Instance) -> tuple[cpu.CpuReading, NoiseCounters, int]:
-    return cpu.CpuReading.read(instance), NoiseCounters.read(instance.cgroup), cpu.own_ns(instance)
-
-
-def _attach_logs(error: TareError, instance: Instance) -> None:
-    """The failing instance's last lines ride along with the failure."""
-    try:
-        error.add_note(tail(instance.logs()))
-    except TareError as second:
-        error.add_note(f"(its logs could not be read: {second.what})")
-
-
-def tail(text: str) -> str:
-    return "\n".join(text.strip().splitlines()[-LOG_TAIL_LINES:])

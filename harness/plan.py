@@ -84,7 +84,7 @@ def plan(experiment: Experiment, only: Sequence[Variant] | None = None) -> Plan:
     return Plan(tuple(trials), chosen, grades)
 
 
-STARTUP_GUESS_S: Mapping[str, float] = {"process": 1.0, "container": 2.0, "vm": 30.0, "fake": 0.05}
+STARTUP_GUESS_S: Mapping[str, float] = {"process": 1.0, "container": 2.0, "vm": 30.0, "swarm": 3.0, "fake": 0.05}
 """Seconds to the first response, as seen on a small host with emulated VMs; only for estimates of time."""
 
 _OVERHEAD_S = 5.0
@@ -95,5 +95,7 @@ def expected_s(trial: PlannedTrial, experiment: Experiment, startup_s: Mapping[s
     """An estimate of how long a trial takes, in seconds: what it waits for by design, and guesses for the rest."""
     load = experiment.load
     window = load.capacity_s if trial.kind == "calibration" else load.duration_s + load.capacity_s
-    wait = load.warmup_s + window + (experiment.settle_s if trial.kind == "measured" else 0)
+    wait = load.warmup_s + window
+    if trial.kind == "measured":
+        wait += experiment.settle_s + sum(event.slot_s for event in experiment.events_of(trial.variant))
     return startup_s.get(trial.variant.target, 5.0) + wait + _OVERHEAD_S

@@ -14,26 +14,23 @@ from datetime import datetime
 from pathlib import Path
 
 from harness import __version__
-from harness.artifacts.api import Artifact
-from harness.artifacts.embedded import build_embedded
-from harness.artifacts.from_image import build_from_image
-from harness.artifacts.rootfs import build_workload
 from harness.clock import NS_PER_S, now_ns
+from harness.deployment.setting import Setting
 from harness.errors import BuildError, SpecError, TareError, Unavailable
+from harness.fronts.api import Certificate, Front
 from harness.host import accelerator
 from harness.host.cpus import CpuSplit, split_cpus
 from harness.host.facts import HostFacts
 from harness.instruments import RealInstruments
-from harness.measuring import Setting
 from harness.plan import Plan, plan
 from harness.provenance import host_record, tare_commit, utc_now
+from harness.sources import Source, artifact_records, fronts_of, must_be_known, source_of
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_workload, spec_digest
 from harness.spec.matrix import Variant
-from harness.spec.service import Exchange, ServiceSpec
 from harness.store.folder import CampaignFolder
 from harness.store.records import Manifest, UnavailableTarget
-from harness.targets.api import Service, Target
+from harness.targets.api import Target
 from harness.targets.registry import make
 from harness.trial import variant_id
 
@@ -51,16 +48,6 @@ class Request:
     quick: bool = False
     only: str | None = None
     out: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """What the experiment's workload resolves to, whatever it is."""
-
-    artifact: Artifact
-    service: ServiceSpec
-    exchanges: tuple[Exchange, ...]
-    locustfile: Path | None
 
 
 def find_workload(experiment: Experiment, file: Path | None) -> Path | None:
@@ -88,7 +75,8 @@ def chosen_variants(experiment: Experiment, only: str | None) -> tuple[Variant, 
     """The experiment's variants that ``only`` lets through. Raises SpecError for an unknown target and if none is."""
     every = experiment.variants
     for variant in every:
-        make(variant.target)
+        for target in _targets_of(experiment, variant):
+            make(target)
     kept = tuple(variant for variant in every if only is None or fnmatch.fnmatchcase(variant.name, only))
     if not kept:
         names = ", ".join(variant.name for variant in every)
@@ -102,17 +90,10 @@ def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
     if request.out is not None:
         CampaignFolder.must_be_new(request.out)
     wanted = chosen_variants(experiment, request.only)
+    must_be_known(experiment, request.workload_folder)
     cpus = split_cpus(host.cpus, experiment.limits.cpus)
     embedded = experiment.image is None and _must_embed(host) is not None
-    targets, missing = _usable(wanted, host, embedded)
-    if not targets:
-        raise _nothing_usable(missing)
-    say(f"Preparing the artifact of {experiment.workload}")
-    source = _source(experiment, request.workload_folder, embedded)
-    seconds = _prepare(targets, source.artifact, missing, say)
-    if not targets:
-        raise _nothing_usable(missing)
-    usable = tuple(variant for variant in wanted if variant.target in targets)
+    ready = _prepare(experiment, wanted, request.workload_folder, host, say, embedded=embedded)
     name = f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{experiment.name}-{secrets.token_hex(3)}"
     path = request.out or Path("results") / name
     manifest = Manifest(
@@ -128,22 +109,22 @@ def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
         host=host_record(host, accelerator.cached() or _NO_GUEST),
         generator_cpus=tuple(sorted(cpus.generator)),
         service_cpus=tuple(sorted(cpus.service)),
-        artifact_digest=source.artifact.digest,
-        artifact_source=source.artifact.source,
-        artifact_embedded=source.artifact.embedded,
+        artifacts=artifact_records(ready.source, ready.fronts),
+        routes={name: dict(topology.routes) for name, topology in ready.source.topologies.items()},
+        artifact_embedded=embedded,
         workload_folder=os.path.relpath(request.workload_folder, path.resolve()) if request.workload_folder else None,
-        variants=tuple(variant_id(variant) for variant in usable),
-        unavailable=tuple(missing),
-        prepare_s=seconds,
+        variants=tuple(variant_id(variant) for variant in ready.variants),
+        unavailable=tuple(ready.missing),
+        prepare_s=ready.seconds,
     )
     folder = CampaignFolder.create(path, manifest)
-    return plan(experiment, usable), _setting(experiment, source, targets, cpus, folder)
+    return plan(experiment, ready.variants), _setting(experiment, ready, cpus, folder, embedded=embedded)
 
 
 def resume(path: Path, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
     """The rest of a campaign. Raises StoreError if it is none, Unavailable if this host is not the one it began on.
 
-    The artifact must be the same to the byte: SpecError otherwise.
+    The artifacts must be the same to the byte: SpecError otherwise.
     """
     folder = CampaignFolder.open(path)
     manifest = folder.manifest
@@ -151,22 +132,21 @@ def resume(path: Path, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
     experiment = folder.experiment()
     workload = (path / manifest.workload_folder).resolve() if manifest.workload_folder else None
     planned = {variant.name for variant in manifest.variants}
-    usable = tuple(variant for variant in experiment.variants if variant.name in planned)
-    targets, missing = _usable(usable, host, manifest.artifact_embedded)
-    if missing:
-        raise _nothing_usable(missing)
-    say(f"Preparing the artifact of {experiment.workload}")
-    source = _source(experiment, workload, manifest.artifact_embedded)
-    if source.artifact.digest != manifest.artifact_digest:
-        raise SpecError(
-            f"{experiment.workload} has changed since {path} began: its artifact is another one now.",
-            "Restore what was changed, or begin a new campaign.",
-        )
-    _prepare(targets, source.artifact, missing, say)
-    if missing:
-        raise _nothing_usable(missing)
+    wanted = tuple(variant for variant in experiment.variants if variant.name in planned)
+    embedded = manifest.artifact_embedded
+    ready = _prepare(experiment, wanted, workload, host, say, embedded=embedded)
+    if ready.missing:
+        raise _nothing_usable(ready.missing)
+    now = artifact_records(ready.source, ready.fronts)
+    for name, then in manifest.artifacts.items():
+        if now[name].digest != then.digest:
+            what = name.removeprefix("front:") if name.startswith("front:") else experiment.workload
+            raise SpecError(
+                f"{what} has changed since {path} began: its artifact is another one now.",
+                "Restore what was changed, or begin a new campaign.",
+            )
     cpus = CpuSplit(frozenset(manifest.generator_cpus), frozenset(manifest.service_cpus))
-    return plan(experiment, usable), _setting(experiment, source, targets, cpus, folder)
+    return plan(experiment, ready.variants), _setting(experiment, ready, cpus, folder, embedded=embedded)
 
 
 _AS_ROOT = "sudo -E tare run …"
@@ -184,12 +164,76 @@ def _must_embed(host: HostFacts) -> tuple[str, str] | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What is left of what was wanted once everything slow is done, and why the rest is not."""
+
+    source: Source
+    variants: tuple[Variant, ...]
+    targets: Mapping[str, Target]
+    fronts: Mapping[str, Front]
+    certificates: Mapping[str, Certificate]
+    missing: Sequence[UnavailableTarget]
+    seconds: Mapping[str, float]
+
+
+def _targets_of(experiment: Experiment, variant: Variant) -> tuple[str, ...]:
+    """The targets that a variant is deployed on, its front's included."""
+    placement = experiment.placements.get(variant.target)
+    return (variant.target,) if placement is None else tuple(dict.fromkeys(placement.values()))
+
+
+def _prepare(
+    experiment: Experiment,
+    wanted: tuple[Variant, ...],
+    folder: Path | None,
+    host: HostFacts,
+    say: Say,
+    *,
+    embedded: bool,
+) -> _Ready:
+    """Find the usable targets, build the artifacts and the fronts, derive every packaging.
+
+    What cannot be made takes the variants out that need it, and says so. Raises Unavailable if nothing is left.
+    """
+    targets, missing = _usable(experiment, wanted, host, embedded)
+
+    def left() -> tuple[Variant, ...]:
+        kept = tuple(each for each in wanted if set(_targets_of(experiment, each)) <= targets.keys())
+        if not kept:
+            raise _nothing_usable(missing)
+        return kept
+
+    say(f"Preparing the artifact of {experiment.workload}")
+    source = source_of(experiment, folder, left(), embedded=embedded)
+    fronts, given, without = fronts_of(experiment, left())
+    for name, error in without.items():
+        say(f"front {name} cannot be prepared: {error.what}")
+        missing.append(UnavailableTarget(target=name, reason=error.what, fix=error.remedy))
+    wanted = tuple(each for each in wanted if each.front not in without)
+    seconds: dict[str, float] = {}
+    artifacts = (*source.artifacts, *(front.prepare() for front in fronts.values()))
+    for name, target in list(targets.items()):
+        say(f"Preparing {name}")
+        begun_ns = now_ns()
+        try:
+            for artifact in artifacts:
+                target.prepare(artifact)
+        except (BuildError, Unavailable) as error:
+            say(f"{name} cannot be prepared: {error.what}")
+            missing.append(UnavailableTarget(target=name, reason=error.what, fix=error.remedy))
+            del targets[name]
+            continue
+        seconds[name] = (now_ns() - begun_ns) / NS_PER_S
+    return _Ready(source, left(), targets, fronts, given, missing, seconds)
+
+
 def _usable(
-    wanted: Sequence[Variant], host: HostFacts, embedded: bool
+    experiment: Experiment, wanted: Sequence[Variant], host: HostFacts, embedded: bool
 ) -> tuple[dict[str, Target], list[UnavailableTarget]]:
     targets: dict[str, Target] = {}
     missing: list[UnavailableTarget] = []
-    for name in dict.fromkeys(variant.target for variant in wanted):
+    for name in dict.fromkeys(target for variant in wanted for target in _targets_of(experiment, variant)):
         target = make(name)
         found = target.available(host)
         if found.usable and not embedded and not host.root:
@@ -205,51 +249,21 @@ def _usable(
     return targets, missing
 
 
-def _source(experiment: Experiment, folder: Path | None, embedded: bool) -> _Source:
-    if experiment.image is not None:
-        if experiment.service is None:
-            raise SpecError("An image workload needs a [service] table.", "Add it, with at least: port = <number>.")
-        return _Source(build_from_image(experiment.image, experiment.service), experiment.service, (), None)
-    if folder is None:
-        raise SpecError(
-            f"The folder of workload {experiment.workload!r} is not known.", "Run it again from its experiment."
-        )
-    workload = read_workload(folder)
-    artifact = build_embedded(folder, workload) if embedded else build_workload(folder, workload)
-    return _Source(artifact, workload.service, workload.exchanges, folder / workload.locustfile)
-
-
-def _prepare(
-    targets: dict[str, Target], artifact: Artifact, missing: list[UnavailableTarget], say: Say
-) -> dict[str, float]:
-    """Derive every target's packaging. One that cannot be made takes its target out, and says so."""
-    seconds: dict[str, float] = {}
-    for name, target in list(targets.items()):
-        say(f"Preparing {name}")
-        begun_ns = now_ns()
-        try:
-            target.prepare(artifact)
-        except (BuildError, Unavailable) as error:
-            say(f"{name} cannot be prepared: {error.what}")
-            missing.append(UnavailableTarget(target=name, reason=error.what, fix=error.remedy))
-            del targets[name]
-            continue
-        seconds[name] = (now_ns() - begun_ns) / NS_PER_S
-    return seconds
-
-
 def _setting(
-    experiment: Experiment, source: _Source, targets: Mapping[str, Target], cpus: CpuSplit, folder: CampaignFolder
+    experiment: Experiment, ready: _Ready, cpus: CpuSplit, folder: CampaignFolder, *, embedded: bool
 ) -> Setting:
     return Setting(
         experiment=experiment,
-        service=Service.of(source.artifact, source.service, experiment.limits, cpus.service),
-        targets=targets,
-        exchanges=source.exchanges,
-        locustfile=source.locustfile,
+        members=ready.source.members,
+        topologies=ready.source.topologies,
+        targets=ready.targets,
+        fronts=ready.fronts,
+        certificates=ready.certificates,
+        exchanges=ready.source.exchanges,
+        locustfile=ready.source.locustfile,
         cpus=cpus,
         folder=folder,
-        instruments=RealInstruments(loopback=source.artifact.embedded),
+        instruments=RealInstruments(loopback=embedded),
     )
 
 

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from harness.analysis.validity import judge, latency_p99_ns
+from harness.deployment.deploy import tail
+from harness.deployment.setting import Setting
 from harness.errors import TareError
 from harness.interrupts import held, raise_if_asked
 from harness.load.result import is_first_request
-from harness.measuring import SAMPLES, Findings, Setting, measure, tail
+from harness.measuring import SAMPLES, Findings, measure
 from harness.plan import PlannedTrial
 from harness.provenance import utc_now
 from harness.spec.matrix import Variant
@@ -55,13 +57,13 @@ def run_attempt(planned: PlannedTrial, attempt: int, rate_rps: float | None, set
         variant=variant_id(planned.variant),
         level=planned.level.name if planned.level else "capacity",
         accelerator=found.accelerator,
-        artifact_digest=setting.service.artifact.digest,
+        artifact_digest=setting.digest_of(planned.variant.topology),
         started_utc=started,
         outcome="failed" if found.failure else "ok",
         failure=found.failure,
         invalid=() if found.failure else _verdict(planned, found, setting),
         limits_enforced=found.limits_enforced,
-        cpuset=tuple(sorted(setting.service.cpuset)),
+        cpuset=tuple(sorted(setting.cpus.service)),
         startup=found.startup,
         memory_idle=found.memory_idle,
         memory_load=found.memory_load,
@@ -73,6 +75,11 @@ def run_attempt(planned: PlannedTrial, attempt: int, rate_rps: float | None, set
         inside=found.inside,
         responses=found.responses,
         footprint=found.footprint,
+        instances=found.instances(),
+        events=tuple(found.events),
+        served=found.served,
+        path_checks=found.path_checks,
+        propagation_ms=found.propagation_ms,
         samples=samples,
     )
 
@@ -85,6 +92,7 @@ def variant_id(variant: Variant) -> VariantId:
         topology=variant.topology,
         target=variant.target,
         front=variant.front,
+        replicas=variant.replicas,
         aa=variant.aa,
     )
 

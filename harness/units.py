@@ -45,7 +45,12 @@ _METRICS = (
     Metric("achieved_rps", "Achieved rate", "requests/s", lower_is_better=False, digits=1),
     Metric("capacity_rps", "Capacity (closed loop)", "requests/s", lower_is_better=False, digits=0),
     Metric("footprint_mib", "Footprint on disk", "MiB", digits=1),
+    Metric("propagation_p50_ms", "Propagation of an event to its consumer, median", "ms", digits=3),
+    Metric("propagation_p99_ms", "Propagation of an event to its consumer, 99th percentile", "ms", digits=3),
 )
+
+DOWN = Metric("down_s", "From the act to the first correct response after it", "s", digits=3)
+"""Of an event, not of a trial: it stands in the frame ``events`` alone."""
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _METRICS}
 

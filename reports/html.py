@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def render(campaign: Campaign) -> str:
     """The report's HTML. Every text of the campaign is escaped; scripts and styles are inlined, each once."""
     manifest = campaign.manifest
-    look = Look.of(campaign.trials, [variant.name for variant in manifest.variants])
+    look = Look.of(campaign.trials, manifest.variants)
     return page(
         "report.html.j2",
         campaign=campaign,

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import html
 import itertools
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
+from harness.spec.front import DIRECT
+from harness.spec.matrix import AA_SUFFIX
+from harness.spec.topology import SINGLE
+from harness.store.records import VariantId
+from reports.frames import rows
+
 EMULATED = "emulated"
 _EMULATOR = "tcg"
+
+CROWD = 6
+"""From more variants than this on, tables turn and charts are split, so that each stays readable."""
+
+_LINE = 18
+"""The longest line of a label in a chart: on a phone a longer one would leave no room for the picture."""
+
+_SHADES = (0.0, 0.34, 0.58)
+"""Variants that share a hue are told apart by how dark it is (which keeps the contrast), marker and dash."""
 
 _KNOWN = ("process", "container", "vm")
 
@@ -39,6 +56,22 @@ def mix(colour: str, white: float) -> str:
     return "#" + "".join(f"{round(part + (255 - part) * white):02x}" for part in parts)
 
 
+def darker(colour: str, black: float) -> str:
+    """``colour`` (``#rrggbb``) with a share of black, 0..1."""
+    parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(part * (1 - black)):02x}" for part in parts)
+
+
+def wrapped(label: str, line: int = _LINE) -> str:
+    """A label for an axis, as inert HTML: broken after its hyphens and before a bracket where it is long."""
+    lines = [""]
+    for piece in re.findall(r"[^-\s]*[-\s]?", label):
+        if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > line:
+            lines.append("")
+        lines[-1] += piece
+    return "<br>".join(plain(text.rstrip()) for text in lines)
+
+
 def clear(colour: str, alpha: float) -> str:
     """``colour`` (``#rrggbb``) as a translucent one."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
@@ -47,34 +80,65 @@ def clear(colour: str, alpha: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The order, label, colour, marker and dash of each variant of a campaign."""
+    """The order, label, colour, marker and dash of each variant of a campaign.
+
+    ``families``: what gives a variant its hue: its target, or where all have one, its front, or its topology.
+    """
 
     order: tuple[str, ...]
     labels: Mapping[str, str]
     colours: Mapping[str, str]
     symbols: Mapping[str, str]
     dashes: Mapping[str, str]
+    families: Mapping[str, str]
 
     @classmethod
-    def of(cls, trials: pd.DataFrame, variants: Sequence[str] = ()) -> Look:
-        """From a campaign's trials; ``variants`` names those that must be there even without a trial.
+    def of(cls, trials: pd.DataFrame, variants: Iterable[VariantId] = ()) -> Look:
+        """From a campaign's trials; ``variants`` are those that must be there even without a trial, in their order.
 
         A variant that ran emulated in any attempt is labelled so: a mixture must not pass for the faster kind.
         """
-        measured = trials[trials["kind"] != "null"]
-        names = sorted({*measured["variant"].astype(str), *variants}, key=_rank)
-        emulated = set(measured.loc[measured["accelerator"] == _EMULATOR, "variant"].astype(str))
-        labels = {name: variant_label(name, _EMULATOR if name in emulated else "none") for name in names}
+        known = {variant.name: variant for variant in (*variants, *_variants(trials[trials["kind"] != "null"]))}
+        names = sorted(known, key=_Rank(tuple(known.values())))
+        emulated = set(trials.loc[trials["accelerator"] == _EMULATOR, "variant"].astype(str))
+        families, shades = _families([known[name] for name in names])
+        places = _places(names, families)
+        hues = _assign(families, _KNOWN_COLOURS, _MORE_COLOURS)
         return cls(
             order=tuple(names),
-            labels=labels,
-            colours=_assign(names, _KNOWN_COLOURS, _MORE_COLOURS),
-            symbols=_assign(names, _KNOWN_SYMBOLS, _MORE_SYMBOLS),
-            dashes=_assign(names, _KNOWN_DASHES, _MORE_DASHES),
+            labels={name: variant_label(name, _EMULATOR if name in emulated else "none") for name in names},
+            colours={name: darker(hues[name], _SHADES[shades[name] % len(_SHADES)]) for name in names},
+            symbols=_turned(families, places, _KNOWN_SYMBOLS, _MORE_SYMBOLS),
+            dashes=_turned(families, places, _KNOWN_DASHES, _MORE_DASHES),
+            families=families,
         )
 
     def label(self, variant: str) -> str:
         return self.labels[variant]
+
+    def tick(self, variant: str) -> str:
+        """The label for an axis, in lines that leave room for the picture."""
+        return wrapped(self.labels[variant])
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are more variants than one picture can hold side by side."""
+        return len(self.order) > CROWD
+
+    def lines(self, names: Sequence[str]) -> int:
+        """How many lines the tallest of these labels takes on an axis."""
+        return max((self.tick(name).count("<br>") + 1 for name in names), default=1)
+
+    def groups(self, names: Sequence[str]) -> list[tuple[str, list[str]]]:
+        """Sets of variants that fit one picture, each with what they have in common; one set if all fit."""
+        if len(names) <= CROWD:
+            return [("", list(names))]
+        found: dict[str, list[str]] = {}
+        for name in names:
+            found.setdefault(self.families[name].removesuffix(AA_SUFFIX), []).append(name)
+        return [
+            (family, members[i : i + CROWD]) for family, members in found.items() for i in range(0, len(members), CROWD)
+        ]
 
     def present(self, frame: pd.DataFrame) -> list[str]:
         """The variants of ``frame`` in the campaign's order."""
@@ -82,13 +146,81 @@ class Look:
         return [name for name in self.order if name in there]
 
 
-def _rank(name: str) -> tuple[int, str]:
-    """Process, container, VM, the others; the second of an A/A pair right after the first."""
-    base = name.removesuffix("-aa")
-    return (_KNOWN.index(base) if base in _KNOWN else len(_KNOWN), name)
+_PARTS = ("target", "front", "topology", "replicas")
 
 
-def _assign(names: Sequence[str], known: Mapping[str, str], more: Sequence[str]) -> dict[str, str]:
+class _Rank:
+    """By topology in order of appearance, then process, container, VM, the others, then front and replicas.
+
+    The second of an A/A pair comes right after the first.
+    """
+
+    def __init__(self, variants: Sequence[VariantId]) -> None:
+        self._variants = {variant.name: variant for variant in variants}
+        self._topologies = list(dict.fromkeys(variant.topology for variant in variants))
+        self._fronts = list(dict.fromkeys((DIRECT, *(variant.front for variant in variants))))
+
+    def __call__(self, name: str) -> tuple[Any, ...]:
+        one = self._variants[name]
+        target = _KNOWN.index(one.target) if one.target in _KNOWN else len(_KNOWN)
+        place = (self._topologies.index(one.topology), target, one.target, self._fronts.index(one.front), one.replicas)
+        return (*place, name.removesuffix(AA_SUFFIX), name)
+
+
+def _variants(trials: pd.DataFrame) -> Iterator[VariantId]:
+    """What a frame of trials tells of its variants; a frame without their parts names targets."""
+    for row in rows(trials.drop_duplicates("variant")):
+        name = str(row["variant"])
+        yield VariantId(
+            name=name,
+            workload=str(row.get("workload", "")),
+            topology=str(row.get("topology", SINGLE)),
+            target=str(row.get("target", name.removesuffix(AA_SUFFIX))),
+            front=str(row.get("front", DIRECT)),
+            replicas=int(row.get("replicas", 1)),
+            aa=name.endswith(AA_SUFFIX),
+        )
+
+
+def _families(variants: Sequence[VariantId]) -> tuple[dict[str, str], dict[str, int]]:
+    """What gives each its hue, and which shade of it: what differs most visibly, and what else differs.
+
+    The second of an A/A pair has a hue of its own.
+    """
+    values = {part: list(dict.fromkeys(getattr(one, part) for one in variants)) for part in _PARTS}
+    varied = [part for part in _PARTS if len(values[part]) > 1]
+    part = next((part for part in varied if part != "replicas"), "target")
+    shade = next((other for other in ("topology", "front", "replicas") if other in varied and other != part), None)
+    return (
+        {one.name: getattr(one, part) + (AA_SUFFIX if one.aa else "") for one in variants},
+        {one.name: values[shade].index(getattr(one, shade)) if shade else 0 for one in variants},
+    )
+
+
+def _places(names: Sequence[str], families: Mapping[str, str]) -> dict[str, int]:
+    """Each variant's place in its family."""
+    seen: dict[str, int] = {}
+    places = {}
+    for name in names:
+        places[name] = seen.get(families[name], 0)
+        seen[families[name]] = places[name] + 1
+    return places
+
+
+def _assign(families: Mapping[str, str], known: Mapping[str, str], more: Sequence[str]) -> dict[str, str]:
     """The fixed one for a known target, so that reports look alike; the others in turn."""
     spare = itertools.cycle(more)
-    return {name: known[name] if name in known else next(spare) for name in names}
+    found: dict[str, str] = {}
+    for family in families.values():
+        if family not in found:
+            found[family] = known[family] if family in known else next(spare)
+    return {name: found[family] for name, family in families.items()}
+
+
+def _turned(
+    families: Mapping[str, str], places: Mapping[str, int], known: Mapping[str, str], more: Sequence[str]
+) -> dict[str, str]:
+    """The family's own for its first variant, for the others the ones that follow it in the list of all."""
+    everything = list(dict.fromkeys((*known.values(), *more)))
+    first = _assign(families, known, more)
+    return {name: everything[(everything.index(one) + places[name]) % len(everything)] for name, one in first.items()}

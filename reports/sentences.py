@@ -9,7 +9,7 @@ from harness.units import METRICS, Metric
 from reports.blocks import sentence_list
 from reports.charts.compare import RESOLVED
 from reports.frames import Range, rows
-from reports.labels import Look
+from reports.labels import CROWD, Look
 
 
 def interval_text(total: Range, about: Metric) -> str:
@@ -33,10 +33,21 @@ def finding(summaries: pd.DataFrame, comparisons: pd.DataFrame, name: str, basel
     for level in dict.fromkeys(own["level"]):
         at = own[own["level"] == level]
         compared = comparisons[(comparisons["metric"] == name) & (comparisons["level"] == level)]
-        parts = [_part(variant, at, compared, name, baseline, look) for variant in _first(baseline, look.present(at))]
+        shown, rest = _shown(at, _first(baseline, look.present(at)))
+        parts = [_part(variant, at, compared, name, baseline, look) for variant in shown]
+        parts += [f"{rest} others lie between the last two"] if rest else []
         where = f" at {level}" if several else ""
         sentences.append(f"{METRICS[name].title}{where}: {sentence_list(parts)}.")
     return sentences
+
+
+def _shown(at: pd.DataFrame, names: list[str]) -> tuple[list[str], int]:
+    """Of many variants the first (the baseline), and the smallest and the largest of the others; how many are left."""
+    if len(names) <= CROWD:
+        return names, 0
+    medians = at.set_index("variant")["median"]
+    others = sorted(names[1:], key=lambda name: float(medians[name]))
+    return [names[0], others[0], others[-1]], len(others) - 2
 
 
 def _first(baseline: str, names: list[str]) -> list[str]:

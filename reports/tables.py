@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from harness.units import METRICS
 from reports.blocks import Block, Cell, Table, Text
 from reports.frames import Range, rows
-from reports.labels import Look
-from reports.sentences import finding, interval_text
+from reports.labels import CROWD, Look
+from reports.sentences import finding, interval_text, short
 
 if TYPE_CHECKING:
     from harness.analysis import Campaign
@@ -26,11 +26,16 @@ def findings(campaign: Campaign, look: Look, *names: str) -> list[Block]:
 
 
 def figures(campaign: Campaign, look: Look, caption: str, names: Sequence[str]) -> Table:
-    """A row per metric and load level, a column per variant: median, and interval with the number of trials."""
+    """A row per metric and load level, a column per variant: median, and interval with the number of trials.
+
+    With many variants it is turned: a row per variant and load level, a column per metric.
+    """
     frame = campaign.summaries
     frame = frame[frame["metric"].isin(names) & frame["median"].notna()]
     variants = look.present(frame)
     by_key = {(str(row["metric"]), str(row["level"]), str(row["variant"])): row for row in rows(frame)}
+    if len(variants) > CROWD:
+        return _turned(by_key, variants, look, caption, names)
     listed = []
     for name in names:
         levels = list(dict.fromkeys(level for metric, level, _ in by_key if metric == name))
@@ -42,6 +47,27 @@ def figures(campaign: Campaign, look: Look, caption: str, names: Sequence[str]) 
     return Table(
         f"{caption}: median (interval; number of trials)", columns, tuple(listed), "No valid trial measured it."
     )
+
+
+def _turned(
+    by_key: dict[tuple[str, str, str], dict[str, Any]],
+    variants: Sequence[str],
+    look: Look,
+    caption: str,
+    names: Sequence[str],
+) -> Table:
+    there = [name for name in names if any(metric == name for metric, _, _ in by_key)]
+    levels = list(dict.fromkeys(level for _, level, _ in by_key))
+    listed = [
+        (
+            Cell(look.label(variant) + (f", {level}" if len(levels) > 1 else ""), "head"),
+            *(_figure(by_key.get((name, level, variant)), name) for name in there),
+        )
+        for variant in variants
+        for level in levels
+    ]
+    columns = ("variant", *(f"{short(name)}, {METRICS[name].unit}" for name in there))
+    return Table(f"{caption}: median (interval; number of trials)", columns, tuple(listed))
 
 
 def _figure(row: dict[str, Any] | None, name: str) -> Cell:

@@ -11,6 +11,9 @@ from harness.units import METRICS
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
 
+MANY_OTHERS = 5
+"""From more than so many on, the sentence tells of the ends alone."""
+
 _SUBJECTS = {
     "startup_s": "startup time",
     "memory_mib": "memory",
@@ -35,8 +38,32 @@ def answer(campaign: Campaign) -> str:
     if baseline not in {variant.name for variant in measured} or not others:
         clauses = [_alone(campaign, variant.name) for variant in measured if not variant.aa]
         return "; ".join([*clauses, "there is nothing to compare."]) if clauses else "There is nothing to compare yet."
+    if len(others) > MANY_OTHERS:
+        return f"Against the {campaign.label(baseline)}, {_ranges(campaign, [v.name for v in others], baseline)}."
     clauses = [_against(campaign, variant.name, baseline) for variant in others]
     return f"Against the {campaign.label(baseline)}, " + "; ".join(clauses) + "."
+
+
+def _ranges(campaign: Campaign, variants: list[str], baseline: str) -> str:
+    """Of many variants, each subject's smallest and largest ratio, and whose it is."""
+    cells = campaign.counted
+    parts = []
+    for name in _chosen(campaign, (*variants, baseline)):
+        floor = noise_floor(cells, campaign.manifest.variants, name)
+        found = [(variant, compare_variants(cells, variant, baseline, name, floor)) for variant in variants]
+        ranked = sorted(
+            ((variant, entry) for variant, entry in found if entry is not None),
+            key=lambda pair: pair[1].estimate.median,
+        )
+        if len(ranked) > 1:
+            ends = [
+                f"{factor(entry.estimate, entry.verdict)} ({campaign.label(variant)})"
+                for variant, entry in (ranked[0], ranked[-1])
+            ]
+            parts.append(f"from {ends[0]} to {ends[1]} the {_SUBJECTS[name]}")
+    if not parts:
+        return "no variant has a figure of the same block to compare"
+    return f"{len(variants)} variants take {'; '.join(parts)}"
 
 
 def _chosen(campaign: Campaign, variants: tuple[str, ...]) -> list[str]:

@@ -4,8 +4,8 @@ Columns (``n``, ``low``, ``high``: see harness.analysis.intervals; units stand i
 
 ``trials``
     one row per attempt, in journal order: trial, kind, block, position, attempt, variant, workload, topology, target,
-    front, accelerator, level, outcome, valid, reasons (a tuple of words), counts (whether summaries use it: the latest
-    valid attempt of its block), and one column per metric of harness.units, NaN where it was not measured.
+    front, accelerator, level, outcome, replicas, valid, reasons (a tuple of words), counts (whether summaries use it:
+    the latest valid attempt of its block), and one column per metric of harness.units, NaN where it was not measured.
 ``samples``
     one row per answered request of the measured window of a trial that counts: trial, variant, level, task, status,
     outcome, bytes, since_begin_s (of the intended time, since the window's begin), latency_ms, service_time_ms.
@@ -22,6 +22,25 @@ Columns (``n``, ``low``, ``high``: see harness.analysis.intervals; units stand i
     figure; a VM's ``vmm`` is told apart into guest_ram, emulator_cache and the rest. View ``cgroup`` is by kind
     (page_tables are part of kernel on cgroup v2), ``cgroup_total`` its sums, ``engine`` the daemons' growth, ``inside``
     the guest's own, never to be compared with the others.
+``instances``
+    one row per instance of a trial that counts: trial, variant, level, instance, service, role (service, front),
+    target, accelerator, startup_s (from its own trigger), ready_after_s (since the deployment's first trigger),
+    memory_mib, memory_load_mib, cpu_ms_per_request (its CPU time over the requests that the deployment answered).
+``served``
+    one row per instance behind a front: trial, variant, level, instance, service, replicas, requests, share (of its
+    service's).
+``fronts``
+    what a front adds to the latency of the same variant without one and with one replica, paired by block: variant,
+    direct, front, level, metric, n, added_ms (mean difference), low, high, verdict (as of a comparison).
+``events``
+    one row per event of a trial that counts: trial, variant, level, number (from 1), kind, service, instance, begin_s
+    (since the measured window's begin), down_s (begin to the first correct response after it; NaN), recovered,
+    slow_above_ms, requests_, failed_ and slow_ before, during and after it, note.
+``event_requests``
+    trial, variant, level, number, kind, moment (before, during, after), task, requests, failed (no response, an
+    unexpected one, or dropped), slow, latency_p50_ms, latency_p99_ms (of those that did not fail).
+``timeline``
+    trial, variant, level, number, kind, since_event_s (the bin's begin), answered, failed, slow; per bin of 0.25 s.
 """
 
 from __future__ import annotations
@@ -32,7 +51,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.analysis import comparisons, frames
+from harness.analysis import comparisons, events, frames, fronts, instances
 from harness.analysis.answer import answer
 from harness.analysis.claims import ClaimResult, decide
 from harness.analysis.metrics import metrics_of
@@ -107,8 +126,32 @@ class Campaign:
         return frames.memory(self.counted_records)
 
     @cached_property
+    def instances(self) -> pd.DataFrame:
+        return instances.instances(self.counted_records, self.folder.samples)
+
+    @cached_property
+    def served(self) -> pd.DataFrame:
+        return instances.served(self.counted_records)
+
+    @cached_property
+    def fronts(self) -> pd.DataFrame:
+        return fronts.added(self.counted, self.manifest.variants)
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        return events.events(self.counted_records, self.folder.samples)
+
+    @cached_property
+    def event_requests(self) -> pd.DataFrame:
+        return events.event_requests(self.counted_records, self.folder.samples)
+
+    @cached_property
+    def timeline(self) -> pd.DataFrame:
+        return events.timeline(self.counted_records, self.folder.samples)
+
+    @cached_property
     def claims(self) -> tuple[ClaimResult, ...]:
-        """The claims that Tare tests, with this campaign's evidence and verdict."""
+        """The claims that Tare tests and this campaign touches, with its evidence and verdict."""
         return decide(self)
 
     @cached_property
@@ -117,9 +160,12 @@ class Campaign:
         return answer(self)
 
     def accelerator(self, variant: str) -> str:
-        """What executed this variant's guest instructions: ``kvm``, ``tcg`` (emulated), or ``none``."""
-        found = [record.accelerator for record in self.records if record.variant.name == variant]
-        return next((name for name in found if name != "none"), "none")
+        """What executed this variant's guest instructions: ``kvm``, ``tcg`` (emulated), or ``none``.
+
+        A set's is ``tcg`` if any of its instances was emulated.
+        """
+        found = {frames.accelerator_of(record) for record in self.records if record.variant.name == variant}
+        return next((name for name in ("tcg", "kvm") if name in found), "none")
 
     def is_emulated(self, variant: str) -> bool:
         return self.accelerator(variant) == "tcg"

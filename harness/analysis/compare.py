@@ -56,9 +56,12 @@ def differences(a: Campaign, b: Campaign) -> tuple[str, ...]:
     for engine in sorted(first.keys() | second.keys()):
         if first.get(engine) != second.get(engine):
             found.append(f"{engine}: {first.get(engine, 'absent')} against {second.get(engine, 'absent')}")
-    if a.manifest.artifact_digest != b.manifest.artifact_digest:
-        found.append(f"artifact: {_short(a.manifest.artifact_digest)} against {_short(b.manifest.artifact_digest)}")
-    for part in ("workload", "service", "limits", "load", "settle_s", "validity"):
+    old, new = a.manifest.artifacts, b.manifest.artifacts
+    for name in sorted(old.keys() | new.keys()):
+        before, after = (_short(artifacts[name].digest) if name in artifacts else "absent" for artifacts in (old, new))
+        if before != after:
+            found.append(f"artifact of {name}: {before} against {after}")
+    for part in ("workload", "service", "placements", "fronts", "events", "limits", "load", "settle_s", "validity"):
         if getattr(a.experiment, part) != getattr(b.experiment, part):
             found.append(f"experiment: [{part}] differs")
     return tuple(found)

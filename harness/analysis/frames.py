@@ -19,6 +19,7 @@ TRIAL_COLUMNS: dict[str, str] = {
     "position": "int64",
     "attempt": "int64",
     **dict.fromkeys(_TEXT, "str"),
+    "replicas": "int64",
     "valid": "bool",
     "reasons": "object",
     "counts": "bool",
@@ -76,9 +77,10 @@ def trials(
                 "topology": record.variant.topology,
                 "target": record.variant.target,
                 "front": record.variant.front,
-                "accelerator": record.accelerator,
+                "accelerator": accelerator_of(record),
                 "level": record.level,
                 "outcome": record.outcome,
+                "replicas": record.variant.replicas,
                 "valid": record.outcome == "ok" and not why_not,
                 "reasons": why_not,
                 "counts": counted,
@@ -86,6 +88,12 @@ def trials(
             }
         )
     return frame_of(rows, TRIAL_COLUMNS)
+
+
+def accelerator_of(record: TrialRecord) -> str:
+    """What executed guests' instructions: ``tcg`` if any instance was emulated, else ``kvm`` if any, else ``none``."""
+    found = {record.accelerator, *(one.accelerator for one in record.instances)}
+    return next((name for name in ("tcg", "kvm") if name in found), "none")
 
 
 def samples(records: Iterable[TrialRecord], read: Callable[[TrialRecord], pd.DataFrame]) -> pd.DataFrame:

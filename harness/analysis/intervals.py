@@ -60,6 +60,11 @@ class Estimate:
     n: int
 
 
+def known(value: float) -> float | None:
+    """A cell of a frame: None in place of NaN."""
+    return None if math.isnan(value) else value
+
+
 def of_trials(values: Values) -> Estimate:
     """The median of one figure per trial, with its interval. Raises ValueError without values.
 
@@ -108,6 +113,26 @@ def of_log_ratios(logs: Values) -> Estimate:
         return Estimate(math.exp(middle), math.exp(middle), math.exp(middle), len(data))
     low, high = _student(data)
     return Estimate(math.exp(middle), math.exp(low), math.exp(high), len(data))
+
+
+def of_differences(numerators: Values, denominators: Values) -> Estimate | None:
+    """The first figure less the second, each pair from one block: the mean of the differences, with its interval.
+
+    For what a step adds to a path, in its own unit. Student's t on the differences, paired as in ``of_ratio``; a
+    difference may be negative. ``median`` holds the mean, which is what t's interval is about. None without pairs.
+    """
+    first, second = np.asarray(numerators, dtype=np.float64), np.asarray(denominators, dtype=np.float64)
+    if len(first) != len(second):
+        raise ValueError("a difference needs pairs")
+    if not len(first):
+        return None
+    data = first - second
+    middle = float(data.mean())
+    if len(data) == 1:
+        return Estimate(middle, None, None, 1)
+    if np.ptp(data) == 0:
+        return Estimate(middle, middle, middle, len(data))
+    return Estimate(middle, *_student(data), len(data))
 
 
 def of_unpaired_ratio(numerators: Values, denominators: Values) -> Estimate | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.analysis.percentiles import percentile
 from harness.analysis.validity import ANSWERED
 from harness.clock import NS_PER_MS, NS_PER_S
-from harness.store.records import MemoryView, TrialRecord
+from harness.store.records import Cpu, MemoryView, TrialRecord
 from harness.units import mib
 
 LATENCIES = {
@@ -22,6 +22,7 @@ LATENCIES = {
     "latency_p99_ms": 0.99,
     "latency_p999_ms": 0.999,
 }
+PROPAGATIONS = {"propagation_p50_ms": 0.5, "propagation_p99_ms": 0.99}
 SERVICE_TIMES = {"service_time_p50_ms": 0.5, "service_time_p99_ms": 0.99}
 
 
@@ -44,6 +45,7 @@ def metrics_of(record: TrialRecord, samples: pd.DataFrame) -> dict[str, float]:
     figures |= _percentiles(latency_ms(arrivals), LATENCIES)
     figures |= _percentiles(service_time_ms(measured), SERVICE_TIMES)
     figures |= _rates(record, len(measured))
+    figures |= _percentiles(np.asarray(record.propagation_ms, dtype=np.float64), PROPAGATIONS)
     if record.footprint:
         figures["footprint_mib"] = mib(sum(record.footprint.values()))
     return {name: value for name, value in figures.items() if value is not None}
@@ -62,6 +64,11 @@ def latency_ms(samples: pd.DataFrame) -> NDArray[np.float64]:
 def service_time_ms(samples: pd.DataFrame) -> NDArray[np.float64]:
     """Completion - actual send, in milliseconds."""
     return (samples["done_ns"] - samples["sent_ns"]).to_numpy(dtype=np.float64) / NS_PER_MS
+
+
+def cpu_ms(cpu: Cpu) -> float:
+    """CPU time of the window: the control group's, or the processes' where there is no group."""
+    return (cpu.processes_ns if cpu.cgroup_ns is None else cpu.cgroup_ns) / NS_PER_MS
 
 
 def overhead_bytes(view: MemoryView) -> int | None:
@@ -99,8 +106,7 @@ def _rates(record: TrialRecord, answered_requests: int) -> dict[str, float | Non
         found["achieved_rps"] = load.completed * NS_PER_S / (load.window_end_ns - load.window_begin_ns)
     requests = answered_requests or (record.load.completed if record.load is not None else 0)
     if record.cpu is not None and requests:
-        used_ns = record.cpu.processes_ns if record.cpu.cgroup_ns is None else record.cpu.cgroup_ns
-        found["cpu_ms_per_request"] = used_ns / NS_PER_MS / requests
+        found["cpu_ms_per_request"] = cpu_ms(record.cpu) / requests
     if record.capacity is not None and record.capacity.window_ns > 0:
         found["capacity_rps"] = record.capacity.rps
     return found

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from harness.analysis.show_sets import Json, events_json, fronts_json, instances_json, number
 from harness.units import METRICS
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
     from harness.store.records import VariantId
 
-Json = dict[str, object]
-
 
 def show_json(campaign: Campaign) -> Json:
     """Everything that DESIGN's contract names, and more; JSON types only, null in place of NaN.
 
     ``variants`` has one entry per cell, each with a ``level`` (null before any measured attempt): ``trials`` (how many
-    were tried), ``attempts``, ``valid`` (how many count), ``emulated``, and ``metrics``: what was measured. A metric's
+    were tried), ``attempts``, ``valid`` (how many count), ``emulated``, ``metrics``: what was measured, and
+    ``instances``: the medians of each (harness.analysis.show_sets says what ``fronts`` and ``events`` hold). A metric's
     ``low`` and ``high`` are null where there is one trial; its ``ratio`` is null for the baseline itself and where no
     block has a pair; ``ratio.n`` counts pairs. ``invalid`` and ``failed`` list every attempt that does not count, with
     the reason; ``noise_floor`` says whether there was an A/A pair.
@@ -44,6 +43,8 @@ def show_json(campaign: Campaign) -> Json:
             _cell(campaign, variant, level) for variant in manifest.variants for level in campaign.levels or (None,)
         ],
         "levels": None if campaign.rates is None else campaign.rates.model_dump(mode="json"),
+        "fronts": fronts_json(campaign),
+        "events": events_json(campaign),
         "claims": [dataclasses.asdict(result) for result in campaign.claims],
         "invalid": _invalid(campaign),
         "failed": _failed(campaign),
@@ -62,6 +63,7 @@ def _cell(campaign: Campaign, variant: VariantId, level: str | None) -> Json:
         "topology": variant.topology,
         "target": variant.target,
         "front": variant.front,
+        "replicas": variant.replicas,
         "aa": variant.aa,
         "level": level,
         "accelerator": campaign.accelerator(variant.name),
@@ -71,13 +73,17 @@ def _cell(campaign: Campaign, variant: VariantId, level: str | None) -> Json:
         "attempts": len(mine),
         "valid": int(mine["counts"].sum()),
         "metrics": {} if level is None else _metrics(campaign, variant.name, level),
+        "instances": [] if level is None else instances_json(campaign, variant.name, level),
     }
 
 
-def _artifact_digest(campaign: Campaign, variant: str) -> str:
-    """What this variant's attempts say they ran; the campaign's artifact before any."""
+def _artifact_digest(campaign: Campaign, variant: str) -> str | None:
+    """What this variant's attempts say they ran; before any the campaign's artifact, None if it has several."""
     own = [record.artifact_digest for record in campaign.records if record.variant.name == variant]
-    return own[-1] if own else campaign.manifest.artifact_digest
+    if own:
+        return own[-1]
+    known = {entry.digest for name, entry in campaign.manifest.artifacts.items() if not name.startswith("front:")}
+    return known.pop() if len(known) == 1 else None
 
 
 def _metrics(campaign: Campaign, variant: str, level: str) -> Json:
@@ -149,10 +155,3 @@ def _failed(campaign: Campaign) -> list[Json]:
         for record in campaign.records
         if record.outcome == "failed"
     ]
-
-
-def number(value: object) -> float | None:
-    """A JSON number: None in place of NaN, infinity and absence."""
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.analysis.intervals import Estimate
+from harness.analysis.show_text_sets import set_tables
 from harness.analysis.wording import factor, figure
 from harness.units import METRICS
 
@@ -28,13 +29,16 @@ SHOWN = (
 )
 """Of all metrics, those that fit a terminal; ``tare show --json`` and the report hold the rest."""
 
+MANY_VARIANTS = 6
+"""From more than so many on, each has a row in place of a column."""
+
 _STYLES = {"supported": "green", "refuted": "red", "not resolved": "yellow", "emulated only": "yellow"}
 
 
 def show_tables(campaign: Campaign) -> list[Table]:
-    """Claims, then the figures of each load level, then what does not count. Tables without rows are left out."""
-    tables = [_claims(campaign), *(_figures(campaign, level) for level in campaign.levels), _trials(campaign)]
-    tables += [_not_counted(campaign), _unavailable(campaign)]
+    """Claims, then the figures of each load level, sets, what does not count. Tables without rows are left out."""
+    tables = [_claims(campaign), *(_figures(campaign, level) for level in campaign.levels), *set_tables(campaign)]
+    tables += [_trials(campaign), _not_counted(campaign), _unavailable(campaign)]
     return [table for table in tables if table.row_count]
 
 
@@ -51,10 +55,17 @@ def _figures(campaign: Campaign, level: str) -> Table:
     rows = campaign.summaries[campaign.summaries["level"] == level]
     variants = [variant.name for variant in campaign.manifest.variants if variant.name in set(rows["variant"])]
     labels = [Text(campaign.label(variant)) for variant in variants]
-    table = _table(f"Figures at {level} (95 % intervals; ratio to {campaign.experiment.baseline})", "figure")
+    title = f"Figures at {level} (95 % intervals; ratio to {campaign.experiment.baseline})"
+    metrics = [metric for metric in SHOWN if metric in set(rows["metric"])]
+    if len(variants) > MANY_VARIANTS:
+        table = _table(title, "variant", *(METRICS[name].title.partition(" (")[0] for name in metrics))
+        for variant, label in zip(variants, labels, strict=True):
+            table.add_row(label, *(_entry(campaign, variant, level, name) for name in metrics))
+        return table
+    table = _table(title, "figure")
     for label in labels:
         table.add_column(label)
-    for name in (metric for metric in SHOWN if metric in set(rows["metric"])):
+    for name in metrics:
         table.add_row(Text(METRICS[name].title), *(_entry(campaign, variant, level, name) for variant in variants))
     return table
 

@@ -23,6 +23,14 @@ def factor(found: Estimate, verdict: str = "") -> str:
     return f"{times(found.median)} ({times(found.low)} to {times(found.high)}{unresolved})"
 
 
+def added(found: Estimate, verdict: str = "") -> str:
+    """``+0.41 ms (0.38 to 0.44)``, with ``, not resolved`` in the bracket if so; or ``+0.41 ms (one pair)``."""
+    if found.low is None or found.high is None:
+        return f"{found.median:+.3f} ms (one pair)"
+    unresolved = f", {NOT_RESOLVED}" if verdict == NOT_RESOLVED else ""
+    return f"{found.median:+.3f} ms ({found.low:+.3f} to {found.high:+.3f}{unresolved})"
+
+
 def times(ratio: float) -> str:
     """A ratio with as many digits as it deserves: 0.0123x, 1.05x, 23.4x, 1,234x."""
     digits = 4 if ratio < 0.1 else 2 if ratio < 10 else 1 if ratio < 100 else 0

@@ -37,7 +37,8 @@ class Artifact:
     ``digest`` is ``sha256:<hex>`` over the sorted tree (harness.artifacts.digest). ``folder`` holds ``rootfs.tar``
     and what is derived from it. ``embedded`` is True where there is no root file system of its own: only the app tree,
     run with this host's interpreter, because this host cannot build more (no root); then ``digest`` covers that tree.
-    ``source`` says what it was built from, for a person.
+    ``source`` says what it was built from, for a person. ``image_config`` is what the container image carries if that
+    is not ``config``: several services may be deployed from one image.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Artifact:
     config: ImageConfig
     source: str
     embedded: bool = False
+    image_config: ImageConfig | None = None
 
     @property
     def short(self) -> str:

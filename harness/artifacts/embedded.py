@@ -11,23 +11,23 @@ from pathlib import Path
 
 from harness.artifacts.api import Artifact, ImageConfig, User
 from harness.artifacts.cache import artifacts_dir, materialise
-from harness.artifacts.config import resolve
-from harness.artifacts.dependencies import install_requirements
 from harness.artifacts.digest import tree_digest
-from harness.artifacts.entry import EntryRecord, Inputs, read_entry, write_entry
-from harness.artifacts.rootfs import APP, SITE_PACKAGES, workload_inputs
+from harness.artifacts.entry import EntryRecord, Inputs, write_entry
+from harness.artifacts.rootfs import APP, artifact_of, install_dependencies, workload_inputs
 from harness.artifacts.tree import compile_with, copy_app, normalise_modes
-from harness.spec.workload import Workload
+from harness.spec.topology import SERVICE
+from harness.spec.workload import RootfsSpec, Workload
 
 _APP_PATH = re.compile(r"(?:(?<=^)|(?<=[:=]))/app(?=/|:|$)")
 _PYTHON = re.compile(r"^(?:/usr/bin/|/usr/local/bin/)?python3?(?:\.\d+)?$")
 
 
-def build_embedded(folder: Path, workload: Workload) -> Artifact:
-    """The artifact of a workload folder where no root file system can be made. Needs neither root nor any engine.
+def build_embedded(folder: Path, workload: Workload, service: str = SERVICE) -> Artifact:
+    """The artifact of a service of a workload folder where no root file system can be made: without root or any engine.
 
-    ``directory`` of the artifact holds ``app/`` with ``app/site-packages`` for the interpreter that runs this; there is
-    no archive. The digest covers that tree, and is not that of the workload's real artifact. The configuration is the
+    ``directory`` of the artifact holds ``app/`` with ``app/site-packages`` for the interpreter that runs this, and
+    ``app/node_modules``; there is no archive, and no Debian package: what a service needs of those must be on the host.
+    The digest covers that tree, and is not that of the workload's real artifact. The configuration is the
     workload's, with two rules applied:
 
     - a Python interpreter as the first word of argv (``python3``, ``/usr/bin/python3``, ``/usr/bin/python3.11``, …)
@@ -39,24 +39,19 @@ def build_embedded(folder: Path, workload: Workload) -> Artifact:
     ``PYTHONDONTWRITEBYTECODE`` keeps Python from adding any, so that the digest stays what it is. Raises what
     ``install_requirements`` and ``copy_app`` raise.
     """
+    spec = workload.root_file_systems[workload.members[service].root]
     inputs = Inputs(
         {
-            **workload_inputs(folder, workload.rootfs).values,
+            **workload_inputs(folder, spec).values,
             "embedded": f"{sys.implementation.cache_tag} {platform.libc_ver()}",
             "owner": f"{os.geteuid()}:{os.getegid()}",
         }
     )
     entry = artifacts_dir() / inputs.key
-    materialise(entry, lambda workspace: _build(workspace, folder, workload, inputs))
-    record = read_entry(entry)
-    return Artifact(
-        name=workload.name,
-        digest=record.digest,
-        folder=entry,
-        config=adapted(resolve(record, workload.service), entry / "rootfs" / APP),
-        source=record.source,
-        embedded=True,
-    )
+    source = f"workload {workload.name} with this host's Python {platform.python_version()}"
+    materialise(entry, lambda workspace: _build(workspace, folder, spec, source, inputs))
+    made = artifact_of(entry, workload, service, embedded=True)
+    return replace(made, config=adapted(made.config, entry / "rootfs" / APP))
 
 
 def adapted(config: ImageConfig, app: Path) -> ImageConfig:
@@ -78,21 +73,19 @@ def mapped(value: str, app: Path) -> str:
     return _APP_PATH.sub(lambda _match: str(app), value)
 
 
-def _build(workspace: Path, folder: Path, workload: Workload, inputs: Inputs) -> Path:
-    spec = workload.rootfs
+def _build(workspace: Path, folder: Path, spec: RootfsSpec, source: str, inputs: Inputs) -> Path:
     entry = workspace / "entry"
     tree = entry / "rootfs"
     tree.mkdir(mode=0o755, parents=True)
     copy_app(folder / spec.app, tree / APP)
-    if spec.requirements:
-        install_requirements(folder / spec.requirements, tree / APP / SITE_PACKAGES)
+    install_dependencies(folder, spec, workspace, tree / APP, None)
     compile_with([sys.executable], tree, [tree / APP])
     normalise_modes(tree)
     write_entry(
         entry,
         EntryRecord(
             key=inputs.key,
-            source=f"workload {workload.name} with this host's Python {platform.python_version()}",
+            source=source,
             digest=tree_digest(tree),
             tar_bytes=0,
             inputs=inputs.values,

@@ -24,15 +24,14 @@ def ensure_image(artifact: Artifact) -> str:
     configuration; another one is replaced, and not left behind without a name. Raises Unavailable without Docker,
     BuildError if the import fails.
     """
-    labels = {DIGEST_LABEL: artifact.digest, CONFIG_LABEL: config_digest(artifact.config)}
+    config = artifact.image_config or artifact.config
+    labels = {DIGEST_LABEL: artifact.digest, CONFIG_LABEL: config_digest(config)}
     with engine(f"importing {artifact.image}") as client:
         if _labels(client, artifact.image) != labels:
             replaced = [image.id for image in client.images.list(artifact.image) if image.id]
             repository, _, tag = artifact.image.rpartition(":")
             with artifact.tar.open("rb") as tar:
-                client.api.import_image(
-                    src=tar, repository=repository, tag=tag, changes=changes(artifact.config, labels)
-                )
+                client.api.import_image(src=tar, repository=repository, tag=tag, changes=changes(config, labels))
             if _labels(client, artifact.image) != labels:
                 raise BuildError(
                     f"the image {artifact.image} has other labels than it was given",

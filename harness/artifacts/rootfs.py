@@ -8,10 +8,10 @@ import platform
 import shutil
 from pathlib import Path
 
-from harness.artifacts import debian
-from harness.artifacts.api import Artifact
+from harness.artifacts import debian, npm
+from harness.artifacts.api import Artifact, ImageConfig
 from harness.artifacts.cache import artifacts_dir, materialise
-from harness.artifacts.config import resolve
+from harness.artifacts.config import DEFAULT_PATH, resolve
 from harness.artifacts.dependencies import install_requirements
 from harness.artifacts.digest import tar_digest, tree_digest
 from harness.artifacts.entry import EntryRecord, Inputs, read_entry, write_entry
@@ -25,60 +25,88 @@ from harness.artifacts.tree import (
     write_tar,
 )
 from harness.errors import BuildError, Unavailable
+from harness.spec.topology import SERVICE
 from harness.spec.workload import RootfsSpec, Workload
 
 APP = "app"
 SITE_PACKAGES = "site-packages"
 
+PLAIN = ImageConfig(argv=("/bin/sh",), env=(("PATH", DEFAULT_PATH), ("HOME", "/root")))
+"""What an image carries that several services are deployed from: nothing of theirs, for an engine would add a variable
+of one to another's environment. A launch gives each its own configuration, whole."""
 
-def build_workload(folder: Path, workload: Workload) -> Artifact:
-    """The artifact of a workload folder, from the cache if its inputs have not changed.
 
-    The root file system is the suite's essential packages and the listed ones, the app tree as ``/app`` and the locked
-    dependencies in ``/app/site-packages``, byte-compiled. The cache's key covers the ``[rootfs]`` table, the app tree,
-    the lock file, this machine's architecture and the builder's version; not the mirror's state, so that an entry keeps
-    its package versions (recorded beside it) until it is removed. Raises Unavailable without root or mmdebstrap,
-    BuildError with the failing program's log, SpecError for an app tree or a user that cannot be used.
+def build_workload(folder: Path, workload: Workload, service: str = SERVICE) -> Artifact:
+    """The artifact of a service of a workload folder, from the cache if its inputs have not changed.
+
+    The root file system is the suite's essential packages and the listed ones, the app tree as ``/app``, the locked
+    dependencies in ``/app/site-packages``, byte-compiled, and the locked Node packages in ``/app/node_modules``. The
+    cache's key covers the ``[rootfs]`` or ``[roots.NAME]`` table, the app tree, the lock files, this machine's
+    architecture and the builder's version; not the mirror's state, so that an entry keeps its package versions
+    (recorded beside it) until it is removed. Services with one root share one entry and differ in their configuration
+    alone. Raises Unavailable without root, mmdebstrap or an npm that is needed, BuildError with the failing program's
+    log, SpecError for an app tree or a user that cannot be used.
     """
-    inputs = workload_inputs(folder, workload.rootfs)
+    root = workload.members[service].root
+    spec = workload.root_file_systems[root]
+    inputs = workload_inputs(folder, spec)
     entry = artifacts_dir() / inputs.key
     if not entry.exists() and os.geteuid() != 0:
         raise Unavailable("building a root file system needs root", "run the same command with sudo")
-    materialise(entry, lambda workspace: _build(workspace, folder, workload, inputs))
+    source = f"workload {workload.name} on Debian {spec.suite}"
+    materialise(entry, lambda workspace: _build(workspace, folder, spec, source, inputs))
+    return artifact_of(entry, workload, service)
+
+
+def artifact_of(entry: Path, workload: Workload, service: str, *, embedded: bool = False) -> Artifact:
+    """The artifact of a service whose root file system is in that entry of the cache."""
     record = read_entry(entry)
+    member = workload.members[service]
+    is_set = workload.service is None
     return Artifact(
-        name=workload.name,
+        name=f"{workload.name}-{member.root}" if is_set else workload.name,
         digest=record.digest,
         folder=entry,
-        config=resolve(record, workload.service),
+        config=resolve(record, member),
         source=record.source,
+        embedded=embedded,
+        image_config=PLAIN if is_set else None,
     )
 
 
 def workload_inputs(folder: Path, spec: RootfsSpec) -> Inputs:
     """What decides the tree of a workload: see ``build_workload``."""
-    lock = folder / spec.requirements if spec.requirements else None
+    locks = [folder / spec.requirements] if spec.requirements else []
+    locks += [folder / spec.npm / name for name in npm.MANIFESTS] if spec.npm else []
+    digests = [hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else "" for lock in locks]
     return Inputs(
         {
             "rootfs": spec.model_dump_json(),
             "app": app_digest(folder / spec.app),
-            "lock": hashlib.sha256(lock.read_bytes()).hexdigest() if lock else "",
+            "lock": " ".join(digests),
             "machine": platform.machine(),
         }
     )
 
 
-def _build(workspace: Path, folder: Path, workload: Workload, inputs: Inputs) -> Path:
-    spec = workload.rootfs
+def install_dependencies(folder: Path, spec: RootfsSpec, workspace: Path, app: Path, python: str | None) -> None:
+    """The locked dependencies of both kinds, beside the app. ``python``: see ``install_requirements``."""
+    if spec.requirements:
+        install_requirements(folder / spec.requirements, app / SITE_PACKAGES, python=python)
+        normalise_modes(app / SITE_PACKAGES)
+    if spec.npm:
+        npm.install_npm(folder / spec.npm, workspace / "npm", app)
+        normalise_modes(app / npm.NODE_MODULES)
+
+
+def _build(workspace: Path, folder: Path, spec: RootfsSpec, source: str, inputs: Inputs) -> Path:
     tree, entry = workspace / "tree", workspace / "entry"
     entry.mkdir(mode=0o755)
     debian.bootstrap(spec.suite, spec.packages, tree)
     packages = debian.package_versions(tree)
     shutil.rmtree(tree / APP, ignore_errors=True)
     copy_app(folder / spec.app, tree / APP)
-    if spec.requirements:
-        install_requirements(folder / spec.requirements, tree / APP / SITE_PACKAGES, python=spec.python)
-        normalise_modes(tree / APP / SITE_PACKAGES)
+    install_dependencies(folder, spec, workspace, tree / APP, spec.python)
     scrub(tree)
     compile_python(tree, spec.python)
     add_mount_points(tree)
@@ -92,7 +120,7 @@ def _build(workspace: Path, folder: Path, workload: Workload, inputs: Inputs) ->
         entry,
         EntryRecord(
             key=inputs.key,
-            source=f"workload {workload.name} on Debian {spec.suite}",
+            source=source,
             digest=digest,
             tar_bytes=tar.stat().st_size,
             inputs=inputs.values,

@@ -33,14 +33,21 @@ def need_space(where: Path, free_bytes: int) -> None:
 
 
 def run_tool(
-    argv: Sequence[str], *, where: Path, remedy: str, env: Mapping[str, str] | None = None, own_pids: bool = False
+    argv: Sequence[str],
+    *,
+    where: Path,
+    remedy: str,
+    env: Mapping[str, str] | None = None,
+    own_pids: bool = False,
+    inside: bool = False,
 ) -> str:
     """What the program printed on its standard output.
 
     ``where`` is the folder that it fills, for the message about a full disk; ``env`` is added to the environment, with
-    ``LC_ALL=C.UTF-8``. The program is killed when the harness dies, even by ``kill -9``; with ``own_pids`` (root only)
-    all its descendants as well, and its mounts go with it. Raises Unavailable if it is not installed, and BuildError
-    with its last lines as a note if it fails or is not done after half an hour.
+    ``LC_ALL=C.UTF-8``; ``inside`` makes the folder the program's working one. The program is killed when the harness
+    dies, even by ``kill -9``; with ``own_pids`` (root only) all its descendants as well, and its mounts go with it.
+    Raises Unavailable if it is not installed, and BuildError with its last lines as a note if it fails or is not done
+    after half an hour.
     """
     if shutil.which(argv[0]) is None:
         raise Unavailable(f"the program {argv[0]} is not installed", "run: tare provision")
@@ -49,6 +56,7 @@ def run_tool(
         done = subprocess.run(
             ["setpriv", "--pdeathsig", "KILL", *contained, *argv],
             env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
+            cwd=where if inside else None,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -52,7 +52,7 @@ def doctor(as_json: bool) -> int:
 @click.command(name="provision")
 @click.option("--yes", is_flag=True, help="Do it without asking.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
-@click.option("--for-tests", is_flag=True, help="Also install what only the tests need: a browser.")
+@click.option("--for-tests", is_flag=True, help="Also install what only the tests need: a browser, npm.")
 @click.option("--stop-engines", is_flag=True, help="Stop the engine daemons that Tare started, and nothing else.")
 def provision_command(yes: bool, dry_run: bool, for_tests: bool, stop_engines: bool) -> int:
     """Install what is missing through the system's package manager and start the engines."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,20 +21,20 @@ from harness.artifacts.from_image import artifact_name
 from harness.campaign import Campaign, settled
 from harness.cli.output import new_console, print_json
 from harness.cli.progress import FLOOR_S, CampaignProgress, duration_text
+from harness.deployment.setting import Setting
 from harness.errors import ExitCode, SpecError, TareError
 from harness.floor import measure_floor
 from harness.host import facts
 from harness.host.processes import MARK
 from harness.interrupts import interruptible
 from harness.lock import host_lock
-from harness.measuring import Setting
 from harness.plan import Plan, expected_s, plan
 from harness.prepare import Request, begin, chosen_variants, find_workload, resume
 from harness.spec.experiment import IMAGE_PREFIX, Experiment
 from harness.spec.files import experiment_of, read_experiment
 from harness.store.folder import CampaignFolder
 from harness.store.records import TrialRecord
-from harness.targets.registry import TARGETS
+from harness.targets.registry import TARGETS, USUAL
 from reports.html import write_report
 
 REPORT = "report.html"
@@ -128,7 +128,7 @@ def run(
 @click.option("--path", default="/", show_default=True, help="The readiness check and the load: GET this path.")
 @click.option("--status", type=int, default=200, show_default=True, help="The status of the correct response.")
 @click.option(
-    "--targets", default=",".join(TARGETS), show_default=True, help="What to compare; the first is the baseline."
+    "--targets", default=",".join(USUAL), show_default=True, help="What to compare; the first is the baseline."
 )
 @click.option("--repeats", type=int, default=3, show_default=True, help="Blocks to run.")
 @click.option("--memory-mib", type=int, default=512, show_default=True, help="The memory limit of every instance.")
@@ -188,7 +188,9 @@ def _campaign(prepare: Callable[[facts.HostFacts, Callable[[str], None]], tuple[
             console.print(f"  to fix it: {escape(missing.fix)}", soft_wrap=True)
         console.print(f"Campaign {folder.path}", soft_wrap=True, highlight=False, markup=False)
         try:
-            with CampaignProgress(console, planned, setting.experiment) as progress:
+            with ExitStack() as stack, CampaignProgress(console, planned, setting.experiment) as progress:
+                for target in setting.targets.values():
+                    stack.callback(target.close)
                 progress.skipping(sum(settled(trial, folder.trials()) for trial in planned.trials))
                 Campaign(planned, setting, progress, partial(measure_floor, setting=setting)).run()
         except BaseException:

@@ -22,7 +22,7 @@ MOMENT_MS = 150
 
 TOOLS = (
     "apt-get", "busybox", "chromium", "chromium-browser", "containerd", "cpio", "docker", "dockerd", "e2fsck",
-    "gcc", "google-chrome", "ip", "iptables", "libvirtd", "losetup", "mke2fs", "mmdebstrap", "mount", "nsenter",
+    "gcc", "google-chrome", "ip", "iptables", "libvirtd", "losetup", "mke2fs", "mmdebstrap", "mount", "npm", "nsenter",
     "pip", "pkg-config", "qemu-img", "qemu-system-x86_64", "resize2fs", "runc", "setpriv", "systemctl",
     "systemd-detect-virt", "tar", "tc", "unshare", "uv", "virsh", "virtlogd", "zstd",
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +33,11 @@ class NoiseCounters:
     load1: float
 
     @classmethod
-    def read(cls, cgroup: CgroupReader | None, root: Path = machine.ROOT) -> NoiseCounters:
-        """Now. Without a control group nothing can have been throttled."""
+    def read(cls, groups: Iterable[CgroupReader], root: Path = machine.ROOT) -> NoiseCounters:
+        """Now. ``groups`` are the instances' control groups: without any nothing can have been throttled."""
         return cls(
             times=machine.cpu_times(root),
-            throttled_periods=cgroup.throttled_periods() if cgroup else 0,
+            throttled_periods=sum(group.throttled_periods() for group in groups),
             swapped_in_pages=machine.vmstat(root).get("pswpin", 0),
             load1=machine.load1(root),
         )

@@ -41,7 +41,7 @@ _BROWSER = ("chromium", "chromium-browser", "google-chrome")
 
 
 def missing(facts: HostFacts, *, for_tests: bool = False) -> list[Need]:
-    """The packages that this host lacks. ``for_tests`` adds the browser that the report's tests need."""
+    """The packages that this host lacks. ``for_tests`` adds what only they need: a browser, and npm."""
     needs: list[Need] = []
     if facts.docker.version is None and "dockerd" not in facts.tools:
         needs.append(Need("docker.io", "the container target"))
@@ -57,4 +57,6 @@ def missing(facts: HostFacts, *, for_tests: bool = False) -> list[Need]:
         needs.append(Need(f"python{sysconfig.get_python_version()}-dev", "building libvirt-python"))
     if for_tests and not any(browser in facts.tools for browser in _BROWSER):
         needs.append(Need("chromium", "the tests of the report"))
+    if for_tests and "npm" not in facts.tools:
+        needs.append(Need("npm", "building the shop's service in Node"))
     return needs

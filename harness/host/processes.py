@@ -77,6 +77,22 @@ def has_ended(pid: int, since: int, limit_s: float = _END_LIMIT_S) -> bool:
         os.close(handle)
 
 
+def ask_to_end(pid: int, since: int, grace_s: float) -> bool:
+    """SIGTERM to the process of that pid that began at ``since``. Whether it has ended after ``grace_s`` or before."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        if start_time(pid) == since:
+            signal.pidfd_send_signal(handle, signal.SIGTERM)
+    except (ProcessLookupError, FileNotFoundError):
+        return True
+    finally:
+        os.close(handle)
+    return has_ended(pid, since, grace_s)
+
+
 def end(pid: int, since: int) -> None:
     """Kill the process of that pid if it is still the one that began at ``since``, and wait until it is gone."""
     try:

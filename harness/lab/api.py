@@ -13,7 +13,9 @@ class LabAddress:
     ``bridge`` is None in the loopback lab, which needs no privileges; then ``ip`` is 127.0.0.1 and the rest is empty.
     ``mac`` is what the client's permanent neighbour entry for ``ip`` says, so the instance's interface must have it.
     ``interface`` is a free host-side interface name (at most 15 characters) for a veth or a tap. ``gateway`` is the
-    bridge's own address. ``prefix`` begins the name of everything that is made for this instance.
+    bridge's own address. ``prefix`` begins the name of everything that is made for this instance, ``lab`` that of what
+    all instances of the lab share. ``client`` is the client's namespace. ``spares`` are further places for replicas of
+    this instance, an aligned block together with it.
     """
 
     prefix: str
@@ -23,3 +25,6 @@ class LabAddress:
     gateway: IPv4Address | None = None
     bridge: str | None = None
     interface: str = ""
+    lab: str = ""
+    client: str | None = None
+    spares: tuple[LabAddress, ...] = ()

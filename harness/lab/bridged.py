@@ -60,16 +60,23 @@ class BridgedLab:
     ) -> None:
         self._stack.close()
 
-    def address(self, role: str) -> LabAddress:
-        """A free place for one instance, which the client knows already. Raises DeployError when the lab is full."""
+    def address(self, role: str, spares: int = 0) -> LabAddress:
+        """A free place for one instance, which the client knows already, with at least so many spares.
+
+        Raises DeployError when the lab is full.
+        """
+        size = 1 << spares.bit_length()
+        first = -(-self._next_host // size) * size
+        if first + size - 1 > _LAST_SERVICE_HOST:
+            raise DeployError("The lab has no free address left.", "Ask for fewer instances at once.")
+        self._next_host = first + size
+        return self._place(role, first, tuple(self._place(role, first + each) for each in range(1, size)))
+
+    def _place(self, role: str, host: int, spares: tuple[LabAddress, ...] = ()) -> LabAddress:
         if self.network is None:
             raise RuntimeError("the lab is not up")
-        host = self._next_host
-        if host > _LAST_SERVICE_HOST:
-            raise DeployError("The lab has no free address left.", "Ask for fewer instances at once.")
-        self._next_host += 1
         ip = self.network.network_address + host
-        mac = _mac(host)
+        mac = mac_of(ip)
         client = self.client_netns
         if client is not None:
             namespace.know_neighbour(client, ip, mac)
@@ -81,7 +88,19 @@ class BridgedLab:
             gateway=self.network.network_address + 1,
             bridge=self.bridge,
             interface=f"{LINK_PREFIX}{self.tag}-{host}",
+            lab=self.prefix,
+            client=client,
+            spares=spares,
         )
+
+    def close_to_client(self, ip: IPv4Address) -> None:
+        """The client has no route to ``ip`` any more; the lab's other hosts do. Idempotent. Raises DeployError.
+
+        So it reaches a service through a forward proxy, or not at all.
+        """
+        if self.client_netns is None:
+            raise RuntimeError("the lab is not up")
+        namespace.refuse_route(self.client_netns, ip)
 
     def _make_bridge(self, stack: ExitStack) -> IPv4Network:
         with IPRoute() as route:
@@ -91,7 +110,7 @@ class BridgedLab:
                     "add",
                     ifname=self.bridge,
                     kind="bridge",
-                    address=_mac(1),
+                    address=mac_of(network.network_address + 1),
                     br_forward_delay=0,
                     br_stp_state=0,
                     br_mcast_snooping=0,
@@ -115,7 +134,7 @@ class BridgedLab:
             interface=interface,
             ip=network.network_address + _CLIENT_HOST,
             prefixlen=network.prefixlen,
-            mac=_mac(_CLIENT_HOST),
+            mac=mac_of(network.network_address + _CLIENT_HOST),
         )
 
 
@@ -134,9 +153,11 @@ class LoopbackLab:
     ) -> None:
         return None
 
-    def address(self, role: str) -> LabAddress:
-        """127.0.0.1, for every role."""
-        return LabAddress(prefix=f"{self.prefix}-{role}", ip=IPv4Address("127.0.0.1"))
+    def address(self, role: str, spares: int = 0) -> LabAddress:
+        """127.0.0.1, for every role. Raises DeployError if spares are wanted: there is no other."""
+        if spares:
+            raise DeployError("Replicas need the lab's bridge.", "Run as root: sudo -E tare run …")
+        return LabAddress(prefix=f"{self.prefix}-{role}", ip=IPv4Address("127.0.0.1"), lab=self.prefix)
 
 
 Lab = BridgedLab | LoopbackLab
@@ -174,9 +195,9 @@ def _remove_bridge(name: str) -> None:
         remove_link(port)
 
 
-def _mac(host: int) -> str:
-    """A locally administered address, the same for the same host number in every lab."""
-    return f"02:54:61:72:65:{host:02x}"
+def mac_of(ip: IPv4Address) -> str:
+    """The locally administered address that Docker's engine derives from an IP address, where it is told none."""
+    return "02:42:" + ip.packed.hex(":")
 
 
 def make_host(at: LabAddress, stack: ExitStack) -> str | None:

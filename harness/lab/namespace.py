@@ -65,3 +65,9 @@ def know_neighbour(name: str, ip: IPv4Address, mac: str) -> None:
     with told(f"Namespace {name} cannot be told of {ip}"), NetNS(name) as namespace:
         (inner,) = namespace.link_lookup(ifname=INTERFACE)
         namespace.neigh("replace", dst=str(ip), lladdr=mac, ifindex=inner, state=_NUD_PERMANENT)
+
+
+def refuse_route(name: str, ip: IPv4Address) -> None:
+    """That namespace has no way to ``ip`` any more: connecting fails at once. Idempotent. Raises DeployError."""
+    with told(f"Namespace {name} cannot be kept from {ip}"), NetNS(name) as namespace:
+        namespace.route("replace", dst=f"{ip}/32", type="unreachable")

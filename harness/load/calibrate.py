@@ -19,6 +19,7 @@ from harness.errors import LoadError
 from harness.load.plan import LoadPlan
 from harness.load.recorder import Outcome, Phase, Samples
 from harness.load.runner import Generator, placed
+from harness.spec.route import Route
 
 MAX_LAG_NS = 2_000_000
 STEPS = 8
@@ -119,8 +120,7 @@ def calibration_run(
 ) -> tuple[Samples, list[dict[str, float]]]:
     """The samples of a calibration, and for each step its rate, its place in the samples, and whether it was kept."""
     plan = LoadPlan(
-        ip=ip,
-        port=port,
+        routes=(Route("/", ip, port),),
         samples=str((scratch / "calibration.bin").resolve()),
         mode="ramp",
         rate_rps=rate_rps,

@@ -20,7 +20,7 @@ READ, WRITE = 1, 2
 """libev's event bits."""
 
 _STALE_AFTER_NS = NS_PER_S
-_CHUNK = 65536
+CHUNK = 65536
 
 
 class _Watcher(Protocol):
@@ -160,23 +160,29 @@ class Connection:
             sent += sock.send(request[sent:])
 
     def _receive(self, sock: _socket.socket, sent_ns: int) -> Response:
-        reader, readable = self._reader, self._readable
+        readable = self._readable
         while True:
             self._wait(readable)
             try:
-                data = sock.recv(_CHUNK)
+                data = sock.recv(CHUNK)
             except BlockingIOError:
                 continue
-            done_ns = now_ns()
-            if data:
-                if not reader.feed(data):
-                    continue
-            elif not reader.end():
-                raise ConnectionResetError(errno.ECONNRESET, "the service closed the connection before its answer")
-            self._used_ns = done_ns
-            if not reader.keep_alive:
-                self.close()
-            return reader.response(sent_ns, done_ns)
+            response = self._fed(data, sent_ns, now_ns())
+            if response is not None:
+                return response
+
+    def _fed(self, data: bytes, sent_ns: int, done_ns: int) -> Response | None:
+        """The answer, if ``data`` (empty: the end) completes it."""
+        reader = self._reader
+        if data:
+            if not reader.feed(data):
+                return None
+        elif not reader.end():
+            raise ConnectionResetError(errno.ECONNRESET, "the service closed the connection before its answer")
+        self._used_ns = done_ns
+        if not reader.keep_alive:
+            self.close()
+        return reader.response(sent_ns, done_ns)
 
     def _wait(self, watcher: _Watcher) -> None:
         watcher.start(getcurrent().switch)

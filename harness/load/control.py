@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 
 import gevent
-from gevent.event import AsyncResult
 from gevent.os import make_nonblocking, nb_read
+from gevent.queue import SimpleQueue
 
 from harness.load.plan import EVENTS_ENV
 
 
 class Control:
-    """``on_parent_gone`` is called once, in its own greenlet, when the parent has ended or closed the line."""
+    """``parent_gone`` is set when the parent has ended or closed the line."""
 
     def __init__(self) -> None:
         self._events = int(os.environ[EVENTS_ENV])
-        self._begin: AsyncResult[int] = AsyncResult()
+        self._orders: SimpleQueue[list[bytes]] = SimpleQueue()
         self.parent_gone = gevent.event.Event()
         make_nonblocking(0)
         self._reader = gevent.spawn(self._read)
@@ -33,9 +34,15 @@ class Control:
         except BrokenPipeError:
             self.parent_gone.set()
 
-    def begin_ns(self) -> int:
-        """Wait for the parent's ``start <ns>`` and return its moment."""
-        return int(self._begin.get())
+    def begin_ns(self, prepare: Callable[[], None]) -> int:
+        """Wait for the parent's ``start <ns>`` and return its moment. For each ``prepare`` before it do that first.
+
+        Tells ``prepared`` after it. What ``prepare`` raises goes up.
+        """
+        while (order := self._orders.get())[0] != b"start":
+            prepare()
+            self.tell("prepared")
+        return int(order[1])
 
     def _read(self) -> None:
         text = b""
@@ -43,6 +50,5 @@ class Control:
             text += data
             while b"\n" in text:
                 line, text = text.split(b"\n", 1)
-                if line.startswith(b"start "):
-                    self._begin.set(int(line.split()[1]))
+                self._orders.put(line.split())
         self.parent_gone.set()

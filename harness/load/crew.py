@@ -10,14 +10,15 @@ import gevent
 from gevent import get_hub
 
 from harness.clock import now_ns
-from harness.load.client import Activity
+from harness.load.client import Activity, Connection
 from harness.load.http import ExchangeFailed, Response
 from harness.load.recorder import Outcome, Recorder
 from harness.load.session import Session
 
 Task = Callable[[object], object]
 PREOPENED = 16
-"""Connections opened before the first arrival. They are used in turn; another is opened only when all are busy."""
+"""Workers whose connections are opened before the first arrival. They are used in turn; another only when all are
+busy."""
 
 _RETRY_S = 0.001
 
@@ -93,7 +94,7 @@ class Worker:
         self._user = user
         self.sink = sink
         self.busy = False
-        self.connection = session.connection
+        self.session = session
         self.greenlet = gevent.spawn(self._work)
 
     def _work(self) -> None:
@@ -146,8 +147,11 @@ class Crew:
         self._spare = self.workers[PREOPENED:][::-1]
 
     def open_connections(self, timeout_s: float) -> None:
-        """Open the first connections. One that cannot be opened in time is opened by its first request."""
-        openers = [gevent.spawn(_try_open, worker) for worker in self._ready]
+        """Open the first workers' connections to all places, side by side, so that none waits for a dead one.
+
+        One that cannot be opened in time is opened by its first request.
+        """
+        openers = [gevent.spawn(_try_open, each) for worker in self._ready for each in worker.session.connections]
         gevent.joinall(openers, timeout=timeout_s)
         gevent.killall(openers)
 
@@ -206,8 +210,8 @@ class Crew:
             self.problems.append(repr(error))
 
 
-def _try_open(worker: Worker) -> None:
+def _try_open(connection: Connection) -> None:
     try:
-        worker.connection.open()
+        connection.open()
     except ExchangeFailed:
         return

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import gevent
 
 from harness.errors import LoadError
+from harness.load.before import run_before_load
 from harness.load.client import Activity
 from harness.load.control import Control
 from harness.load.crew import Crew, JobSink, Task, Worker
@@ -21,6 +22,7 @@ from harness.load.pacing import Pacer
 from harness.load.plan import LoadPlan
 from harness.load.recorder import Recorder
 from harness.load.session import Session
+from harness.load.ways import Ways
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ def weighted_tasks(user_class: Any) -> tuple[list[Task], list[str], list[float]]
 
 
 def drive(user_class: Callable[[Any], Any], environment: EnvironmentLike, plan: LoadPlan) -> None:
-    """Tell the parent ``ready``, wait for its start, run the plan, write the samples, tell ``done``, and quit Locust.
+    """Tell the parent ``ready``, prepare and start when it says so, write the samples, tell ``done``, and quit Locust.
 
     The samples are also written when Locust is asked to stop early, and when the parent is gone.
     """
@@ -65,15 +67,17 @@ def drive(user_class: Callable[[Any], Any], environment: EnvironmentLike, plan: 
         if len(environment.user_classes) != 1:
             raise LoadError("the locustfile has several user classes", "keep one; give its tasks weights instead")
         tasks, names, weights = weighted_tasks(user_class)
+        ways = Ways.of(plan)
     except LoadError as error:
-        control.tell("failed", what=error.what, remedy=error.remedy)
-        environment.runner.quit()
+        _give_up(control, environment, error)
         return
     activity = Activity()
     recorder = Recorder(round(plan.rate_rps * plan.open_s * 1.2))
     crew = Crew(tasks, names, activity, queue=plan.queue)
     rng = random.Random(plan.seed)
-    crew.complete([_worker(crew, user_class(environment), plan, recorder, rng, activity) for _ in range(plan.workers)])
+    crew.complete(
+        [_worker(crew, user_class(environment), ways, plan, recorder, rng, activity) for _ in range(plan.workers)]
+    )
     engine = Engine(plan, crew, Pacer(activity), recorder, weights)
 
     def write() -> None:
@@ -93,7 +97,12 @@ def drive(user_class: Callable[[Any], Any], environment: EnvironmentLike, plan: 
 
     environment.runner.environment.events.quitting.add_listener(write_early)
     control.tell("ready")
-    engine.run(control.begin_ns())
+    try:
+        begin_ns = control.begin_ns(lambda: run_before_load(user_class, ways, plan.timeout_s, plan.seed))
+    except LoadError as error:
+        _give_up(control, environment, error)
+        return
+    engine.run(begin_ns)
     write()
     for problem in crew.problems:
         log.warning("a task raised %s", problem)
@@ -101,10 +110,15 @@ def drive(user_class: Callable[[Any], Any], environment: EnvironmentLike, plan: 
     gevent.spawn(environment.runner.quit)
 
 
+def _give_up(control: Control, environment: EnvironmentLike, error: LoadError) -> None:
+    control.tell("failed", what=error.what, remedy=error.remedy)
+    environment.runner.quit()
+
+
 def _worker(
-    crew: Crew, user: UserLike, plan: LoadPlan, recorder: Recorder, rng: random.Random, activity: Activity
+    crew: Crew, user: UserLike, ways: Ways, plan: LoadPlan, recorder: Recorder, rng: random.Random, activity: Activity
 ) -> Worker:
     sink = JobSink(recorder, crew.names)
-    user.client = Session(plan.ip, plan.port, plan.timeout_s, sink, activity)
+    user.client = Session(ways, plan.timeout_s, sink, activity)
     user.rng = rng
     return Worker(crew, user, user.client, sink)

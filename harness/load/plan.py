@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Literal, Self
 
 from harness.load.schedule import Arrivals
+from harness.spec.route import Route
 
 PLAN_ENV = "TARE_LOAD_PLAN"
 """Names the plan's file to the process that Locust runs in. Without it a locustfile is an ordinary one."""
@@ -19,7 +21,14 @@ Mode = Literal["open", "closed", "ramp"]
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """One run of the generator against ``ip:port``.
+    """One run of the generator against the places that ``routes`` lead to: the longest prefix of a path decides.
+
+    ``tls_ca``
+        The absolute path of a PEM file. With it every connection speaks TLS, and what answers must have a certificate
+        for its IP address from an authority in that file.
+
+    ``proxy``
+        IP address and port of a forward proxy: every request goes there, in absolute form, for the route's place.
 
     ``mode``
         ``open``: arrivals by the schedule for ``warmup_s`` + ``duration_s`` + ``tail_s``; then, if ``capacity_s`` is
@@ -46,11 +55,12 @@ class LoadPlan:
         The absolute path of the binary sample file; its JSON sidecar lies beside it (harness.load.recorder).
     """
 
-    ip: str
-    port: int
+    routes: tuple[Route, ...]
     samples: str
     rate_rps: float
     duration_s: float
+    tls_ca: str | None = None
+    proxy: tuple[str, int] | None = None
     locustfile: str | None = None
     path: str = "/"
     status: int = 200
@@ -76,10 +86,23 @@ class LoadPlan:
             raise ValueError("warmup_s, tail_s and capacity_s must not be negative")
         if self.max_in_flight < 1 or self.closed_users < 1:
             raise ValueError("max_in_flight and closed_users must be at least 1")
-        if not Path(self.samples).is_absolute() or not (self.locustfile is None or Path(self.locustfile).is_absolute()):
-            raise ValueError("samples and locustfile must be absolute paths: the generator has its own working folder")
+        paths = [path for path in (self.samples, self.locustfile, self.tls_ca) if path is not None]
+        if not all(Path(path).is_absolute() for path in paths):
+            raise ValueError(
+                "samples, locustfile and tls_ca must be absolute paths: the generator has its own working folder"
+            )
         if (self.mode == "ramp") != bool(self.ramp_rps):
             raise ValueError("ramp_rps belongs to mode 'ramp', which needs it")
+        if not self.routes or len({route.prefix for route in self.routes}) != len(self.routes):
+            raise ValueError("routes must lead somewhere, and no prefix to two places")
+        if not all(route.prefix.startswith("/") for route in self.routes):
+            raise ValueError("a route's prefix must begin with /")
+        places = [(route.ip, route.port) for route in self.routes]
+        for ip, port in [*places, self.proxy] if self.proxy else places:
+            # Refuses a name, which the generator would resolve while it sends.
+            IPv4Address(ip)
+            if not 0 < port < 65536:
+                raise ValueError(f"{ip}:{port} is no address")
 
     @property
     def open_s(self) -> float:
@@ -102,5 +125,7 @@ class LoadPlan:
         data = json.loads(text)
         if not isinstance(data, dict) or set(data) - {field.name for field in fields(cls)}:
             raise ValueError("not a load plan")
+        data["routes"] = tuple(Route(**route) for route in data.get("routes", ()))
+        data["proxy"] = tuple(data["proxy"]) if data.get("proxy") else None
         data["ramp_rps"] = tuple(data.get("ramp_rps", ()))
         return cls(**data)

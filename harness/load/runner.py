@@ -36,8 +36,9 @@ def placed(command: list[str], *, netns: str | None, cpus: frozenset[int]) -> li
 class Generator:
     """One run of a load plan. A context manager: on the way out the process is gone, whatever happened.
 
-    ``scratch`` is an existing folder for the plan, the generator's log and its samples. ``wait_ready``, ``start`` and
-    ``finish`` are called in this order. All raise LoadError, with the last lines of the generator's output as a note.
+    ``scratch`` is an existing folder for the plan, the generator's log and its samples. ``wait_ready``, ``prepare``
+    (once the services answer; it may be left out), ``start`` and ``finish`` are called in this order. All raise
+    LoadError, with the last lines of the generator's output as a note.
     """
 
     def __init__(self, plan: LoadPlan, *, netns: str | None, cpus: frozenset[int], scratch: Path) -> None:
@@ -102,16 +103,15 @@ class Generator:
         """Wait until Locust has loaded the locustfile and the whole schedule is drawn."""
         self._await("ready", timeout_s)
 
+    def prepare(self, timeout_s: float = 60.0) -> None:
+        """Run the locustfile's ``before_load`` and wait for its end. Its failure says what happened."""
+        self._order(b"prepare\n", "prepared")
+        self._await("prepared", timeout_s)
+
     def start(self) -> Windows:
         """Fix the start a little ahead, tell the generator, and return at once with all windows."""
         begin_ns = now_ns() + LEAD_NS
-        stdin = self._running().stdin
-        try:
-            if stdin is not None:
-                stdin.write(b"start %d\n" % begin_ns)
-                stdin.flush()
-        except BrokenPipeError:
-            raise self._failure("the load generator ended before it was started") from None
+        self._order(b"start %d\n" % begin_ns, "started")
         self._windows = Windows.of(self._plan, begin_ns)
         return self._windows
 
@@ -128,11 +128,21 @@ class Generator:
         samples, tasks, facts = recorder.read_run(Path(self._plan.samples))
         return samples, tasks, facts, self._windows
 
+    def _order(self, order: bytes, what: str) -> None:
+        stdin = self._running().stdin
+        try:
+            if stdin is not None:
+                stdin.write(order)
+                stdin.flush()
+        except BrokenPipeError:
+            raise self._failure(f"the load generator ended before it was {what}") from None
+
     def _command(self) -> list[str]:
-        plan = self._plan
+        plan, first = self._plan, self._plan.routes[0]
+        # Where the requests go the plan says; the host is for Locust, which wants one.
         return [
             sys.executable, "-m", "locust", "--headless", "--users", "1", "--spawn-rate", "1",
-            "--locustfile", plan.locustfile or str(_GENERIC), "--host", f"http://{plan.ip}:{plan.port}",
+            "--locustfile", plan.locustfile or str(_GENERIC), "--host", f"http://{first.ip}:{first.port}",
             "--only-summary", "--loglevel", "WARNING", "--exit-code-on-error", "0",
         ]  # fmt: skip
 

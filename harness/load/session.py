@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from harness.load.client import Activity, Connection
+from harness.load.client import Activity
 from harness.load.http import ExchangeFailed, Response, encode_request
 from harness.load.recorder import Outcome
+from harness.load.ways import Ways
 
 Check = Callable[[Response], object]
 """Looks at an answer with the expected status. Returning False, or raising, means: not the expected answer."""
@@ -22,12 +23,20 @@ class Sink(Protocol):
 
 
 class Session:
-    """One keep-alive connection to the service under load, as ``self.client`` of a Locust user."""
+    """A keep-alive connection to each place under load, as ``self.client`` of a Locust user.
 
-    def __init__(self, ip: str, port: int, timeout_s: float, sink: Sink, activity: Activity | None = None) -> None:
-        self.connection = Connection(ip, port, timeout_s, activity)
-        self._host = f"{ip}:{port}"
+    The path decides over which of them a request goes. At most one request at a time.
+    """
+
+    def __init__(self, ways: Ways, timeout_s: float, sink: Sink, activity: Activity | None = None) -> None:
+        self.connections = ways.connections(timeout_s, activity)
+        self._ways = ways
         self._sink = sink
+
+    def close(self) -> None:
+        """Close what is open. The next request opens again what it needs."""
+        for connection in self.connections:
+            connection.close()
 
     def get(
         self, path: str, *, expect_status: int = 200, check: Check | None = None, name: str | None = None,
@@ -57,13 +66,15 @@ class Session:
         """Send one request and return its answer.
 
         An answer of another status, or one that ``check`` does not accept, is reported as unexpected and returned all
-        the same. Raises ExchangeFailed when there is no complete answer. The stamps are taken before the check runs.
+        the same. Raises ExchangeFailed when there is no complete answer, and ValueError for a path to which no route
+        leads. The stamps are taken before the check runs.
         ``name`` is what Locust's own statistics call the request (default: method and path).
         """
-        encoded = encode_request(method, path, self._host, headers, body)
+        way = self._ways.to(path)
+        encoded = encode_request(method, way.before + path, way.host, headers, body)
         label = name or f"{method} {path}"
         try:
-            response = self.connection.exchange(encoded, head=method == "HEAD")
+            response = self.connections[way.hop].exchange(encoded, head=method == "HEAD")
         except ExchangeFailed as failure:
             self._sink.failed(label, failure)
             raise

@@ -7,22 +7,30 @@ run of one task, chosen by Locust's weights, and what counts are raw samples.
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+import gevent
 from gevent import socket
 from locust import User
 from locust.env import Environment
 from locust.exception import RescheduleTask
 
+from harness.errors import LoadError
+from harness.load.before import run_before_load
 from harness.load.drive import drive
 from harness.load.http import ExchangeFailed, Response
 from harness.load.plan import PLAN_ENV, LoadPlan
 from harness.load.recorder import Outcome
 from harness.load.session import Session
+from harness.load.ways import Ways
+from harness.spec.route import Route
+
+log = logging.getLogger(__name__)
 
 PLAIN_TIMEOUT_S = 10.0
 
@@ -71,6 +79,7 @@ class HttpUser(User):
     """
 
     abstract = True
+    _prepared: ClassVar[bool]
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -81,17 +90,39 @@ class HttpUser(User):
         if parts.scheme != "http" or parts.hostname is None:
             raise ValueError(f"--host must be http://HOST:PORT, not {self.host!r}")
         ip = socket.gethostbyname(parts.hostname)
-        self.client: Session = PlainSession(ip, parts.port or 80, PLAIN_TIMEOUT_S, LocustSink(environment))
+        self._ways = Ways([Route("/", ip, parts.port or 80)])
+        self.client: Session = PlainSession(self._ways, PLAIN_TIMEOUT_S, LocustSink(environment))
+
+    @classmethod
+    def before_load(cls, client: Session, rng: random.Random) -> None:
+        """Runs once before the load begins, to make what the tasks need. Nothing unless overridden.
+
+        Its requests are neither recorded nor measured. The first answer that is not the expected one ends the run, and
+        so does whatever it raises. ``rng`` is seeded, but not the tasks' own.
+        """
 
     def start(self, group: Any) -> Any:
         """Called by Locust when it spawns the user: under Tare the one user that is spawned drives the whole load."""
         plan_path = os.environ.get(PLAN_ENV)
         if plan_path is None:
+            self._prepare_once()
             return super().start(group)
         self._group = group
         # Locust takes the first argument of each greenlet of the group for the user that runs in it.
         self._greenlet = group.spawn(HttpUser._drive, self, LoadPlan.from_json(Path(plan_path).read_text()))
         return self._greenlet
+
+    def _prepare_once(self) -> None:
+        """Plain Locust starts one user after the other: the first of its class prepares for all."""
+        if "_prepared" in vars(type(self)):
+            return
+        type(self)._prepared = True
+        try:
+            run_before_load(type(self), self._ways, PLAIN_TIMEOUT_S, seed=1)
+        except LoadError as error:
+            log.error("%s: %s", error.what, error.remedy)
+            self.environment.process_exit_code = 1
+            gevent.spawn(self.environment.runner.quit)
 
     def _drive(self, plan: LoadPlan) -> None:
         drive(type(self), self.environment, plan)

@@ -61,19 +61,20 @@ def used(before: CpuReading, after: CpuReading) -> Cpu:
     )
 
 
-def own_ns(instance: Instance) -> int:
-    """CPU time used so far by the instance and the instrument: the harness and all that descends from it.
+def own_ns(instances: Iterable[Instance]) -> int:
+    """CPU time used so far by these instances and the instrument: the harness and all that descends from it.
 
     Only the difference of two values means anything.
     """
-    group = instance.cgroup
-    pids = {process.pid for process in instance.processes()}
-    pids |= descendants(os.getpid())
-    if group is None:
-        return sum(each.total_ns for each in process_times(pids).values())
-    # The group remembers its processes' time after their end, so they must not be counted by process as well.
-    pids -= set(group.pids())
-    return group.cpu_ns() + sum(each.total_ns for each in process_times(pids).values())
+    pids = descendants(os.getpid())
+    charged_ns = 0
+    for instance in instances:
+        pids |= {process.pid for process in instance.processes()}
+        # The group remembers its processes' time after their end, so they must not be counted by process as well.
+        if (group := instance.cgroup) is not None:
+            pids -= set(group.pids())
+            charged_ns += group.cpu_ns()
+    return charged_ns + sum(each.total_ns for each in process_times(pids).values())
 
 
 def process_times(pids: Iterable[int], proc: Path = _PROC) -> dict[tuple[int, int], ProcessTime]:

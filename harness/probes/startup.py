@@ -9,29 +9,26 @@ cores, so that its own start is no part of any figure. Its rules:
 - Refused, or answered with another status or body than expected: the next attempt begins when its 0.9 ms are over.
 - Once connected the request is sent, and no further connection is opened before its answer, for up to 1 s; after that a
   new attempt is made beside it, and whichever answers correctly first counts.
+- Over TLS the handshake is a part of the attempt, and no further connection is opened during it either.
 - The end is the moment after the answer's last byte was read, on the host's monotonic clock.
+
+How long a killed instance is away is found the same way: enter the prober before the kill, and call ``go`` once the
+kill is proven (no answer of the dying instance can then be taken for one of the next). Refused, reset or unanswered, it
+goes on as above until the first correct response. A front may answer in the place of the dead, also correctly.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.clock import NS_PER_S, now_ns
 from harness.errors import NotReady
+from harness.probes.child import Child
+from harness.probes.question import PERIOD_NS
+from harness.spec.route import Route
 from harness.spec.service import Readiness
-
-_PROBER = Path(__file__).with_name("prober.py")
-_ALIVE_EVERY_S = 0.05
-_READY_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,54 +64,45 @@ class Prober:
     Raises NotReady when the process cannot be started (the namespace is missing, say).
     """
 
-    def __init__(self, ip: str, port: int, ready: Readiness, *, netns: str | None, cpus: frozenset[int]) -> None:
+    def __init__(
+        self,
+        ip: str,
+        port: int,
+        ready: Readiness,
+        *,
+        netns: str | None,
+        cpus: frozenset[int],
+        tls_ca: str | None = None,
+        proxy: tuple[str, int] | None = None,
+        period_ns: int = PERIOD_NS,
+    ) -> None:
+        """Asks ``ip`` at ``port``, or at the check's own port, with ``tls_ca`` (the authority's PEM file) over TLS.
+
+        ``proxy``: the forward proxy (IP address and port) that is asked for it instead. ``period_ns``: between two
+        attempts.
+        """
         self._ready = ready
-        self._request = {"ip": ip, "port": port} | ready.model_dump(include={"path", "status", "body", "body_contains"})
-        inside = [] if netns is None else ["nsenter", f"--net=/run/netns/{netns}", "--"]
-        pinned = ["taskset", "-c", ",".join(map(str, sorted(cpus)))]
-        # -I and -S: nothing but the standard library, which also makes the start fast.
-        self._command = [*inside, *pinned, sys.executable, "-I", "-S", str(_PROBER)]
-        self._where = f"{ip}:{port}"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._text = b""
+        route = Route("/", ip, ready.port or port)
+        step = {
+            "name": f"GET {ready.path}", "method": "GET", "path": ready.path, "headers": {}, "body": "",
+            "status": ready.status, "exact": ready.body, "contains": ready.body_contains, "capture": {}, "alone": False,
+            "period_ns": period_ns,
+        }  # fmt: skip
+        self._where = f"{route.ip}:{route.port}"
+        self._child = Child([step], [route], netns=netns, cpus=cpus, tls_ca=tls_ca, proxy=proxy)
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            # The terminal's Ctrl-C is the parent's to decide about. A parent that is killed closes the pipe.
-            start_new_session=True,
-        )
-        try:
-            self._write(json.dumps(self._request).encode() + b"\n")
-            ready = self._line(now_ns() + round(_READY_TIMEOUT_S * NS_PER_S)) == b"ready"
-        except BaseException:
-            self._end()
-            raise
-        if not ready:
-            error = NotReady("the startup prober did not start", "see `tare doctor`")
-            error.add_note(self._end()[-2000:])
-            raise error
+        self._child.__enter__()
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._end()
-
-    def _end(self) -> str:
-        """Make sure that the process is gone; what it said on standard error."""
-        process, self._process = self._process, None
-        if process is None:
-            return ""
-        process.kill()
-        return process.communicate()[1].decode(errors="replace")
+        self._child.end()
 
     def go(self) -> None:
         """Begin to ask. Right after the trigger, or before it."""
-        self._write(b"go\n")
+        self._child.go()
 
     def result(self, timeout_s: float | None = None, alive: Callable[[], bool] = lambda: True) -> ProbeResult:
         """Wait for the first correct response, for the readiness check's own timeout if none is given.
@@ -122,80 +110,19 @@ class Prober:
         Raises NotReady, with what was seen last, when the time is up or when ``alive()`` turned False: the service
         ended. ``alive`` is asked about every 50 ms.
         """
-        limit_s = self._ready.timeout_s if timeout_s is None else timeout_s
-        deadline_ns = now_ns() + round(limit_s * NS_PER_S)
-        while True:
-            ended = not alive()
-            slice_ns = now_ns() + round(_ALIVE_EVERY_S * NS_PER_S)
-            line = self._line(min(deadline_ns, slice_ns))
-            if line is not None:
-                return self._read(line)
-            if ended or now_ns() >= deadline_ns:
-                break
-        last = self._stop_and_tell()
-        if isinstance(last, ProbeResult):
-            return last
-        what = "the service ended before it answered" if ended else f"no correct response within {limit_s:g} s"
-        expected = f"GET {self._ready.path} with status {self._ready.status}"
-        raise NotReady(
-            f"{what} ({self._where}, last seen: {last})",
-            f"look at the service's log lines; the readiness check is: {expected}",
-        )
-
-    def _stop_and_tell(self) -> ProbeResult | str:
-        """End the prober's input, which makes it report what it has."""
-        process = self._running()
-        if process.stdin is not None:
-            process.stdin.close()
-            process.stdin = None
-        line = self._line(now_ns() + NS_PER_S)
-        if not line:
-            return "nothing, the prober itself ended"
-        report = json.loads(line)
-        return self._read(line) if report["first_response_ns"] else str(report["last"] or "no answer")
-
-    def _read(self, line: bytes) -> ProbeResult:
-        if not line:
-            raise NotReady("the startup prober ended before it reported", "run the trial again")
-        report = json.loads(line)
-        history = tuple(Seen(*entry) for entry in report["history"])
+        report, why = self._child.report(self._ready.timeout_s if timeout_s is None else timeout_s, alive)
+        seen = report["asked"][0]
+        if seen["first_response_ns"] is None:
+            expected = f"GET {self._ready.path} with status {self._ready.status}"
+            raise NotReady(
+                f"{why} ({self._where}, last seen: {seen['last'] or 'no answer'})",
+                f"look at the service's log lines; the readiness check is: {expected}",
+            )
         return ProbeResult(
-            listening_ns=report["listening_ns"],
-            first_response_ns=report["first_response_ns"],
-            attempts=report["attempts"],
-            resolution_ns=report["resolution_ns"],
+            listening_ns=seen["listening_ns"],
+            first_response_ns=seen["first_response_ns"],
+            attempts=seen["attempts"],
+            resolution_ns=seen["resolution_ns"],
             cpu_ns=report["cpu_ns"],
-            history=history,
+            history=tuple(Seen(*entry) for entry in seen["history"]),
         )
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            raise RuntimeError("the prober runs only inside its context")
-        return self._process
-
-    def _write(self, data: bytes) -> None:
-        stdin = self._running().stdin
-        if stdin is None:
-            raise RuntimeError("the prober's input is closed")
-        try:
-            stdin.write(data)
-            stdin.flush()
-        except BrokenPipeError:
-            # It ended; whoever waits for its next line is told so.
-            return
-
-    def _line(self, until_ns: int) -> bytes | None:
-        """The prober's next line; None when there is none until then, empty when it has ended."""
-        stdout = self._running().stdout
-        if stdout is None:
-            raise RuntimeError("the prober's output is closed")
-        while b"\n" not in self._text:
-            left_s = max(0.0, (until_ns - now_ns()) / NS_PER_S)
-            if not select.select([stdout], [], [], left_s)[0]:
-                return None
-            data = os.read(stdout.fileno(), 65536)
-            if not data:
-                return b""
-            self._text += data
-        line, self._text = self._text.split(b"\n", 1)
-        return line

@@ -37,6 +37,8 @@ class EventSpec(SpecModel):
             raise ValueError("give either service or route: what does it happen to?")
         if (self.kind == "scale") != (self.replicas is not None):
             raise ValueError("replicas belongs to an event of kind scale, which needs it")
+        if not self.again and self.kind not in ("kill", "restart"):
+            raise ValueError("again = false belongs to an event of kind kill or restart")
         return self
 
     @property

@@ -61,8 +61,8 @@ class Experiment(SpecModel):
 
     ``workload`` is the name of a folder in ``workloads/``, or ``image:NAME`` for a local image, which then needs a
     ``[service]`` table with at least a port. ``baseline`` is a variant. ``placements`` are names for targets that
-    differ by service: ``{ default = "container", payments = "vm" }``; ``front`` is the place of a front. ``settle_s`` is
-    how long an instance is left alone between its first correct response and the idle memory reading.
+    differ by service: ``{ default = "container", payments = "vm" }``; ``front`` is the place of a front. ``settle_s``
+    is how long an instance is left alone between its first correct response and the idle memory reading.
     """
 
     name: Name

@@ -6,7 +6,7 @@ import hashlib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -35,8 +35,19 @@ def read_experiment(path: Path, *, quick: bool = False, overrides: Mapping[str, 
     if overrides:
         source = merged if quick else data
         options = ", ".join(f"--{key}" for key in overrides)
-        return _validated(f"{path} with {options}", Experiment, _merged(source, overrides))
-    return base
+        base = _validated(f"{path} with {options}", Experiment, _merged(source, overrides))
+    return _located(base, path)
+
+
+def _located(experiment: Experiment, path: Path) -> Experiment:
+    """The same with the paths of certificates made absolute: in the file they begin at its own folder."""
+    fronts = {
+        name: front.model_copy(update={"certificate": str(path.resolve().parent / front.certificate)})
+        if front.certificate is not None
+        else front
+        for name, front in experiment.fronts.items()
+    }
+    return experiment.model_copy(update={"fronts": fronts})
 
 
 def experiment_of(where: str, data: Mapping[str, Any]) -> Experiment:
@@ -140,13 +151,16 @@ def _sentence(detail: ErrorDetails, below: str) -> str:
 def _hint(model: type[SpecModel], detail: ErrorDetails) -> str:
     """What is allowed at the place of the mistake."""
     table: Any = model
+    named = False
     for part in detail["loc"][:-1]:
-        if isinstance(part, int):
-            continue  # a place in a list: the table is the list's
+        if isinstance(part, int) or named:
+            named = False
+            continue  # a place in a list, or a name that the user chose: the table is the list's, or the names'
         field = table.model_fields.get(str(part)) if isinstance(table, type) and issubclass(table, SpecModel) else None
+        named = field is not None and get_origin(field.annotation) is dict
         candidates = [] if field is None else [field.annotation, *getattr(field.annotation, "__args__", ())]
         table = next((c for c in candidates if isinstance(c, type) and issubclass(c, SpecModel)), None)
-    if not (isinstance(table, type) and issubclass(table, SpecModel)):
+    if named or not (isinstance(table, type) and issubclass(table, SpecModel)):
         return "Correct the value."
     last = detail["loc"][-1] if detail["loc"] else ""
     if detail["type"] == "extra_forbidden":

@@ -18,6 +18,7 @@ class FrontSpec(SpecModel):
     ``keepalive``: idle connections kept open to each upstream. ``max_fails`` failures within ``fail_timeout_s`` take an
     upstream out of use for as long (passive health checks). ``tls``: the client speaks TLS to the front, with a
     certificate that is made for the campaign, or with ``certificate``: a PEM file, key included, beside the experiment.
+    ``check_s`` (where a proxy has active health checks): each upstream is asked for a connection so often, besides.
     ``allow`` (forward proxies): the hosts that clients may reach; without it, those of the workload.
     """
 
@@ -26,6 +27,7 @@ class FrontSpec(SpecModel):
     keepalive: Annotated[int, Field(ge=0, le=1024)] = 32
     max_fails: Annotated[int, Field(ge=0, le=100)] = 1
     fail_timeout_s: Seconds = 5.0
+    check_s: Seconds | None = None
     tls: bool = False
     certificate: str | None = None
     allow: Annotated[tuple[str, ...], Field(strict=False)] = ()

@@ -37,7 +37,8 @@ class Matrix(SpecModel):
     """What is compared. ``targets`` are targets or names of ``[placements]``.
 
     ``replicas`` are of each service that clients reach. Several of them need a front that spreads the load, so
-    ``direct`` is combined with 1 alone. ``exclude`` takes combinations out. ``aa`` names a variant that runs twice under two names: the A/A pair.
+    ``direct`` is combined with 1 alone. ``exclude`` takes combinations out. ``aa`` names a variant that runs twice
+    under two names: the A/A pair.
     """
 
     topologies: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=16)] = (SINGLE,)
@@ -51,7 +52,11 @@ class Matrix(SpecModel):
     def _consistent(self) -> Matrix:
         if len(set(self.targets)) != len(self.targets):
             raise ValueError('a target is named twice; for an A/A pair set aa = "<variant>"')
-        for what, given in (("topology", self.topologies), ("front", self.fronts), ("number of replicas", self.replicas)):
+        for what, given in (
+            ("topology", self.topologies),
+            ("front", self.fronts),
+            ("number of replicas", self.replicas),
+        ):
             if len(set(given)) != len(given):
                 raise ValueError(f"a {what} is named twice")
         names = [variant.name for variant in self.variants("")]
@@ -59,6 +64,8 @@ class Matrix(SpecModel):
             raise ValueError("exclude leaves no combination")
         if self.aa is not None and self.aa not in names:
             raise ValueError(f"aa = {self.aa!r} is not one of the variants: {', '.join(names)}")
+        if doubled := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two variants are both called {doubled!r}; give one of their parts another name")
         return self
 
     def variants(self, workload: str) -> tuple[Variant, ...]:

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from harness.spec.base import Name, SpecModel
+from harness.spec.route import longest_prefix
 from harness.spec.service import Exchange, ServiceSpec, UrlPath
 
 SINGLE = "single"
@@ -54,12 +55,14 @@ class Topology(SpecModel):
     """Which services are deployed together. ``routes``: path prefixes to the services that answer below them.
 
     ``first``: the transaction whose last correct answer ends the startup of the whole. Without one, that is the moment
-    when every service has given its first correct response.
+    when every service has given its first correct response. ``propagation``: a path whose answer is a JSON object with
+    ``propagation_ms``: how long each of the workload's own events took to its effect, on one kernel's clock.
     """
 
     services: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=32)]
     routes: Annotated[dict[UrlPath, Name], Field(min_length=1)]
     first: Annotated[tuple[Step, ...], Field(strict=False)] = ()
+    propagation: UrlPath | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Topology:
@@ -72,22 +75,12 @@ class Topology(SpecModel):
 
     def route_of(self, path: str) -> str:
         """The service that answers ``path``: that of the longest prefix. Raises ValueError if there is none."""
-        prefixes = [prefix for prefix in self.routes if is_below(path, prefix)]
-        if not prefixes:
-            raise ValueError(f"no route leads to {path}")
-        return self.routes[max(prefixes, key=len)]
+        return self.routes[longest_prefix(path, self.routes)]
 
     @property
     def routed(self) -> tuple[str, ...]:
         """The services that clients reach, in the order of the services."""
         return tuple(name for name in self.services if name in self.routes.values())
-
-
-def is_below(path: str, prefix: str) -> bool:
-    """Whether ``path`` is ``prefix`` or a path below it."""
-    return path == prefix or path.startswith(prefix if prefix.endswith("/") else f"{prefix}/") or (
-        path.startswith(f"{prefix}?")
-    )
 
 
 def launch_order(topology: Topology, members: Mapping[str, Member]) -> tuple[str, ...]:

@@ -159,7 +159,7 @@ class InstanceRecord(Record):
     """One instance of a deployment: a service's, one of several replicas', or the front's.
 
     ``name`` is unique in the deployment (``payments``, ``svc-2``, ``front``), ``service`` is what it is an instance of.
-    ``trigger_after_ns`` is when it was asked for, since the deployment's first trigger; ``startup`` counts from its own.
+    ``trigger_after_ns`` is when it was asked for, since the first trigger of all; ``startup`` counts from its own.
     """
 
     name: str
@@ -204,7 +204,7 @@ class TrialRecord(Record):
     keeps whatever was measured before it failed. ``samples`` is the Parquet file, relative to the campaign's folder.
     Startup, memory, CPU and footprint are the whole deployment's; ``instances`` has each one's. ``artifact_digest`` is
     its services', not its front's: a set's is computed from its services' digests. ``inside`` is the view of the first
-    service that clients reach. ``served``: requests that the front passed on, by instance.
+    service that clients reach. ``served``: requests that the front passed on before any event, by instance.
     """
 
     kind: Literal["measured", "calibration", "null"]
@@ -237,6 +237,13 @@ class TrialRecord(Record):
     instances: tuple[InstanceRecord, ...] = ()
     events: tuple[EventRecord, ...] = ()
     served: dict[str, int] = Field(default_factory=dict)
+    path_checks: dict[str, str] = Field(default_factory=dict)
+    """Of a forward proxy, what the client met: ``direct``, what a connection past the proxy came to (``EHOSTUNREACH``,
+    ``timed out``, …; ``connected`` and ``ECONNREFUSED`` where it is open), and ``forbidden``, the proxy's status for a
+    destination that is not allowed."""
+    propagation_ms: tuple[float, ...] = ()
+    """From publishing an event to its being applied, one value per event, by the workload's own endpoint. Only where
+    both ends read one kernel's clock."""
     samples: str | None = None
 
     @property
@@ -325,6 +332,8 @@ class Manifest(Record):
     service_cpus: tuple[int, ...]
     artifacts: dict[str, ArtifactRecord]
     """By service; a front's name is ``front:<name>``."""
+    routes: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """By topology: path prefixes to the services that answer below them."""
     artifact_embedded: bool
     workload_folder: str | None = None
     """The workload's folder, relative to the campaign's, which a resume needs again; None for an image."""

@@ -11,17 +11,25 @@ from typing import Self
 
 from harness.artifacts.api import Artifact, User
 from harness.clock import Stopwatch
+from harness.errors import DeployError
 from harness.host.cgroup import CgroupReader
 from harness.host.facts import HostFacts
 from harness.lab.api import LabAddress
 from harness.spec.service import Limits, Readiness, ServiceSpec
+
+PROBE_PERIOD_NS = 900_000
+"""Somewhat below 1 ms, so that with the wake-up's delay attempts stay at most 1 ms apart."""
+
+END_GRACE_S = 10.0
+"""How long a service that is asked to end may take before it is killed, as Docker has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """One deployable unit, resolved: nothing in it depends on the target.
 
-    ``cpuset`` are the host's CPUs that the instance may use; the load generator never runs on them.
+    ``cpuset`` are the host's CPUs that the instance may use; the load generator never runs on them. ``replicas``: more
+    than one only where an orchestrator keeps them; the limits are each one's.
     """
 
     name: str
@@ -34,6 +42,7 @@ class Service:
     ready: Readiness
     limits: Limits
     cpuset: frozenset[int]
+    replicas: int = 1
 
     @classmethod
     def of(cls, artifact: Artifact, spec: ServiceSpec, limits: Limits, cpuset: frozenset[int]) -> Self:
@@ -123,6 +132,15 @@ class Leftover:
     remove: Callable[[], None]
 
 
+def require_one_replica(service: Service, target: str) -> None:
+    """Raises DeployError for a service of several replicas on a target that has no orchestrator."""
+    if service.replicas != 1:
+        raise DeployError(
+            f"Target {target} launches one instance, not {service.replicas} replicas.",
+            "Launch several and put a front before them, or use an orchestrator: swarm.",
+        )
+
+
 class Instance(ABC):
     """A service running on a target: a context manager that is stopped on the way out."""
 
@@ -161,8 +179,34 @@ class Instance(ABC):
         return None
 
     @abstractmethod
+    def kill(self) -> None:
+        """The service dies at once: SIGKILL for every process of it, or its machine loses its power. Idempotent.
+
+        Afterwards it is not alive and has no processes. What it wrote to its own file system stays, and so do its
+        place in the lab and its limits, until ``stop``. Raises DeployError if it cannot be killed.
+        """
+
+    @abstractmethod
+    def end(self, grace_s: float = END_GRACE_S) -> None:
+        """The same in order: the service is asked to end (SIGTERM), and killed after ``grace_s``. Idempotent."""
+
+    @abstractmethod
+    def start_again(self, clock: Stopwatch) -> None:
+        """Start it in the same place once it has ended: address, limits, file system as it was left, log going on.
+
+        Stamps the phases that a later start has in common with a launch, t0 as there, on a ``clock`` of its own. May be
+        called after every end of the service. Raises DeployError if it has not ended or cannot be started.
+        """
+
+    @abstractmethod
     def stop(self) -> None:
         """Stop it and remove everything made for it. Idempotent. Raises DeployError if anything of it survives."""
+
+    def _require_its_end(self, *, stopped: bool) -> None:
+        """Raises DeployError if it runs, or was ``stopped`` and so has nothing left to be started."""
+        if stopped or self.alive():
+            state = "was stopped for good" if stopped else "still runs"
+            raise DeployError(f"{self.address.prefix} cannot be started again: it {state}.", "Kill or end it first.")
 
     def __enter__(self) -> Self:
         return self
@@ -186,6 +230,17 @@ class Target(ABC):
     takes_embedded: bool = False
     """Whether it can run an artifact that has no root file system of its own (``Artifact.embedded``)."""
 
+    orchestrates: bool = False
+    """Whether one launch gives all replicas of a service, which this target then keeps running and spreads."""
+
+    shared_parts: frozenset[str] = frozenset()
+    """Parts of the footprint that all instances on a host share, whatever they are deployed from."""
+
+    @property
+    def probe_period_ns(self) -> int:
+        """How far apart the startup prober's attempts are: as long as they cost the instance next to nothing."""
+        return PROBE_PERIOD_NS
+
     @abstractmethod
     def available(self, host: HostFacts) -> Availability:
         """Never raises: usable, or why not and how to fix it."""
@@ -205,8 +260,12 @@ class Target(ABC):
         Calls ``clock.start()`` immediately before the first call that asks for the instance; joining the lab's network
         and staging the packaging come before it and are untimed. Stamps the target's phases on ``clock``, some of
         them possibly after it returned. ``scratch`` is an existing folder for this instance's files, which outlives it.
-        On any failure everything made so far is removed and DeployError is raised, with logs as notes.
+        On any failure everything made so far is removed and DeployError is raised, with logs as notes. So it
+        is for several replicas where the target has no orchestrator.
         """
+
+    def close(self) -> None:  # noqa: B027 - most targets keep nothing
+        """The campaign has ended: leave what ``prepare`` entered for all its launches. Idempotent."""
 
     @abstractmethod
     def leftovers(self, prefix: str) -> Sequence[Leftover]:

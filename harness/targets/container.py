@@ -6,17 +6,17 @@ The network (user-defined, internal, on the existing bridge) is made before t0. 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException, NotFound
-from docker.types import EndpointConfig, IPAMConfig, IPAMPool
-from docker.utils import kwargs_from_env
-from requests.exceptions import RequestException
+from docker.errors import APIError
+from docker.types import EndpointConfig
 
 from harness.artifacts import image
 from harness.artifacts.api import Artifact
@@ -28,6 +28,7 @@ from harness.host.facts import HostFacts
 from harness.host.processes import born, has_ended
 from harness.lab.api import LabAddress
 from harness.targets.api import (
+    END_GRACE_S,
     Availability,
     Footprint,
     InsideView,
@@ -36,18 +37,23 @@ from harness.targets.api import (
     Leftover,
     Service,
     Target,
+    require_one_replica,
 )
+from harness.targets.container_engine import (
+    ENGINE_FAILURES,
+    LABEL,
+    client,
+    leftover,
+    refused,
+    remove_container,
+    remove_network,
+)
+from harness.targets.container_network import join_network, network_of
 from harness.targets.container_orphans import end_processes_of
 from harness.targets.inside import look_inside
 from harness.targets.layers import packaged_tree
 from harness.targets.spawning import command, parent
 from harness.units import MIB
-
-LABEL = "tare"
-"""The label of everything that we ask the engine for; its value is the instance's prefix."""
-
-ENGINE_FAILURES = (DockerException, RequestException)
-"""What the engine's client raises when the engine refuses or does not answer."""
 
 
 class ContainerTarget(Target):
@@ -71,14 +77,15 @@ class ContainerTarget(Target):
         return Footprint({"image": image.image_bytes(artifact)})
 
     def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
+        require_one_replica(service, self.name)
         if at.bridge is None:
             raise DeployError("A container needs the lab's bridge.", "Run as root: sudo -E tare run …")
         try:
             with ExitStack() as stack:
-                api = stack.enter_context(_client())
-                _make_network(api, at, stack)
+                api = stack.enter_context(client())
+                join_network(api, at, stack)
                 settings = _settings(api, service, at)
-                stack.callback(_remove_container, api, at.prefix)
+                stack.callback(remove_container, api, at.prefix)
                 clock.start()
                 container: str = api.create_container(**settings)["Id"]
                 clock.stamp("created")
@@ -87,24 +94,20 @@ class ContainerTarget(Target):
                 clock.stamp("started")
                 return ContainerInstance(api, container, at, scratch, stack.pop_all())
         except ENGINE_FAILURES as error:
-            raise _refused("The container could not be started", error) from error
+            raise refused("The container could not be started", error) from error
 
     def leftovers(self, prefix: str) -> Sequence[Leftover]:
         """Containers and networks that carry our label and a name of ours: a stranger's has not both."""
         try:
-            with _client() as api:
+            with client() as api:
                 containers = api.containers(all=True, filters={"label": LABEL})
                 networks = api.networks(filters={"label": LABEL})
         except ENGINE_FAILURES:
             return ()
         names = [name.removeprefix("/") for found in containers for name in found["Names"]]
-        found = [("container", _remove_container, name) for name in names]
-        found += [("Docker network", _remove_network, network["Name"]) for network in networks]
-        return [
-            Leftover(kind, name, partial(_remove_in_own_client, remove, name))
-            for kind, remove, name in found
-            if name.startswith(prefix)
-        ]
+        found = [("container", remove_container, name) for name in names]
+        found += [("Docker network", remove_network, network["Name"]) for network in networks]
+        return [leftover(kind, name, remove) for kind, remove, name in found if name.startswith(prefix)]
 
 
 class ContainerInstance(Instance):
@@ -154,6 +157,37 @@ class ContainerInstance(Instance):
     def inside(self) -> InsideView:
         return look_inside(self._running_pid())
 
+    def kill(self) -> None:
+        """By the engine, which sends SIGKILL to the container's first process: the kernel ends the others with it."""
+        self._end_by(self._api.kill)
+
+    def end(self, grace_s: float = END_GRACE_S) -> None:
+        """By the engine, whose grace is whole seconds. A first process that does not handle SIGTERM ignores it."""
+        self._end_by(partial(self._api.stop, timeout=math.ceil(grace_s)))
+
+    def start_again(self, clock: Stopwatch) -> None:
+        self._require_its_end(stopped=self._stopped)
+        # The kernel may know of its end before the engine does, which would then start nothing.
+        self._ask(partial(self._api.wait, self._container))
+        clock.start()
+        self._ask(partial(self._api.start, self._container))
+        clock.stamp("started")
+        self._pid_seen = 0
+
+    def _end_by(self, means: Callable[[str], object]) -> None:
+        if not self.alive():
+            return
+        processes = born(process.pid for process in self.processes())
+        try:
+            means(self._container)
+        except APIError as error:
+            # It may have ended by itself meanwhile, which the engine calls a conflict.
+            if error.status_code != HTTPStatus.CONFLICT:
+                raise refused(f"Container {self.address.prefix} could not be ended", error) from error
+        except ENGINE_FAILURES as error:
+            raise refused(f"Container {self.address.prefix} could not be ended", error) from error
+        self._prove_the_end_of(processes)
+
     def stop(self) -> None:
         if self._stopped:
             return
@@ -166,13 +200,16 @@ class ContainerInstance(Instance):
             try:
                 self._stack.close()
             except APIError as error:
-                raise _refused(f"Container {self.address.prefix} could not be removed", error) from error
+                raise refused(f"Container {self.address.prefix} could not be removed", error) from error
             except ENGINE_FAILURES as error:
                 raise DeployError(
                     f"The engine does not answer: the processes of container {self.address.prefix} were ended without "
                     "it, and it does not know that yet.",
                     "Start the engine (tare provision), then: tare sweep",
                 ) from error
+        self._prove_the_end_of(processes)
+
+    def _prove_the_end_of(self, processes: Sequence[tuple[int, int]]) -> None:
         if survivors := [str(pid) for pid, since in processes if not has_ended(pid, since)]:
             raise DeployError(
                 f"Processes of {self.address.prefix} survived it: {', '.join(survivors)}.", "Look at them: ps -ef"
@@ -198,32 +235,14 @@ class ContainerInstance(Instance):
         try:
             return question()
         except ENGINE_FAILURES as error:
-            raise _refused("The engine did not answer for a container", error) from error
-
-
-def _client() -> docker.APIClient:
-    return docker.APIClient(**kwargs_from_env(), version="auto", timeout=60)
-
-
-def _make_network(api: docker.APIClient, at: LabAddress, stack: ExitStack) -> None:
-    """Docker's view of the lab's bridge. Docker did not make the bridge, so it does not remove it either."""
-    pool = IPAMPool(subnet=str(at.network), gateway=str(at.gateway))
-    stack.callback(_remove_network, api, at.prefix)
-    api.create_network(
-        at.prefix,
-        driver="bridge",
-        internal=True,
-        ipam=IPAMConfig(pool_configs=[pool]),
-        options={"com.docker.network.bridge.name": at.bridge},
-        labels={LABEL: at.prefix},
-    )
+            raise refused("The engine did not answer for a container", error) from error
 
 
 def _settings(api: docker.APIClient, service: Service, at: LabAddress) -> dict[str, Any]:
     limits = service.limits
     whole = float(limits.cpus).is_integer()
     host_config = api.create_host_config(
-        network_mode=at.prefix,
+        network_mode=network_of(at),
         mem_limit=limits.memory_mib * MIB,
         memswap_limit=limits.memory_mib * MIB,
         cpuset_cpus=",".join(map(str, sorted(service.cpuset))),
@@ -245,7 +264,7 @@ def _settings(api: docker.APIClient, service: Service, at: LabAddress) -> dict[s
         "labels": {LABEL: at.prefix},
         "mac_address": at.mac,
         "host_config": host_config,
-        "networking_config": {"EndpointsConfig": {at.prefix: endpoint}},
+        "networking_config": {"EndpointsConfig": {network_of(at): endpoint}},
     }
 
 
@@ -255,31 +274,3 @@ def _end_if_abandoned(api: docker.APIClient, container: str) -> None:
         api.ping()
     except ENGINE_FAILURES:
         end_processes_of(container)
-
-
-def _remove_container(api: docker.APIClient, name: str) -> None:
-    try:
-        api.remove_container(name, v=True, force=True)
-    except NotFound:
-        return
-
-
-def _remove_network(api: docker.APIClient, name: str) -> None:
-    try:
-        api.remove_network(name)
-    except NotFound:
-        return
-
-
-def _remove_in_own_client(remove: Callable[[docker.APIClient, str], None], name: str) -> None:
-    try:
-        with _client() as api:
-            remove(api, name)
-    except ENGINE_FAILURES as error:
-        raise _refused(f"{name} could not be removed", error) from error
-
-
-def _refused(what: str, error: Exception) -> DeployError:
-    if isinstance(error, APIError):
-        return DeployError(f"{what}: {str(error.explanation or error).strip()}.", "Look at what the engine says above.")
-    return DeployError(f"{what}: {str(error).strip()}.", "Start the engine: tare provision")

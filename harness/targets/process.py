@@ -20,8 +20,10 @@ from harness.clock import Stopwatch
 from harness.errors import DeployError
 from harness.host import cgroup
 from harness.host.facts import HostFacts
+from harness.host.processes import ask_to_end, born, end
 from harness.lab.api import LabAddress
 from harness.targets.api import (
+    END_GRACE_S,
     Availability,
     Footprint,
     InsideView,
@@ -30,6 +32,7 @@ from harness.targets.api import (
     Leftover,
     Service,
     Target,
+    require_one_replica,
 )
 from harness.targets.inside import look_inside
 from harness.targets.layers import packaged_tree
@@ -63,20 +66,26 @@ class ProcessTarget(Target):
         return Footprint({"directory": disk_usage(artifact.directory)})
 
     def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
+        require_one_replica(service, self.name)
         with ExitStack() as stack:
             stage = embedded_stage if at.bridge is None else rooted_stage
             order, group = stage(service, at, stack)
             order["log"] = str(scratch / "service.log")
             spawner = Spawner(order)
             stack.callback(spawner.close)
-            clock.start()
-            pid, spawned_ns = spawner.start()
-            clock.stamp("spawned", spawned_ns)
+            pid = _spawn(spawner, clock)
             return ProcessInstance(service, at, spawner, pid, group, stack.pop_all())
 
     def leftovers(self, prefix: str) -> Sequence[Leftover]:  # noqa: ARG002 - the contract's
         """Nothing beyond what every target may leave: a killed spawner takes its service with it."""
         return ()
+
+
+def _spawn(spawner: Spawner, clock: Stopwatch) -> int:
+    clock.start()
+    pid, spawned_ns = spawner.start()
+    clock.stamp("spawned", spawned_ns)
+    return pid
 
 
 class ProcessInstance(Instance):
@@ -98,6 +107,7 @@ class ProcessInstance(Instance):
         self._pid = pid
         self._group = group
         self._stack = stack
+        self._down = False
         self._stopped = False
 
     def processes(self) -> Sequence[InstanceProcess]:
@@ -109,7 +119,7 @@ class ProcessInstance(Instance):
         return self._group.reader if self._group else None
 
     def alive(self) -> bool:
-        return not self._stopped and self._spawner.ended() is None
+        return not self._down and self._spawner.ended() is None
 
     def logs(self) -> str:
         log = Path(self._spawner.order["log"])
@@ -126,10 +136,38 @@ class ProcessInstance(Instance):
     def inside(self) -> InsideView:
         return look_inside(self._pid)
 
+    def kill(self) -> None:
+        """Its whole session, and whatever else is in its control group."""
+        self._down = True
+        self._spawner.close()
+        for pid, since in born(session(self._pid)):
+            end(pid, since)
+        if self._group and not self._stopped:
+            self._group.kill()
+        self._prove_its_end()
+
+    def end(self, grace_s: float = END_GRACE_S) -> None:
+        """SIGTERM goes to the service's first process, as from an engine or a shell."""
+        if self.alive():
+            for pid, since in born([self._pid]):
+                ask_to_end(pid, since, grace_s)
+        self.kill()
+
+    def start_again(self, clock: Stopwatch) -> None:
+        """A new spawner is made ready before t0: it stands for an init system, which would be there already."""
+        self._require_its_end(stopped=self._stopped)
+        self.kill()
+        self._spawner = Spawner(self._spawner.order)
+        self._pid = _spawn(self._spawner, clock)
+        self._down = False
+
     def stop(self) -> None:
-        self._stopped = True
+        self._down = self._stopped = True
         self._spawner.close()
         self._stack.close()
+        self._prove_its_end()
+
+    def _prove_its_end(self) -> None:
         if not session_has_ended(self._pid):
             raise DeployError(
                 f"Processes of {self.address.prefix} survived it.", "Look at them: ps -ef; then: tare sweep"

@@ -6,9 +6,13 @@ from harness.errors import SpecError
 from harness.targets.api import Target
 from harness.targets.container import ContainerTarget
 from harness.targets.process import ProcessTarget
+from harness.targets.swarm import SwarmTarget
 from harness.targets.vm import VmTarget
 
-TARGETS: dict[str, type[Target]] = {kind.name: kind for kind in (ProcessTarget, ContainerTarget, VmTarget)}
+TARGETS: dict[str, type[Target]] = {kind.name: kind for kind in (ProcessTarget, ContainerTarget, VmTarget, SwarmTarget)}
+
+USUAL = (ProcessTarget.name, ContainerTarget.name, VmTarget.name)
+"""What a comparison is of unless it says otherwise: the packagings. An orchestrator is a way to keep one of them."""
 
 
 def make(name: str) -> Target:

@@ -30,8 +30,9 @@ from harness.host.facts import HostFacts
 from harness.host.paths import run_dir
 from harness.lab.api import LabAddress
 from harness.targets import vm_libvirt
-from harness.targets.api import Availability, Footprint, Instance, Leftover, Service, Target
-from harness.targets.vm_console import VmConsole
+from harness.targets.api import Availability, Footprint, Instance, Leftover, Service, Target, require_one_replica
+from harness.targets.vm_boot import VmBoot
+from harness.targets.vm_console import CONSOLE_SOCKET, LOG_SOCKET
 from harness.targets.vm_domain import DomainFiles, domain_xml, qemu_owner
 from harness.targets.vm_instance import VmInstance, VmPlaces, instances_dir, removal
 from harness.targets.vm_unit import launch_archive
@@ -39,6 +40,7 @@ from harness.targets.vm_unit import launch_archive
 _FIX = "tare provision"
 _PROGRAMS = (accelerator.QEMU, "qemu-img", "mmdebstrap", "mke2fs")
 _SUFFIX = "-vm"
+_EMULATED_PERIOD_NS = 20_000_000
 
 
 class VmTarget(Target):
@@ -46,7 +48,14 @@ class VmTarget(Target):
 
     name = "vm"
     summary = "a virtual machine (libvirt, QEMU) with a Debian guest that runs the service under systemd"
+    shared_parts = frozenset({"guest disk", "guest kernel"})
     engine_processes = ("libvirtd", "virtlogd", "virtlockd", "virtqemud", "virtnetworkd", "virtstoraged")
+
+    @property
+    def probe_period_ns(self) -> int:
+        """An emulated kernel takes long to refuse a connection: 1,100 a second would be what its start is made of."""
+        emulated = accelerator.probe().kind != "kvm"
+        return _EMULATED_PERIOD_NS if emulated else super().probe_period_ns
 
     def available(self, host: HostFacts) -> Availability:
         if not host.root:
@@ -86,6 +95,7 @@ class VmTarget(Target):
         )
 
     def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
+        require_one_replica(service, self.name)
         guest = guest_disk()
         kind = "kvm" if accelerator.probe().kind == "kvm" else "tcg"
         places = VmPlaces(f"{at.prefix}{_SUFFIX}")
@@ -99,18 +109,19 @@ class VmTarget(Target):
             failed = stack.enter_context(ExitStack())
             failed.callback(places.remove)
             places.make()
-            console = VmConsole(places.state, scratch, clock, token, (uid, gid))
+            files = _files(guest, places)
+            xml = domain_xml(places.name, files, at, service.limits, service.cpuset, accelerator=kind, owner=owner)
+            boot = VmBoot(places.name, xml, places.state, scratch, token, (uid, gid))
+            console = boot.listen(clock)
             failed.callback(console.close)
-            files = _files(guest, places, console)
             clock.start()
             files.initrd.write_bytes(guest.initrd.read_bytes() + archive)
             _overlay(files.guest_overlay, guest.path, uid, gid)
             _overlay(files.workload_overlay, service.artifact.disk, uid, gid)
-            xml = domain_xml(places.name, files, at, service.limits, service.cpuset, accelerator=kind, owner=owner)
             clock.stamp("defined")
             failed.callback(vm_libvirt.destroy, places.name)
-            pid = _create(connection, places.name, xml, scratch, console)
-            instance = VmInstance(at, places, console, scratch, pid, kind)
+            pid = boot.start(connection, console)
+            instance = VmInstance(at, places, boot, console, pid, kind)
             failed.pop_all()
             return instance
 
@@ -135,14 +146,14 @@ def _ids(owner: str) -> tuple[int, int]:
     return int(uid), int(gid)
 
 
-def _files(guest: GuestDisk, places: VmPlaces, console: VmConsole) -> DomainFiles:
+def _files(guest: GuestDisk, places: VmPlaces) -> DomainFiles:
     return DomainFiles(
         kernel=guest.kernel,
         initrd=places.disks / "initrd",
         guest_overlay=places.disks / "guest.qcow2",
         workload_overlay=places.disks / "workload.qcow2",
-        console_socket=console.console_socket,
-        log_socket=console.log_socket,
+        console_socket=places.state / CONSOLE_SOCKET,
+        log_socket=places.state / LOG_SOCKET,
     )
 
 
@@ -154,23 +165,3 @@ def _overlay(overlay: Path, backing: Path, uid: int, gid: int) -> None:
         error.add_note(done.stderr.strip())
         raise error
     shutil.chown(overlay, uid, gid)
-
-
-def _create(connection: object, name: str, xml: str, scratch: Path, console: VmConsole) -> int:
-    import libvirt
-
-    try:
-        connection.createXML(xml, 0)  # type: ignore[attr-defined]  # libvirt-python has no types
-    except libvirt.libvirtError as error:
-        failure = DeployError(f"libvirt could not start {name}", "read the log below; then: tare doctor")
-        failure.add_note(str(error))
-        failure.add_note(vm_libvirt.take_log(name, scratch))
-        raise failure from error
-    pid = vm_libvirt.qemu_pid(name)
-    if pid is None:
-        failure = DeployError(f"QEMU of {name} ended at once", "read the log below; then: tare doctor")
-        with contextlib.suppress(OSError):
-            failure.add_note(vm_libvirt.take_log(name, scratch))
-        failure.add_note(console.text())
-        raise failure
-    return pid

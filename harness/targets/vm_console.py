@@ -13,6 +13,9 @@ from harness.clock import Stopwatch, now_ns
 from harness.errors import DeployError
 from harness.host.guest_initrd import FAILED, USER_SPACE
 
+CONSOLE_SOCKET = "console.sock"
+LOG_SOCKET = "log.sock"
+
 _MARKS = (
     ("user_space", re.compile(re.escape(USER_SPACE.encode()))),
     ("service_started", re.compile(rb"Started (\x1b\[[0-9;]*m)*tare-workload\.service")),
@@ -29,12 +32,13 @@ class VmConsole:
 
     Stamps ``vmm_running`` when QEMU opens the console, ``kernel`` at the first byte, ``user_space`` and
     ``service_started`` at the guest's own words. The bytes are kept in ``scratch`` (console.log, service.log).
-    ``token`` begins the line that says that the service has ended.
+    ``token`` begins the line that says that the service has ended. One console serves one boot; that of a later boot of
+    the same machine goes on in the same files.
     """
 
     def __init__(self, folder: Path, scratch: Path, clock: Stopwatch, token: str, owner: tuple[int, int]) -> None:
-        self.console_socket = folder / "console.sock"
-        self.log_socket = folder / "log.sock"
+        self.console_socket = folder / CONSOLE_SOCKET
+        self.log_socket = folder / LOG_SOCKET
         self._clock = clock
         self._end = re.compile(b"\n" + re.escape(token.encode()) + rb" ([^\n]*)\n")
         self._token = token
@@ -46,7 +50,7 @@ class VmConsole:
         self._selector = selectors.DefaultSelector()
         self._open: set[socket.socket] = set()
         for path, file in ((self.console_socket, self._console_file), (self.log_socket, self._log_file)):
-            file.write_bytes(b"")
+            file.touch()
             self._listen(path, file, owner)
         self._wake_read, self._wake_write = os.pipe()
         self._selector.register(self._wake_read, selectors.EVENT_READ)

@@ -11,14 +11,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.artifacts.digest import tree_digest
-from harness.clock import NS_PER_MS, NS_PER_S
+from harness.clock import NS_PER_MS, NS_PER_S, Stopwatch
 from harness.errors import DeployError
 from harness.host.cgroup import CgroupReader, cgroup_of
 from harness.host.paths import cache_dir, run_dir
 from harness.lab.api import LabAddress
 from harness.targets import vm_libvirt
-from harness.targets.api import GuestMemory, InsideView, Instance, InstanceProcess
-from harness.targets.vm_agent import look_inside, read_guest_memory
+from harness.targets.api import END_GRACE_S, GuestMemory, InsideView, Instance, InstanceProcess
+from harness.targets.vm_agent import look_inside, read_guest_memory, shut_down
+from harness.targets.vm_boot import VmBoot
 from harness.targets.vm_console import VmConsole
 from harness.targets.vm_domain import workload_backing
 
@@ -66,13 +67,13 @@ class VmInstance(Instance):
     """The domain, QEMU's process, and the console's reader."""
 
     def __init__(
-        self, at: LabAddress, places: VmPlaces, console: VmConsole, scratch: Path, pid: int, accelerator: str
+        self, at: LabAddress, places: VmPlaces, boot: VmBoot, console: VmConsole, pid: int, accelerator: str
     ) -> None:
         self.address = at
         self.accelerator = accelerator
         self._places = places
         self._console = console
-        self._scratch = scratch
+        self._boot = boot
         self._pid = pid
         self._handle = os.pidfd_open(pid)
         self._cgroup = cgroup_of(pid)
@@ -114,14 +115,46 @@ class VmInstance(Instance):
     def guest_memory(self) -> GuestMemory:
         return read_guest_memory(self._places.name)
 
+    def kill(self) -> None:
+        """The machine loses its power: what the guest has not written to its disks is lost, as on any other machine."""
+        if self._stopped:
+            return
+        name = self._places.name
+        vm_libvirt.destroy(name)
+        if not self._wait_for_end(_END_LIMIT_S):
+            raise DeployError(f"QEMU of {name} ({self._pid}) survived its end", "run: tare sweep")
+        self._console.close()
+
+    def end(self, grace_s: float = END_GRACE_S) -> None:
+        """The guest's systemd sends SIGTERM to the service, writes the disks and powers the machine off."""
+        if not self._has_ended() and shut_down(self._places.name, grace_s):
+            self._wait_for_end(grace_s)
+        self.kill()
+
+    def start_again(self, clock: Stopwatch) -> None:
+        """The same machine with the disks as they were left; its overlays are there, so that ``defined`` is no phase.
+
+        A service that ended by itself has left its guest running, which loses its power first.
+        """
+        self._require_its_end(stopped=self._stopped)
+        self.kill()
+        with contextlib.closing(vm_libvirt.connect()) as connection:
+            self._console = self._boot.listen(clock)
+            clock.start()
+            pid = self._boot.start(connection, self._console)
+        os.close(self._handle)
+        self._pid = pid
+        self._handle = os.pidfd_open(pid)
+        self._cgroup = cgroup_of(pid)
+
     def stop(self) -> None:
         if self._stopped:
             return
         name = self._places.name
         vm_libvirt.destroy(name)
-        survivors = [] if self._wait_for_end() else [f"QEMU ({self._pid})"]
+        survivors = [] if self._wait_for_end(_END_LIMIT_S) else [f"QEMU ({self._pid})"]
         self._console.close()
-        vm_libvirt.take_log(name, self._scratch)
+        vm_libvirt.take_log(name, self._boot.scratch)
         self._places.remove()
         survivors += vm_libvirt.domain_names(name)
         survivors += [link for link in (self.address.interface,) if (_LINKS / link).exists()]
@@ -133,10 +166,10 @@ class VmInstance(Instance):
     def _has_ended(self) -> bool:
         return self._stopped or bool(select.select([self._handle], [], [], 0)[0])
 
-    def _wait_for_end(self) -> bool:
+    def _wait_for_end(self, limit_s: float) -> bool:
         poll = select.poll()
         poll.register(self._handle, select.POLLIN)
-        return bool(poll.poll(_END_LIMIT_S * NS_PER_S / NS_PER_MS))
+        return bool(poll.poll(limit_s * NS_PER_S / NS_PER_MS))
 
 
 def removal(name: str) -> Callable[[], None]:

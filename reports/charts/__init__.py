@@ -5,7 +5,9 @@ A chart that would be empty raises NothingToDraw with a sentence that says why.
 
 from __future__ import annotations
 
-from reports.charts.compare import ratio_forest
+from reports.charts.compare import ratio_forest, ratio_rows
+from reports.charts.events import event_timeline
+from reports.charts.fronts import added_latency
 from reports.charts.latency import ecdf, percentile_curves
 from reports.charts.metrics import metric_dots
 from reports.charts.stacks import stacked_parts
@@ -17,11 +19,14 @@ from reports.labels import Look
 __all__ = [
     "Look",
     "NothingToDraw",
+    "added_latency",
     "ecdf",
+    "event_timeline",
     "metric_dots",
     "percentile_curves",
     "phase_ends",
     "ratio_forest",
+    "ratio_rows",
     "stacked_parts",
     "startup_phases",
     "startup_timeline",

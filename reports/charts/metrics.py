@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from harness.units import metric
-from reports.charts.style import INK, NothingToDraw, about_range, finish, rows_height, value_axis, whiskers
+from reports.charts.style import INK, NothingToDraw, about_range, finish, row_each, rows_height, value_axis, whiskers
 from reports.frames import Range, rows
 from reports.labels import Look, clear, plain
 
@@ -31,7 +31,8 @@ def metric_dots(trials: pd.DataFrame, summaries: pd.DataFrame, name: str, look: 
         own = shown[shown["variant"] == variant]
         _dots(figure, own, name, variant, levels, place, look)
         _intervals(figure, totals[totals["variant"] == variant], name, variant, place, look)
-    texts = [plain(look.label(variant)) + (f"<br>{plain(level)}" if len(levels) > 1 else "") for variant, level in rows]
+    texts = [look.tick(variant) + (f"<br>{plain(level)}" if len(levels) > 1 else "") for variant, level in rows]
+    each = row_each(look.lines(look.present(shown)) + (len(levels) > 1), 54, look.crowded)
     values = [float(value) for value in shown[name]]
     ends = [float(end) for column in ("low", "high") for end in totals[column].dropna()]
     figure.update_layout(
@@ -46,7 +47,7 @@ def metric_dots(trials: pd.DataFrame, summaries: pd.DataFrame, name: str, look: 
             "ticks": "",
         },
     )
-    return finish(figure, height=rows_height(len(rows), each=54), legend=False)
+    return finish(figure, height=rows_height(len(rows), each=each), legend=False)
 
 
 def _levels(shown: pd.DataFrame, totals: pd.DataFrame) -> list[str]:

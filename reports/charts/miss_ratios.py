@@ -13,9 +13,31 @@ LIMIT = "Belady"
 """The policy that is drawn as a limit, not as one to choose."""
 
 # Okabe and Ito's where they have a contrast of 3:1 on white, then darker ones; dashes tell apart what colours may not.
-_COLOURS = ("#0072B2", "#D55E00", "#00835F", "#8E5EA2", "#7A6A00", "#B03A72", "#2F8A9D", "#8C4A2F", "#4D4D4D", "#C2185B")
+_COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#00835F",
+    "#8E5EA2",
+    "#7A6A00",
+    "#B03A72",
+    "#2F8A9D",
+    "#8C4A2F",
+    "#4D4D4D",
+    "#C2185B",
+)
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-_SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star", "hexagon", "triangle-down", "pentagon", "bowtie")
+_SYMBOLS = (
+    "circle",
+    "square",
+    "diamond",
+    "cross",
+    "triangle-up",
+    "star",
+    "hexagon",
+    "triangle-down",
+    "pentagon",
+    "bowtie",
+)
 
 
 def miss_ratio_chart(curves: pd.DataFrame, column: str = "miss_ratio") -> go.Figure:

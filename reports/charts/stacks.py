@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.charts.style import INK, NothingToDraw, finish, rows_height
+from reports.charts.style import INK, NothingToDraw, finish, row_each, rows_height
 from reports.labels import Look, mix, plain
 
 # Parts are told apart by pattern, because the colour already says which variant it is.
@@ -23,7 +23,8 @@ def stacked_parts(parts: pd.DataFrame, look: Look, *, title: str, whole: str = "
     if parts.empty:
         raise NothingToDraw("No trial measured this.")
     keys = [(v, row) for v in look.present(parts) for row in dict.fromkeys(parts.loc[parts["variant"] == v, "row"])]
-    texts = [plain(look.label(v)) + (f"<br>{plain(str(row))}" if row else "") for v, row in keys]
+    texts = [look.tick(v) + (f"<br>{plain(str(row))}" if row else "") for v, row in keys]
+    each = row_each(look.lines(look.present(parts)) + any(row for _, row in keys), 44, look.crowded)
     amounts = parts.groupby(["variant", "row", "part"], sort=False)["mib"].sum()
     names = list(dict.fromkeys(parts["part"].astype(str)))
     figure = go.Figure()
@@ -55,7 +56,7 @@ def stacked_parts(parts: pd.DataFrame, look: Look, *, title: str, whole: str = "
         },
         legend={"itemclick": False, "itemdoubleclick": False},
     )
-    return finish(figure, height=rows_height(len(keys), each=44, legend=True))
+    return finish(figure, height=rows_height(len(keys), each=each, legend=True))
 
 
 def _marker(colour: str, pattern: str) -> dict[str, object]:

@@ -49,7 +49,7 @@ def startup_phases(phases: pd.DataFrame, trials: pd.DataFrame, summaries: pd.Dat
             own = valid[(valid["variant"] == name) & ((valid["level"] == level) | (not level))]
             if own.empty:
                 continue
-            label = plain(look.label(name)) + (f"<br>{plain(level)}" if level else "")
+            label = look.tick(name) + (f"<br>{plain(level)}" if level else "")
             labels.append(label)
             _bar(figure, phase_ends(phases[phases["trial"].isin(own["trial"])]), label, look.colours[name])
             total = totals[(totals["variant"] == name) & ((totals["level"] == level) | (not level))]
@@ -60,6 +60,7 @@ def startup_phases(phases: pd.DataFrame, trials: pd.DataFrame, summaries: pd.Dat
             _dots(figure, own, label, name, look)
             values += [float(value) for value in own[_METRIC]]
     count = len(labels)
+    each = max(78 if count < 6 else 62 if count < 12 else 48, 15 * max(label.count("<br>") + 1 for label in labels) + 8)
     category = {"categoryorder": "array", "categoryarray": labels, "ticks": "", "showgrid": False, "fixedrange": True}
     # The dots stand on a twin of the category axis, shifted by a part of a row so that they are below the bars.
     shift = _LIFT - 0.36
@@ -70,7 +71,7 @@ def startup_phases(phases: pd.DataFrame, trials: pd.DataFrame, summaries: pd.Dat
         yaxis2={**category, "overlaying": "y", "visible": False, "range": [count - 0.5 + shift, -0.5 + shift]},
         uniformtext={"mode": "hide", "minsize": 11},
     )
-    return finish(figure, height=rows_height(count, each=78 if count < 6 else 62, least=170), legend=False)
+    return finish(figure, height=rows_height(count, each=each, least=170), legend=False)
 
 
 def _bar(figure: go.Figure, ends: pd.DataFrame, label: str, colour: str) -> None:

@@ -65,6 +65,11 @@ def rows_height(rows: int, *, each: int = 46, least: int = 150, legend: bool = F
     return max(least, 74 + each * rows + (30 if legend else 0))
 
 
+def row_each(lines: int, usual: int, crowded: bool) -> int:
+    """Pixels for one row: ``usual``, less in a crowd, and room for a label of so many lines in any case."""
+    return max(30 if crowded else usual, 15 * lines + 8)
+
+
 def spread(values: Sequence[float]) -> float:
     """Largest over smallest of the positive values; 1 where there are none."""
     positive = [value for value in values if value > 0]

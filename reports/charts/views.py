@@ -7,7 +7,7 @@ from typing import cast
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.charts.style import INK, NothingToDraw, finish, rows_height, value_axis
+from reports.charts.style import INK, NothingToDraw, finish, row_each, rows_height, value_axis
 from reports.labels import Look, plain
 
 _OFFSETS = {"idle": -0.17, "load": 0.17}
@@ -21,6 +21,7 @@ def views_dots(views: pd.DataFrame, look: Look) -> go.Figure:
     if views.empty:
         raise NothingToDraw("No valid trial has a memory reading.")
     keys = [(v, str(view)) for view in dict.fromkeys(views["view"]) for v in look.present(views[views["view"] == view])]
+    each = row_each(look.lines(look.present(views)) + 1, 46, look.crowded)
     place = {key: i for i, key in enumerate(keys)}
     figure = go.Figure()
     for key, own in views.groupby(["variant", "view", "moment"], sort=False):
@@ -55,11 +56,11 @@ def views_dots(views: pd.DataFrame, look: Look) -> go.Figure:
         yaxis={
             "tickmode": "array",
             "tickvals": list(range(len(keys))),
-            "ticktext": [f"{plain(look.label(v))}<br>{plain(view)}" for v, view in keys],
+            "ticktext": [f"{look.tick(v)}<br>{plain(view)}" for v, view in keys],
             "range": [len(keys) - 0.5, -0.5],
             "showgrid": False,
             "zeroline": False,
             "ticks": "",
         },
     )
-    return finish(figure, height=rows_height(len(keys), each=46), legend=False)
+    return finish(figure, height=rows_height(len(keys), each=each), legend=False)

@@ -8,9 +8,11 @@ from reports.blocks import Section
 from reports.labels import Look
 from reports.sections.context import method, provenance, validity
 from reports.sections.costs import capacity, cpu, footprint, startup, strips
+from reports.sections.events import events
 from reports.sections.evidence import claims, comparison, failed, unavailable
 from reports.sections.latency import latency
 from reports.sections.memory import memory
+from reports.sections.sets import fronts, services
 
 if TYPE_CHECKING:
     from harness.analysis import Campaign
@@ -28,6 +30,9 @@ def all_sections(campaign: Campaign, look: Look) -> tuple[Section, ...]:
         cpu(campaign, look),
         footprint(campaign, look),
         capacity(campaign, look),
+        services(campaign, look),
+        fronts(campaign, look),
+        events(campaign, look),
         strips(campaign, look),
         comparison(campaign, look),
         unavailable(campaign),

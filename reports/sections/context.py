@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.spec.experiment import Validity
+from harness.store.records import Manifest
 from harness.units import mib
 from reports.blocks import Cell, Prose, Section, Table, Text
 from reports.labels import Look, variant_label
@@ -65,12 +66,11 @@ def provenance(campaign: Campaign, look: Look) -> Section:
         ("experiment's digest", manifest.spec_digest),
         ("quick", "yes: the experiment's own [quick] overrides apply" if manifest.quick else "no"),
         ("seed", str(manifest.seed)),
-        ("artifact", manifest.artifact_source),
+        *_artifacts(manifest),
         (
             "artifact is",
             "the app tree alone, on the host's own interpreter" if embedded else "a whole root file system",
         ),
-        ("artifact's digest", manifest.artifact_digest),
         ("variants", ", ".join(look.labels.get(v.name, v.name) for v in manifest.variants)),
         *((f"load level {name}", text) for name, text in _rates(campaign, look)),
         ("generator's CPUs", _cpus(manifest.generator_cpus)),
@@ -100,6 +100,15 @@ def provenance(campaign: Campaign, look: Look) -> Section:
         *((name, version) for name, version in host.engines.items()),
     ]
     return Section("provenance", "Provenance", (_facts("The run", run), _facts("The machine", machine)))
+
+
+def _artifacts(manifest: Manifest) -> list[tuple[str, str]]:
+    """What each service and front was deployed from; the service of a workload that is no set has no name worth it."""
+    found = []
+    for name, artifact in manifest.artifacts.items():
+        of = "" if len(manifest.artifacts) == 1 else f" of {name.replace('front:', 'front ')}"
+        found += [(f"artifact{of}", artifact.source), (f"digest{of or ' of the artifact'}", artifact.digest)]
+    return found
 
 
 def _facts(caption: str, pairs: list[tuple[str, str]]) -> Table:

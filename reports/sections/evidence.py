@@ -9,7 +9,7 @@ import pandas as pd
 from harness.analysis.wording import times
 from harness.units import METRICS
 from reports import charts
-from reports.blocks import Block, Cell, Folded, Section, Table, draw
+from reports.blocks import Block, Cell, Folded, Group, Section, Table, Text, draw
 from reports.frames import Range, rows
 from reports.labels import Look, variant_label
 from reports.sentences import short
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _LOG_TAIL = 6000
 NONE = "none"
+CHOSEN = ("startup_s", "memory_mib", "cpu_ms_per_request", "latency_p50_ms", "latency_p99_ms", "capacity_rps")
+"""Of all metrics, those that are drawn where there are many variants."""
+
 _COMPARISON = ("metric", "level", "variant", "ratio (interval)", "effect", "P(worse)", "floor", "n", "verdict")
 
 
@@ -51,13 +54,15 @@ def comparison(campaign: Campaign, look: Look) -> Section:
         _COMPARISON,
         tuple(_comparison_row(row, named, look) for row in rows(frame)),
         "Nothing was compared: a comparison needs valid trials of a variant and of the baseline.",
+        folded=look.crowded,
     )
-    chart = draw(
-        f"Ratio to {baseline}, with its interval. An open marker is not resolved, or has no interval.",
-        charts.ratio_forest,
-        frame,
-        look,
-    )
+    legend = f"Ratio to {baseline}, with its interval. An open marker is not resolved, or has no interval."
+    if look.crowded:
+        names = [name for name in CHOSEN if name in set(frame["metric"])]
+        drawn = tuple(draw(short(name), charts.ratio_rows, frame, name, look) for name in names)
+        blocks: tuple[Block, ...] = (Text(f"{legend} The table below has every metric."), Group(drawn), table)
+        return Section("comparison", "Comparison with the baseline", blocks)
+    chart = draw(legend, charts.ratio_forest, frame, look)
     return Section("comparison", "Comparison with the baseline", (chart, table))
 
 

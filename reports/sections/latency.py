@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from reports import charts
 from reports.blocks import Block, Cell, Group, Heading, Section, Table, Text, draw
 from reports.charts.latency import arrivals, highest_percentile
-from reports.labels import Look
+from reports.labels import CROWD, Look
 from reports.tables import figures, findings
 
 if TYPE_CHECKING:
@@ -38,38 +40,45 @@ def latency(campaign: Campaign, look: Look) -> Section:
     ]
     if not levels:
         blocks.append(Text("No valid trial has latency samples, so there are no curves.", "empty"))
-    # Many levels share the file's room.
-    points = max(40, min(160, 640 // max(len(levels), 1)))
+    # Many levels and variants share the file's room.
+    points = max(40, min(160, 640 * CROWD // (max(len(levels), 1) * max(len(look.order), CROWD))))
     for level in levels:
         own = samples[samples["level"] == level]
-        smallest = int(own.groupby("trial").size().min())
         blocks.append(Heading(f"Load level {level}"))
-        blocks.append(
-            Group(
-                (
-                    draw(
-                        "Latency by percentile. Line: the median of the trials; band: the lowest to the highest trial. "
-                        f"A curve ends where the smallest trial has too few requests for the percentile (the smallest "
-                        f"here has {smallest:,}: {100 * highest_percentile(smallest):.4g} %). Drawn at {points} "
-                        "percentiles spaced evenly on the axis.",
-                        charts.percentile_curves,
-                        own,
-                        look,
-                        points=points,
-                    ),
-                    draw(
-                        "Share of requests answered within a time (ECDF), all valid trials together, to the slowest "
-                        f"request. Drawn at {2 * points} percentiles, half of them in the tail; the percentiles in "
-                        "the tables are from every sample.",
-                        charts.ecdf,
-                        own,
-                        look,
-                        points=2 * points,
-                    ),
-                )
-            )
-        )
+        blocks += [
+            _curves(own[own["variant"].isin(names)], look, points, family)
+            for family, names in look.groups(look.present(own))
+        ]
     return Section("latency", "Latency", tuple(blocks))
+
+
+def _curves(own: pd.DataFrame, look: Look, points: int, family: str) -> Group:
+    """Both charts of the variants that fit one picture; ``family`` says what they have in common."""
+    smallest = int(own.groupby("trial").size().min())
+    of = f"{family}. " if family else ""
+    return Group(
+        (
+            draw(
+                f"{of}Latency by percentile. Line: the median of the trials; band: the lowest to the highest trial. "
+                f"A curve ends where the smallest trial has too few requests for the percentile (the smallest "
+                f"here has {smallest:,}: {100 * highest_percentile(smallest):.4g} %). Drawn at {points} "
+                "percentiles spaced evenly on the axis.",
+                charts.percentile_curves,
+                own,
+                look,
+                points=points,
+            ),
+            draw(
+                f"{of}Share of requests answered within a time (ECDF), all valid trials together, to the slowest "
+                f"request. Drawn at {2 * points} percentiles, half of them in the tail; the percentiles in "
+                "the tables are from every sample.",
+                charts.ecdf,
+                own,
+                look,
+                points=2 * points,
+            ),
+        )
+    )
 
 
 def floor_table(campaign: Campaign) -> Table:

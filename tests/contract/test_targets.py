@@ -1,20 +1,22 @@
 """The contract of targets (harness.targets.api), one suite for all of them: those of the registry, and the tests' fake.
 
-An instance of the hello workload is launched once for each target, looked at from all sides, and stopped; the tests of
-what remains after its end come last for that reason. Two services that fail follow, each launched anew.
+An instance of the hello workload is launched once for each target, looked at from all sides, killed and started again,
+ended in order and started again, and stopped; the tests stand in that order, and those of what remains come last. Two
+services that fail follow, each launched anew.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import platform
 import re
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -29,8 +31,12 @@ from harness.host.processes import start_time
 from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab, LoopbackLab
 from harness.probes.exchanges import ask
+from harness.probes.startup import Prober
+from harness.spec.route import Route
 from harness.targets.api import Instance, InstanceProcess, Service, Target
+from harness.targets.orchestrated import Orchestrated
 from harness.targets.registry import TARGETS, make
+from harness.targets.swarm_mode import NAME as SWARM_MODE
 from harness.units import MIB
 from tests.support import hello
 from tests.support.deploy import Deployed, bridged_lab, deployed
@@ -41,15 +47,25 @@ pytestmark = pytest.mark.timeout(300)
 
 FAKE = FakeTarget.name
 REAL = [pytest.param(name, marks=pytest.mark.targets) for name in TARGETS]
+MARKED = [pytest.param(name, marks=pytest.mark.targets) for name in ("process", "container")]
+"""Those whose own file system can be reached from this host. A guest's is its kernel's alone."""
+
+ORDERLY_END_S = 60.0
+"""An emulated guest shuts down slowly."""
+
 ROLES = {"app", "shim", "proxy", "vmm", "helper"}
 END_LIMIT_S = 90
 ADVICE = re.compile(r"[a-z]+ .+")
 
 
 @pytest.fixture(scope="module", params=[*REAL, FAKE])
-def target(request: pytest.FixtureRequest) -> Target:
+def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     name: str = request.param
-    return FakeTarget(hello.answer) if name == FAKE else make(name)
+    made = FakeTarget(hello.answer) if name == FAKE else make(name)
+    yield made
+    made.close()
+    made.close()
+    assert left_of(made, SWARM_MODE) == []
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +105,9 @@ def running(target: Target, service: Service, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="module")
-def before_its_end(running: Deployed) -> list[tuple[InstanceProcess, int]]:
+def before_its_end(running: Deployed, revived_twice: Deployed) -> list[tuple[InstanceProcess, int]]:
     """The instance's processes with their start times, taken while it runs."""
+    assert revived_twice.instance is running.instance
     return [(process, start_time(process.pid)) for process in running.instance.processes()]
 
 
@@ -113,6 +130,10 @@ def left_of(target: Target, *prefixes: str) -> list[str]:
         for found in sweep.leftovers([target])
         if Path(found.name).name.startswith(prefixes)
     ]
+
+
+def is_fake(running: Deployed) -> bool:
+    return running.instance.processes()[0].name == FAKE
 
 
 def ports_of(bridge: str | None) -> list[str]:
@@ -149,8 +170,12 @@ def test_it_was_packaged_from_the_artifact(running: Deployed, artifact: Artifact
 
 
 def test_it_answers_the_workloads_exchanges_like_every_other_target(running: Deployed) -> None:
+    assert_exchanges(running)
+
+
+def assert_exchanges(running: Deployed) -> None:
     exchanges = [(each.method, each.path, each.body) for each in hello.WORKLOAD.exchanges]
-    answers = ask(str(running.at.ip), running.service.port, exchanges, running.lab.client_netns)
+    answers = ask(exchanges, (Route("/", str(running.at.ip), running.service.port),), running.lab.client_netns)
     expected = {f"{method} {path}": hello.expected(method, path, body) for method, path, body in exchanges}
     assert answers == expected
     assert [status for status, _ in answers.values()] == [each.status for each in hello.WORKLOAD.exchanges]
@@ -168,6 +193,10 @@ def test_its_processes_live_and_have_roles(running: Deployed) -> None:
 
 
 def test_its_limits_are_the_kernels(running: Deployed) -> None:
+    assert_limits(running)
+
+
+def assert_limits(running: Deployed) -> None:
     """A guest's memory is limited by being all there is; every other service's by its control group."""
     instance, service = running.instance, running.service
     if not instance.limits_enforced:
@@ -184,6 +213,10 @@ def test_its_limits_are_the_kernels(running: Deployed) -> None:
 
 
 def test_its_control_group_counts_it(running: Deployed) -> None:
+    assert_counted(running)
+
+
+def assert_counted(running: Deployed) -> None:
     group = running.instance.cgroup
     if group is None:
         assert not running.instance.limits_enforced
@@ -228,6 +261,141 @@ def test_its_footprint_is_there(target: Target, artifact: Artifact, running: Dep
 def test_it_is_alive_and_would_be_swept_if_its_run_were_killed(target: Target, running: Deployed) -> None:
     assert running.instance.alive()
     assert bool(left_of(target, running.at.prefix)) == (target.name != FAKE)
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """What was seen of the instance while it was down."""
+
+    alive: bool
+    processes: list[InstanceProcess]
+    survivors: list[InstanceProcess]
+    log: str
+    listens: bool
+
+
+@pytest.fixture(scope="module")
+def mark(running: Deployed, target: Target, service: Service) -> str:
+    """The name of a file that is in the service's own file system before it dies; none where we cannot get at it."""
+    app = next((process for process in running.instance.processes() if process.role == "app"), None)
+    if app is None or target.name == FAKE:
+        return ""
+    name = "/tmp/left-behind"
+    path = Path(f"/proc/{app.pid}/root{name}")
+    path.write_text("still here")
+    os.chown(path, service.user.uid, service.user.gid)
+    return name
+
+
+@pytest.fixture(scope="module")
+def killed(running: Deployed, mark: str) -> Death:  # noqa: ARG001 - the file is there before the death
+    """Twice, which is once. Of an orchestrated one all that runs: its only replica."""
+    instance = running.instance
+    before = [(process, start_time(process.pid)) for process in instance.processes()]
+    instance.kill()
+    instance.kill()
+    return seen_down(running, before)
+
+
+@pytest.fixture(scope="module")
+def revived(running: Deployed, killed: Death) -> Deployed:  # noqa: ARG001 - it runs again after its death
+    """By its orchestrator if it has one."""
+    by_itself = isinstance(running.instance, Orchestrated)
+    return running_again(running, lambda watch: watch.start() if by_itself else running.instance.start_again(watch))
+
+
+@pytest.fixture(scope="module")
+def ended(running: Deployed, revived: Deployed) -> Death:
+    assert revived.instance is running.instance
+    before = [(process, start_time(process.pid)) for process in running.instance.processes()]
+    running.instance.end(ORDERLY_END_S)
+    return seen_down(running, before)
+
+
+@pytest.fixture(scope="module")
+def revived_twice(running: Deployed, ended: Death) -> Deployed:  # noqa: ARG001 - started again after its end
+    return running_again(running, running.instance.start_again)
+
+
+def seen_down(running: Deployed, before: list[tuple[InstanceProcess, int]]) -> Death:
+    instance = running.instance
+    survivors = [process for process, since in before if process.name != FAKE and still_runs(process.pid, since)]
+    return Death(instance.alive(), list(instance.processes()), survivors, instance.logs(), listens(running))
+
+
+def running_again(running: Deployed, start: Callable[[Stopwatch], object]) -> Deployed:
+    """The same instance at the same place, once it has answered again."""
+    watch = Stopwatch()
+    client, at, service = running.lab.client_netns, running.at, running.service
+    with Prober(str(at.ip), service.port, service.ready, netns=client, cpus=hello.CPUS.generator) as prober:
+        prober.go()
+        start(watch)
+        return replace(running, watch=watch, result=prober.result(alive=running.instance.alive))
+
+
+def listens(running: Deployed) -> bool:
+    """Asked from this host, which is the lab's gateway."""
+    try:
+        with socket.create_connection((str(running.at.ip), running.service.port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def test_of_a_killed_instance_nothing_runs_and_it_is_alive_only_for_an_orchestrator(
+    running: Deployed, killed: Death
+) -> None:
+    assert killed.alive == isinstance(running.instance, Orchestrated)
+    assert killed.processes == []
+    assert killed.survivors == []
+    assert not killed.listens
+    assert re.search("running on http://", killed.log)
+
+
+def test_an_instance_that_runs_is_not_started_again(revived: Deployed) -> None:
+    with pytest.raises(DeployError, match="still runs"):
+        revived.instance.start_again(Stopwatch())
+
+
+def test_started_again_it_is_what_it_was(revived: Deployed, artifact: Artifact) -> None:
+    assert revived.instance.content_digest() == artifact.digest
+    assert_exchanges(revived)
+    assert_limits(revived)
+    assert_counted(revived)
+
+
+@pytest.mark.parametrize("target", MARKED, indirect=True)
+def test_started_again_it_has_its_file_system_as_it_left_it(revived: Deployed, mark: str) -> None:
+    app = next(process for process in revived.instance.processes() if process.role == "app")
+    assert Path(f"/proc/{app.pid}/root{mark}").read_text() == "still here"
+
+
+def test_an_instance_that_was_asked_to_end_has_ended(ended: Death) -> None:
+    assert not ended.alive
+    assert ended.processes == []
+    assert ended.survivors == []
+    assert not ended.listens
+
+
+@pytest.mark.parametrize("target", REAL, indirect=True)
+def test_its_service_had_the_time_to_end_in_order(ended: Death) -> None:
+    assert re.search("(?i)shut(ting)? down", ended.log)
+
+
+def test_it_starts_again_in_its_place_with_a_timeline_of_its_own(revived_twice: Deployed) -> None:
+    again = revived_twice
+    phases = again.watch.phases()
+    assert phases
+    assert all(0 < early <= late for early, late in itertools.pairwise(phases.values()))
+    assert again.watch.trigger_ns < again.result.listening_ns <= again.result.first_response_ns
+    assert max(phases.values()) < again.result.first_response_ns - again.watch.trigger_ns
+    assert len(re.findall("running on http://", again.instance.logs())) == (1 if is_fake(again) else 3)
+
+
+def test_it_starts_again_after_every_end(revived_twice: Deployed, artifact: Artifact) -> None:
+    assert revived_twice.instance.alive()
+    assert_exchanges(revived_twice)
+    assert revived_twice.instance.content_digest() == artifact.digest
 
 
 def test_after_its_end_it_is_not_alive(stopped: Deployed) -> None:

@@ -44,8 +44,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 ROUNDS = 10
 MOST_ROUNDS = 80
-"""On a host that is busy with something else: until the median is known to half the agreement, and to agree. More rounds
-bring it nearer to what is true, so a difference that is there stays, and one that chance made goes."""
+"""On a host that is busy with something else: until the median is known to half the agreement, and to agree. More
+rounds bring it nearer to what is true, so a difference that is there stays, and one that chance made goes."""
 
 AGREEMENT = 0.05
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,9 @@ from harness.load.calibrate import calibrate, null_service
 from harness.load.plan import LoadPlan
 from harness.load.recorder import Outcome, Phase, read_run
 from harness.load.runner import Generator
+from harness.spec.route import Route
+from tests.support.authority import Authority
+from tests.support.web import reply, service
 
 pytestmark = pytest.mark.integration
 
@@ -35,7 +39,8 @@ def port() -> Iterator[int]:
 
 def plan_for(port: int, folder: Path, **more: object) -> LoadPlan:
     values: dict[str, object] = {"rate_rps": 200, "duration_s": 1.0, "warmup_s": 0.3, "tail_s": 0.2, **more}
-    return LoadPlan(ip="127.0.0.1", port=port, samples=str(folder / "samples.bin"), **values)  # type: ignore[arg-type]  # plain test values
+    routes = (Route("/", "127.0.0.1", port),)
+    return LoadPlan(routes=routes, samples=str(folder / "samples.bin"), **values)  # type: ignore[arg-type]  # plain test values
 
 
 def locustfile(folder: Path, body: str) -> str:
@@ -158,6 +163,95 @@ def test_the_generator_dies_with_its_parent_and_not_with_ctrl_c(port: int, tmp_p
     assert read_run(Path(plan.samples))[2]["interrupted"] is True
 
 
+HOOK = """
+    from locust import constant, task
+    from harness.load import HttpUser
+
+    class Prepared(HttpUser):
+        wait_time = constant(0.01)
+        made = []
+
+        @classmethod
+        def before_load(cls, client, rng):
+            cls.made.append(client.get("/made").status)
+            print("made", len(cls.made), flush=True)
+
+        @task
+        def use(self): self.client.get("/", check=lambda answer: self.made == [200])
+"""
+
+
+def test_what_the_load_needs_is_made_before_it_and_not_recorded(port: int, tmp_path: Path) -> None:
+    plan = plan_for(port, tmp_path, locustfile=locustfile(tmp_path, HOOK), duration_s=0.5)
+    with generator(plan, tmp_path) as running:
+        running.wait_ready()
+        running.prepare()
+        running.start()
+        result = running.finish()
+    assert result.scheduled == result.completed > 50
+    assert (result.unexpected, result.tasks) == (0, ("use",))
+
+
+def test_a_preparation_that_fails_is_told(tmp_path: Path) -> None:
+    with service(lambda _: reply(503, "starting")) as one:
+        plan = plan_for(one.port, tmp_path, locustfile=locustfile(tmp_path, HOOK))
+        with generator(plan, tmp_path) as running:
+            running.wait_ready()
+            with pytest.raises(LoadError, match=r"before the load: GET /made: status 503.*starting"):
+                running.prepare()
+    assert [asked.target for asked in one.asked] == ["/made"]
+
+
+def test_plain_locust_prepares_once_for_all_users(port: int, tmp_path: Path) -> None:
+    for place, made, code in [(port, 1, 0), (1, 0, 1)]:
+        ended = plain_locust(locustfile(tmp_path, HOOK), place, tmp_path, "-u", "3", "-r", "3")
+        assert ended.stdout.count("made ") == made
+        assert ended.returncode == code, ended.stderr
+        assert ("before the load: GET /made: cannot connect" in ended.stderr or "refused" in ended.stderr) == (not made)
+
+
+def test_routes_and_tls_inside_locust(tmp_path: Path) -> None:
+    """Locust's monkey-patching touches OpenSSL's classes too."""
+    source = """
+        from locust import task
+        from harness.load import HttpUser
+
+        class Two(HttpUser):
+            @task
+            def one(self): self.client.get("/", check=lambda answer: answer.body == b"one")
+            @task
+            def other(self): self.client.get("/other/x", check=lambda answer: answer.body == b"other")
+    """
+    authority = Authority.made(tmp_path)
+    server = authority.server("127.0.0.1")
+    with (
+        service(lambda _: reply(200, "one"), tls=server) as one,
+        service(lambda _: reply(200, "other"), tls=server) as other,
+    ):
+        routes = (Route("/", "127.0.0.1", one.port), Route("/other", "127.0.0.1", other.port))
+        plan = replace(
+            plan_for(1, tmp_path, locustfile=locustfile(tmp_path, source), rate_rps=100), routes=routes,
+            tls_ca=str(authority.pem),
+        )  # fmt: skip
+        with generator(plan, tmp_path) as running:
+            running.wait_ready()
+            running.start()
+            result = running.finish()
+    assert result.scheduled == result.completed > 50
+    assert len(one.asked) > 20 < len(other.asked)
+
+
+def plain_locust(source: str, port: int, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable, "-m", "locust", "-f", source, "--headless", "-t", "1s", "--host", f"http://localhost:{port}",
+        "--json", *options,
+    ]  # fmt: skip
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=30, cwd=folder, check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )  # fmt: skip
+
+
 def test_plain_locust_runs_the_same_file(port: int, tmp_path: Path) -> None:
     source = """
         from locust import constant, task
@@ -170,14 +264,7 @@ def test_plain_locust_runs_the_same_file(port: int, tmp_path: Path) -> None:
             @task
             def wrong(self): self.client.get("/wrong", check=lambda answer: False)
     """
-    command = [
-        sys.executable, "-m", "locust", "-f", locustfile(tmp_path, source), "--headless", "-u", "2", "-t", "1s",
-        "--host", f"http://localhost:{port}", "--json", "--exit-code-on-error", "7",
-    ]  # fmt: skip
-    ended = subprocess.run(
-        command, capture_output=True, text=True, timeout=30, cwd=tmp_path, check=False,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )  # fmt: skip
+    ended = plain_locust(locustfile(tmp_path, source), port, tmp_path, "-u", "2", "--exit-code-on-error", "7")
     assert ended.returncode == 7, ended.stderr
     assert '"name": "/wrong"' in ended.stdout
     assert "Traceback" not in ended.stderr

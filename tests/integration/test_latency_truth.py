@@ -14,6 +14,7 @@ from harness.load.plan import LoadPlan
 from harness.load.recorder import Outcome, Phase
 from harness.load.result import LoadResult
 from harness.load.runner import Generator
+from harness.spec.route import Route
 
 pytestmark = pytest.mark.integration
 
@@ -26,8 +27,8 @@ def measure(
 ) -> LoadResult:
     with null_service("127.0.0.1", cpus=SERVICE_CPUS, options=options) as port:
         plan = LoadPlan(
-            ip="127.0.0.1", port=port, samples=str(folder / "samples.bin"), rate_rps=100, arrivals="constant",
-            warmup_s=0.5, duration_s=duration_s, max_in_flight=max_in_flight, queue=queue,
+            routes=(Route("/", "127.0.0.1", port),), samples=str(folder / "samples.bin"), rate_rps=100,
+            arrivals="constant", warmup_s=0.5, duration_s=duration_s, max_in_flight=max_in_flight, queue=queue,
         )  # fmt: skip
         with Generator(plan, netns=None, cpus=CPUS, scratch=folder) as generator:
             generator.wait_ready()

@@ -10,7 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from harness.analysis import load
+from harness.spec.event import EventSpec
 from reports.html import write_report
+from tests.unit.analysis.synthetic_sets import make_sets
 from tests.unit.reports.folders import Made, write_campaign
 
 pytestmark = pytest.mark.integration
@@ -28,7 +30,11 @@ UNDRAWN = """() => Array.from(document.querySelectorAll('.plotly-graph-div')).fi
 TOO_WIDE = """() => document.documentElement.scrollWidth - document.documentElement.clientWidth"""
 CUT = """() => Array.from(document.querySelectorAll('.plotly-graph-div svg.main-svg')).filter((svg) =>
     svg.getBoundingClientRect().width > svg.closest('.plotly-graph-div').clientWidth + 1).length"""
+NARROW = """() => Array.from(document.querySelectorAll('.plotly-graph-div')).filter((chart) =>
+    chart.checkVisibility() && chart._fullLayout._size.w < chart.clientWidth / 3
+).map((chart) => chart.getAttribute('aria-label'))"""
 TALLEST = 1900
+KILL = EventSpec(kind="kill", service="svc")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +49,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A usual campaign, and the bad days."""
+    """A usual campaign, the bad days, and sets with fronts and events: more variants than fit side by side."""
     path = tmp_path_factory.mktemp("reports")
     days = {
         "usual": Made(levels=("100rps", "300rps"), fail=[(1, "vm")], spoil=[(2, "container")], requests=1500),
@@ -51,9 +57,17 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "all-failed": Made(fail_all=True, null=False),
         "single-trial": Made(blocks=1, aa=None),
     }
-    return {
+    written = {
         name: write_report(load(write_campaign(path / name, made)), path / f"{name}.html")
         for name, made in days.items()
+    }
+    shop = make_sets(path / "sets", targets=("container", "vm"))
+    proxies = make_sets(
+        path / "proxies", topologies=("single",), fronts=("direct", "nginx", "squid"), replicas=(1, 3), events=(KILL,)
+    )
+    return written | {
+        "sets": write_report(shop, path / "sets.html"),
+        "proxies": write_report(proxies, path / "proxies.html"),
     }
 
 
@@ -70,8 +84,8 @@ def opened(browser: Browser, report: Path, width: int) -> tuple[Page, list[str]]
     return page, wrong
 
 
-@pytest.mark.parametrize("day", ["usual", "process-only", "all-failed", "single-trial"])
-@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize("day", ["usual", "process-only", "all-failed", "single-trial", "sets", "proxies"])
+@pytest.mark.parametrize("width", [1280, 390, 375])
 def test_it_draws_everything_and_asks_the_network_for_nothing(
     browser: Browser, reports: dict[str, Path], day: str, width: int, tmp_path: Path
 ) -> None:
@@ -82,6 +96,17 @@ def test_it_draws_everything_and_asks_the_network_for_nothing(
     assert page.evaluate(CUT) == 0, "a chart is wider than its place"
     assert page.locator(".plotly-graph-div svg.main-svg").count() > 0
     _keep(page, tmp_path, f"{day}-{width}", width)
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_sets_have_their_sections_and_labels_leave_room_for_the_picture(
+    browser: Browser, reports: dict[str, Path], width: int
+) -> None:
+    page, _ = opened(browser, reports["sets"], width)
+    for section in ("services", "fronts", "events"):
+        assert page.locator(f"#{section} .plotly-graph-div svg.main-svg").count() > 0
+    assert page.evaluate(NARROW) == [], "an axis leaves less than a third of the chart for its picture"
     page.context.close()
 
 

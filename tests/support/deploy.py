@@ -39,9 +39,9 @@ def bridged_lab(name: str) -> BridgedLab:
 
 
 @contextmanager
-def deployed(target: Target, service: Service, lab: Lab, scratch: Path) -> Iterator[Deployed]:
+def deployed(target: Target, service: Service, lab: Lab, scratch: Path, *, spares: int = 0) -> Iterator[Deployed]:
     """For as long as the context lasts. Raises what the launch raises, and NotReady."""
-    at = lab.address("svc")
+    at = lab.address("svc", spares)
     watch = Stopwatch()
     with Prober(str(at.ip), service.port, service.ready, netns=lab.client_netns, cpus=CPUS.generator) as prober:
         prober.go()

@@ -11,22 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from harness.artifacts.api import Artifact, ImageConfig, User
+from harness.artifacts.api import Artifact, ImageConfig
 from harness.campaign import Campaign
+from harness.deployment.setting import Deployable, Setting
 from harness.host.accelerator import Accelerator
 from harness.host.cgroup import CgroupReader
 from harness.host.cpus import CpuSplit
 from harness.host.machine import CpuTimes
 from harness.host.noise import NoiseCounters
-from harness.measuring import Setting
 from harness.plan import Plan, PlannedTrial, plan
 from harness.probes import cpu
 from harness.provenance import host_record, utc_now
 from harness.spec.experiment import Experiment
 from harness.spec.files import spec_digest
 from harness.spec.service import Exchange, Limits, Readiness
+from harness.spec.topology import SERVICE, SINGLE, Member, Topology
 from harness.store.folder import CampaignFolder
-from harness.store.records import Manifest, NullFloor, TrialRecord
+from harness.store.records import ArtifactRecord, Manifest, NullFloor, TrialRecord
 from harness.targets.api import Service, Target
 from harness.trial import variant_id
 from tests.support.fake_instruments import FakeInstruments, null_floor
@@ -51,11 +52,11 @@ def no_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     What the instrument itself used is then of no interest, and finding it out would read all of /proc.
     """
 
-    def read(_cgroup: CgroupReader | None) -> NoiseCounters:
+    def read(_groups: Iterable[CgroupReader]) -> NoiseCounters:
         return NoiseCounters(CpuTimes(busy=0, total=1000, steal=0), throttled_periods=0, swapped_in_pages=0, load1=0.1)
 
     monkeypatch.setattr(NoiseCounters, "read", read)
-    monkeypatch.setattr(cpu, "own_ns", lambda _instance: 0)
+    monkeypatch.setattr(cpu, "own_ns", lambda _instances: 0)
 
 
 def experiment(targets: Iterable[str] = ("fake",), **changes: object) -> Experiment:
@@ -81,21 +82,11 @@ CALIBRATED: dict[str, object] = {
 """``changes`` for an experiment whose rate a calibration finds first."""
 
 
-def service(folder: Path) -> Service:
+def deployable(folder: Path) -> Deployable:
     """What the fake target answers as, at a free port."""
     config = ImageConfig(argv=(sys.executable,), env=(("PATH", os.defpath), ("HOME", "/")))
-    return Service(
-        name="fake",
-        artifact=Artifact("fake", DIGEST, folder, config, "the tests", True),
-        argv=config.argv,
-        env=config.env,
-        workdir=config.workdir,
-        user=User(),
-        port=free_port(),
-        ready=Readiness(path="/health", timeout_s=5),
-        limits=Limits(),
-        cpuset=CPUS.service,
-    )
+    member = Member(port=free_port(), ready=Readiness(path="/health", timeout_s=5))
+    return Deployable(member, Artifact("fake", DIGEST, folder, config, "the tests", True))
 
 
 def manifest(spec: Experiment, planned: Plan) -> Manifest:
@@ -113,8 +104,7 @@ def manifest(spec: Experiment, planned: Plan) -> Manifest:
         host=host_record(ready_facts(), NO_GUEST),
         generator_cpus=(0,),
         service_cpus=(1,),
-        artifact_digest=DIGEST,
-        artifact_source="the tests",
+        artifacts={SERVICE: ArtifactRecord(digest=DIGEST, source="the tests")},
         artifact_embedded=True,
         variants=tuple(variant_id(variant) for variant in planned.variants),
     )
@@ -156,14 +146,23 @@ class Bench:
     def __post_init__(self) -> None:
         self.plan = plan(self.spec)
         self.folder = CampaignFolder.create(self.path, manifest(self.spec, self.plan))
-        self.service = service(self.path)
+        self.deployable = deployable(self.path)
+
+    @property
+    def service(self) -> Service:
+        """What is launched in every trial."""
+        made = self.deployable
+        return Service.of(made.artifact, made.spec, Limits(), CPUS.service)
 
     @property
     def setting(self) -> Setting:
         return Setting(
             experiment=self.spec,
-            service=self.service,
+            members={SERVICE: self.deployable},
+            topologies={SINGLE: Topology(services=(SERVICE,), routes={"/": SERVICE})},
             targets=self.targets,
+            fronts={},
+            certificates={},
             exchanges=self.exchanges,
             locustfile=None,
             cpus=CPUS,

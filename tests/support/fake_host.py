@@ -11,10 +11,10 @@ import pytest
 from harness import lock, prepare, sweep
 from harness.analysis import Campaign
 from harness.cli import run
+from harness.deployment.setting import Setting
 from harness.host import facts
 from harness.host.facts import HostFacts
 from harness.host.processes import MARK
-from harness.measuring import Setting
 from harness.store.records import NullFloor
 from harness.targets.api import Target
 from harness.targets.registry import TARGETS

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import http.client
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import numpy as np
 
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import NotReady
-from harness.instruments import LoadGenerator, StartupProber
+from harness.instruments import FirstTransaction, LoadGenerator, StartupProber
 from harness.lab.bridged import Lab, LoopbackLab
 from harness.load.plan import LoadPlan
 from harness.load.recorder import SAMPLE_DTYPE, Outcome, Phase
 from harness.load.result import CapacityCount, LoadResult
 from harness.load.windows import Windows
 from harness.probes.startup import ProbeResult
+from harness.probes.transaction import StepDone, TransactionResult
+from harness.spec.route import Route, route_of
 from harness.spec.service import Readiness
+from harness.spec.topology import Step
 from harness.store.records import NullFloor
 
 REQUESTS = 8
@@ -58,6 +60,9 @@ class FakeGenerator:
     def wait_ready(self) -> None:
         """It always is."""
 
+    def prepare(self) -> None:
+        """There is nothing to make."""
+
     def start(self) -> Windows:
         self._begin_ns = now_ns()
         return self._windows()
@@ -72,8 +77,9 @@ class FakeGenerator:
         samples["sent_ns"] = samples["intended_ns"] + _LAG_NS
         samples["done_ns"] = samples["sent_ns"] + _SERVICE_NS
         samples["phase"] = Phase.CAPACITY if closed else Phase.MEASURED
+        place = route_of(plan.path, plan.routes)
         for sample in samples:
-            found = ask(plan.ip, plan.port, plan.path)
+            found = ask(place.ip, place.port, plan.path)
             status, body = found or (0, b"")
             wrong = Outcome.UNEXPECTED if found else Outcome.ERROR
             sample["outcome"] = Outcome.OK if status == plan.status else wrong
@@ -135,6 +141,32 @@ class FakeProber:
             self._found_ns = now_ns()
 
 
+class FakeTransaction:
+    """Asks each step's path once more until its status comes."""
+
+    def __init__(self, steps: Sequence[Step], routes: Sequence[Route]) -> None:
+        self._steps, self._routes = steps, routes
+
+    def go(self) -> None:
+        """It begins when its result is asked for."""
+
+    def result(self, timeout_s: float, alive: Callable[[], bool]) -> TransactionResult:
+        done = []
+        for step in self._steps:
+            route = route_of(step.path, self._routes)
+            ready = Readiness(path=step.path, status=step.status)
+            found = FakeProber(route.ip, route.port, ready).result(timeout_s, alive)
+            done.append(StepDone(f"{step.method} {step.path}", found.first_response_ns, found.attempts))
+        return TransactionResult(
+            done_ns=done[-1].done_ns,
+            steps=tuple(done),
+            attempts=sum(each.attempts for each in done),
+            cpu_ns=1000,
+            listening_ns=done[0].done_ns,
+            resolution_ns=1_000_000,
+        )
+
+
 @dataclass
 class FakeInstruments:
     """``labs``: the prefixes of all that were made. ``meanwhile`` happens in every load; tests replace it."""
@@ -155,10 +187,32 @@ class FakeInstruments:
         return nullcontext(FakeGenerator(plan, lambda given: self.meanwhile(given)))
 
     def prober(
-        self, ip: IPv4Address, port: int, ready: Readiness, *, netns: str | None, cpus: frozenset[int]
+        self,
+        ip: str,
+        port: int,
+        ready: Readiness,
+        *,
+        netns: str | None,
+        cpus: frozenset[int],
+        tls_ca: str | None,
+        proxy: tuple[str, int] | None,
+        period_ns: int,
     ) -> AbstractContextManager[StartupProber]:
-        assert (netns, bool(cpus)) == (None, True)
-        return nullcontext(FakeProber(str(ip), port, ready))
+        assert (netns, bool(cpus), tls_ca, proxy, period_ns > 0) == (None, True, None, None, True)
+        return nullcontext(FakeProber(ip, port, ready))
+
+    def transaction(
+        self,
+        steps: Sequence[Step],
+        routes: Sequence[Route],
+        *,
+        netns: str | None,
+        cpus: frozenset[int],
+        tls_ca: str | None,
+        proxy: tuple[str, int] | None,
+    ) -> AbstractContextManager[FirstTransaction]:
+        assert (netns, bool(cpus), tls_ca, proxy) == (None, True, None, None)
+        return nullcontext(FakeTransaction(steps, routes))
 
 
 def null_floor(rate_rps: float) -> NullFloor:

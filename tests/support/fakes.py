@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 
 from harness.artifacts.api import Artifact
 from harness.clock import Stopwatch
@@ -17,6 +20,7 @@ from harness.host.cgroup import CgroupReader
 from harness.host.facts import HostFacts
 from harness.lab.api import LabAddress
 from harness.targets.api import (
+    END_GRACE_S,
     Availability,
     Footprint,
     InsideView,
@@ -74,9 +78,9 @@ class FakeTarget(Target):
             error = DeployError("The fake service could not be started.", "Name a program of this host.")
             error.add_note(f"there is no program {service.argv[0]!r}")
             raise error
-        instance = FakeInstance(service, at, self._answer)
+        # It may answer before another word of this thread.
         clock.stamp("started")
-        return instance
+        return FakeInstance(service, at, self._answer)
 
     def leftovers(self, _prefix: str) -> Sequence[Leftover]:
         return ()
@@ -91,20 +95,20 @@ class FakeInstance(Instance):
         self.address = at
         self._digest = service.artifact.digest
         self._lines = [f"fake service running on http://{at.ip}:{service.port}"]
-        self._server = _Server((str(at.ip), service.port), _handler(answer, self._lines))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.002,), daemon=True)
-        self._thread.start()
-        self._stopped = False
+        self._answer = answer
+        self._place = (str(at.ip), service.port)
+        self._stopped = self._down = False
+        self._serve()
 
     def processes(self) -> Sequence[InstanceProcess]:
-        return () if self._stopped else (InstanceProcess(os.getpid(), "app", "fake"),)
+        return () if self._down else (InstanceProcess(os.getpid(), "app", "fake"),)
 
     @property
     def cgroup(self) -> CgroupReader | None:
         return None
 
     def alive(self) -> bool:
-        return not self._stopped
+        return not self._down
 
     def logs(self) -> str:
         return "\n".join(self._lines)
@@ -115,17 +119,62 @@ class FakeInstance(Instance):
     def inside(self) -> InsideView:
         return INSIDE
 
-    def stop(self) -> None:
-        if self._stopped:
+    def kill(self) -> None:
+        if self._down:
             return
-        self._stopped = True
+        self._down = True
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
+    def end(self, grace_s: float = END_GRACE_S) -> None:  # noqa: ARG002 - it takes no time
+        self.kill()
+
+    def start_again(self, clock: Stopwatch) -> None:
+        self._require_its_end(stopped=self._stopped)
+        clock.start()
+        clock.stamp("started")
+        self._serve()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self.kill()
+
+    def _serve(self) -> None:
+        self._server = _Server(self._place, _handler(self._answer, self._lines))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.002,), daemon=True)
+        self._thread.start()
+        self._down = False
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+
+    def __init__(self, place: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        # Before the base's own, which closes the server again if the port is taken.
+        self._connections: set[socket.socket] = set()
+        super().__init__(place, handler)
+
+    def server_bind(self) -> None:
+        """Without the base's look-up of a name for the address, for which a resolver would be asked."""
+        TCPServer.server_bind(self)
+
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        connection, client = super().get_request()
+        self._connections.add(connection)
+        return connection, client
+
+    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
+        assert isinstance(request, socket.socket)
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """The connections end too, as those of a process do."""
+        super().server_close()
+        for connection in tuple(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away in the middle is no failure of the tests."""

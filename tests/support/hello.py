@@ -15,6 +15,7 @@ from harness.artifacts.rootfs import build_workload
 from harness.host.cpus import split_cpus
 from harness.spec.files import read_workload
 from harness.spec.service import Limits
+from harness.spec.topology import SERVICE
 from harness.targets.api import Service
 
 FOLDER = Path(__file__).resolve().parents[2] / "workloads" / "hello"
@@ -30,7 +31,7 @@ def build() -> Artifact:
 
 def service(artifact: Artifact, *argv: str) -> Service:
     """The workload's service with the default limits, or another program in the same place."""
-    made = Service.of(artifact, WORKLOAD.service, Limits(), CPUS.service)
+    made = Service.of(artifact, WORKLOAD.members[SERVICE], Limits(), CPUS.service)
     return replace(made, argv=argv or made.argv)
 
 

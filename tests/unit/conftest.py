@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.fake_campaign import no_noise
 from tests.support.fake_host import FakeHost, make
 
@@ -12,6 +13,12 @@ from tests.support.fake_host import FakeHost, make
 def still_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """See tests.support.fake_campaign.no_noise."""
     no_noise(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """See tests.support.authority."""
+    return Authority.made(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture

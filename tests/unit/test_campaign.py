@@ -15,10 +15,10 @@ from harness import campaign as module
 from harness.analysis import load, show_json
 from harness.campaign import MAX_ATTEMPTS
 from harness.clock import NS_PER_S, now_ns
+from harness.deployment.setting import Setting
 from harness.errors import LoadError, StoreError
 from harness.interrupts import Interrupted
 from harness.load.plan import LoadPlan
-from harness.measuring import Setting
 from harness.plan import PlannedTrial
 from harness.store.folder import CampaignFolder
 from harness.store.records import Failure, NullFloor, TrialRecord
@@ -330,7 +330,7 @@ def test_however_often_it_is_killed_every_trial_is_settled_and_no_valid_one_repe
             variant=variant_id(planned.variant),
             level="100 rps",
             accelerator="none",
-            artifact_digest=setting.service.artifact.digest,
+            artifact_digest=setting.digest_of(planned.variant.topology),
             started_utc="2026-11-24T00:00:00+00:00",
             outcome="failed" if failure else "ok",
             failure=failure,

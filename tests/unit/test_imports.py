@@ -34,6 +34,7 @@ HOUSE: dict[str, set[str]] = {
     "harness.store": {"harness.spec"},
     "harness.artifacts": {"harness.spec", "harness.host"},
     "harness.lab": {"harness.host"},
+    "harness.fronts": {"harness.spec", "harness.host", "harness.artifacts"},
     "harness.targets": {"harness.spec", "harness.host", "harness.artifacts", "harness.lab"},
     "harness.probes": {"harness.spec", "harness.host", "harness.store.records", "harness.targets.api"},
     "harness.load": {"harness", "harness.spec"},
@@ -43,21 +44,29 @@ HOUSE: dict[str, set[str]] = {
     "harness.cache": {"harness", "harness.spec"},
     "harness.provenance": {"harness", "harness.host", "harness.store"},
     "harness.instruments": {"harness.spec", "harness.lab", "harness.load", "harness.probes"},
-    "harness.measuring": MEETING,
+    # A variant in the lab, as a whole.
+    "harness.deployment": MEETING | {"harness.fronts"},
+    "harness.measuring": MEETING | {"harness.deployment"},
     # The verdict on a trial is recorded with it; it is pure, and analysis must be able to give it again.
-    "harness.trial": MEETING | {"harness.interrupts", "harness.measuring", "harness.analysis.validity"},
-    "harness.floor": {"harness.store", "harness.lab", "harness.load", "harness.measuring", "harness.trial"},
-    "harness.campaign": {"harness.plan", "harness.store", "harness.measuring", "harness.trial"},
+    "harness.trial": MEETING | {
+        "harness.deployment", "harness.interrupts", "harness.measuring", "harness.analysis.validity",
+    },
+    "harness.floor": {"harness.store", "harness.lab", "harness.load", "harness.deployment"},
+    "harness.campaign": {"harness.spec", "harness.plan", "harness.store", "harness.deployment", "harness.trial"},
+    "harness.sources": {
+        "harness.spec", "harness.store", "harness.artifacts", "harness.fronts", "harness.deployment",
+    },
     "harness.prepare": {
         "harness", "harness.spec", "harness.plan", "harness.host", "harness.store", "harness.artifacts",
-        "harness.targets", "harness.instruments", "harness.provenance", "harness.measuring", "harness.trial",
+        "harness.targets", "harness.fronts", "harness.instruments", "harness.provenance", "harness.deployment",
+        "harness.sources", "harness.trial",
     },
     "harness.sweep": {"harness.host", "harness.lab", "harness.targets"},
     "reports": {"harness", "harness.spec", "harness.store", "harness.analysis", "harness.cache"},
     "harness.cli": {
         "harness", "harness.spec", "harness.plan", "harness.host", "harness.store", "harness.artifacts",
         "harness.targets", "harness.analysis", "harness.cache", "harness.interrupts", "harness.lock",
-        "harness.measuring", "harness.trial", "harness.floor", "harness.campaign", "harness.prepare", "harness.sweep",
+        "harness.deployment", "harness.trial", "harness.floor", "harness.campaign", "harness.prepare", "harness.sweep",
         "reports",
     },
     # A workload runs inside Locust and knows nothing of Tare but its base class.
@@ -71,6 +80,7 @@ LIBRARIES: dict[str, set[str]] = {
     "pyroute2": {"harness.lab"},
     "locust": {"harness.load", "workloads"},
     "gevent": {"harness.load"},
+    "cryptography": {"harness.fronts", "workloads"},
     "click": {"harness.cli"},
     "rich": {"harness.cli", "harness.analysis"},
     "plotly": {"reports"},

@@ -45,7 +45,9 @@ def attempt(made: Bench, trial: PlannedTrial | None = None, number: int = 1) -> 
 
 def impatient(made: Bench) -> None:
     """The first correct response must come at once."""
-    made.service = replace(made.service, ready=made.service.ready.model_copy(update={"timeout_s": 0.1}))
+    spec = made.deployable.spec
+    hasty = spec.model_copy(update={"ready": spec.ready.model_copy(update={"timeout_s": 0.1})})
+    made.deployable = replace(made.deployable, spec=hasty)
 
 
 def test_a_good_attempt_holds_everything_that_was_measured(tmp_path: Path) -> None:

@@ -9,21 +9,53 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.analysis.claims import isolation, kernel, portability, resources, startup, substrate
+from harness.analysis.claims import (
+    containment,
+    forward_proxy,
+    independence,
+    isolation,
+    kernel,
+    one_system,
+    orchestration,
+    polyglot,
+    portability,
+    resources,
+    reverse_proxy,
+    startup,
+    substrate,
+)
 from harness.analysis.claims.base import Claim, ClaimResult, Figure, Finding
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
 
 CLAIMS: tuple[Claim, ...] = tuple(
-    module.CLAIM for module in (kernel, isolation, startup, resources, substrate, portability)
+    module.CLAIM
+    for module in (
+        kernel,
+        isolation,
+        startup,
+        resources,
+        substrate,
+        portability,
+        independence,
+        containment,
+        polyglot,
+        orchestration,
+        reverse_proxy,
+        forward_proxy,
+        one_system,
+    )
 )
 
 
 def decide(campaign: Campaign) -> tuple[ClaimResult, ...]:
-    """Every claim, decided from this campaign, in the order of ``CLAIMS``."""
+    """Every claim whose subject occurs in this campaign, decided from it, in the order of ``CLAIMS``.
+
+    A subject that the experiment asks for and this host could not give occurs as well: the claim then says why not.
+    """
     results = []
-    for claim in CLAIMS:
+    for claim in (claim for claim in CLAIMS if claim.occurs(campaign)):
         found = claim.check(campaign)
         results.append(
             ClaimResult(claim.id, claim.text, claim.decided_by, found.verdict, found.evidence, found.figures)

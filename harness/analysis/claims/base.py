@@ -6,12 +6,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from harness.analysis.frames import accelerator_of
 from harness.store.records import Inside, TrialRecord
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
 
 Verdict = Literal["supported", "refuted", "not resolved", "emulated only", "not measured"]
+
+
+def always(_: Campaign) -> bool:
+    """What the first six claims are about occurs in every campaign, if only as a target that was not there."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class Claim:
     text: str
     decided_by: str
     check: Callable[[Campaign], Finding]
+    occurs: Callable[[Campaign], bool] = always
+    """Whether the campaign touches what the claim is about; a claim that it does not touch is not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +88,30 @@ def host_boot_ids(campaign: Campaign) -> set[str]:
     return known - {"unknown", ""}
 
 
-def variant_on(campaign: Campaign, target: str) -> str | None:
-    """The variant on ``target`` that has a trial that counts; never the second of an A/A pair."""
+def topologies(campaign: Campaign) -> list[str]:
+    """Every topology of the campaign, in the order of its variants."""
+    return list(dict.fromkeys(variant.topology for variant in campaign.manifest.variants))
+
+
+def variants_on(campaign: Campaign, *targets: str) -> tuple[str | None, ...]:
+    """One variant on each of the targets, alike but for the target; never the second of an A/A pair.
+
+    All of them have a trial that counts. Where the targets have no such combination in common, those of the first
+    target that has any, and None for the others.
+    """
     counted = set(campaign.counted["variant"])
+    found: dict[tuple[str, str, int], dict[str, str]] = {}
     for variant in campaign.manifest.variants:
-        if variant.target == target and not variant.aa and variant.name in counted:
-            return variant.name
-    return None
+        if variant.target in targets and not variant.aa and variant.name in counted:
+            key = (variant.topology, variant.front, variant.replicas)
+            found.setdefault(key, {}).setdefault(variant.target, variant.name)
+    best = max(found.values(), key=len, default={})
+    return tuple(best.get(target) for target in targets)
 
 
 def emulated(campaign: Campaign, target: str) -> bool:
     """Whether every instance on ``target`` was emulated in software."""
-    found = {record.accelerator for record in records_of(campaign, target)}
+    found = {accelerator_of(record) for record in records_of(campaign, target)}
     return "tcg" in found and "kvm" not in found
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.analysis.claims.base import Claim, Figure, Finding, called, records_of
+from harness.analysis.claims.base import Claim, Figure, Finding, called, records_of, topologies
+from harness.spec.topology import SINGLE
 from harness.store.records import TrialRecord
 
 if TYPE_CHECKING:
@@ -14,45 +16,86 @@ if TYPE_CHECKING:
 def check(campaign: Campaign) -> Finding:
     """Every target that was measured ran one content digest and gave the same response bytes to each exchange.
 
-    Any difference, in any attempt, refutes. Two targets at least must have shown both to support it; where the
-    workload names no exchanges, digests alone do not tell how it behaves. Holds under emulation.
+    Within a topology: another one is another set of services. Any difference, in any attempt, refutes. Two targets of
+    one topology at least must have shown both to support it; where the workload names no exchanges, digests alone do
+    not tell how it behaves. Holds under emulation.
     """
-    targets = list(dict.fromkeys(variant.target for variant in campaign.manifest.variants))
-    attempts = {target: records_of(campaign, target) for target in targets}
-    digests = {target: _digests(records) for target, records in attempts.items()}
-    answers = {target: _answers(records) for target, records in attempts.items()}
-    with_digest = [target for target in targets if digests[target]]
-    with_both = [target for target in with_digest if answers[target]]
-    figures = tuple(
-        Figure(target, "content_digest", ", ".join(sorted(digests[target])), n=len(attempts[target]))
-        for target in with_digest
-    )
-    seen = {digest for target in with_digest for digest in digests[target]} | {campaign.manifest.artifact_digest}
-    if with_digest and len(seen) > 1:
-        odd = [
-            called(campaign, target) for target in with_digest if digests[target] != {campaign.manifest.artifact_digest}
-        ]
+    seen = [_Seen.of(campaign, topology) for topology in topologies(campaign)]
+    figures = tuple(figure for one in seen for figure in one.figures())
+    if odd := [name for one in seen for name in one.odd()]:
         return Finding("refuted", f"The content digest differs from the artifact's on {', '.join(odd)}.", figures)
-    if unlike := _unlike({target: answers[target] for target in targets if answers[target]}):
+    if unlike := [exchange for one in seen for exchange in one.unlike()]:
         return Finding("refuted", f"The response bytes differ between trials: {', '.join(unlike)}.", figures)
-    if len(with_both) < 2:
-        return Finding(
-            "not measured",
-            _why_not(
-                [called(campaign, target) for target in with_digest], [called(campaign, target) for target in with_both]
-            ),
-            figures,
+    decided = [one for one in seen if len(one.with_both) >= 2]
+    if not decided:
+        best = max(seen, key=lambda one: (len(one.with_digest), len(one.with_both)))
+        return Finding("not measured", _why_not(best.names(best.with_digest), best.names(best.with_both)), figures)
+    return Finding("supported", ". ".join(one.sentence() for one in decided) + ".", figures)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the attempts on one topology showed, by target."""
+
+    campaign: Campaign
+    topology: str
+    attempts: dict[str, list[TrialRecord]]
+
+    @classmethod
+    def of(cls, campaign: Campaign, topology: str) -> _Seen:
+        variants = [variant for variant in campaign.manifest.variants if variant.topology == topology]
+        return cls(
+            campaign,
+            topology,
+            {
+                target: [record for record in records_of(campaign, target) if record.variant.topology == topology]
+                for target in dict.fromkeys(variant.target for variant in variants)
+            },
         )
-    exchanges = len({name for target in with_both for name in answers[target]})
-    labels = [called(campaign, target) for target in with_both]
-    names = f"{', '.join(labels[:-1])} and {labels[-1]}"
-    trials = sum(len(attempts[target]) for target in with_both)
-    return Finding(
-        "supported",
-        f"One content digest ({campaign.manifest.artifact_digest[:19]}…) and identical bytes in {exchanges} "
-        f"exchange{'s' if exchanges != 1 else ''} from {names}, in {trials} trials.",
-        figures,
-    )
+
+    @property
+    def with_digest(self) -> list[str]:
+        return [target for target, records in self.attempts.items() if _digests(records)]
+
+    @property
+    def with_both(self) -> list[str]:
+        return [target for target in self.with_digest if _answers(self.attempts[target])]
+
+    def names(self, targets: list[str]) -> list[str]:
+        of = "" if self.topology == SINGLE else f"{self.topology} on "
+        return [of + called(self.campaign, target) for target in targets]
+
+    def odd(self) -> list[str]:
+        """The targets whose digest is not what was packed, or not what the other targets packed."""
+        expected = {target: _expected(self.attempts[target]) for target in self.with_digest}
+        first = next(iter(expected.values()), set())
+        return self.names([t for t in self.with_digest if not (_digests(self.attempts[t]) == expected[t] == first)])
+
+    def unlike(self) -> list[str]:
+        return _unlike({target: _answers(records) for target, records in self.attempts.items()})
+
+    def figures(self) -> list[Figure]:
+        return [
+            Figure(
+                name, "content_digest", ", ".join(sorted(_digests(self.attempts[target]))), n=len(self.attempts[target])
+            )
+            for target, name in zip(self.with_digest, self.names(self.with_digest), strict=True)
+        ]
+
+    def sentence(self) -> str:
+        exchanges = len({name for target in self.with_both for name in _answers(self.attempts[target])})
+        labels = self.names(self.with_both)
+        trials = sum(len(self.attempts[target]) for target in self.with_both)
+        digest = min(_digests(self.attempts[self.with_both[0]]))
+        return (
+            f"One content digest ({digest[:19]}…) and identical bytes in {exchanges} "
+            f"exchange{'s' if exchanges != 1 else ''} from {', '.join(labels[:-1])} and {labels[-1]}, "
+            f"in {trials} trials"
+        )
+
+
+def _expected(records: list[TrialRecord]) -> set[str]:
+    return {record.digests.expected for record in records if record.digests is not None}
 
 
 def _digests(records: list[TrialRecord]) -> set[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.claims.base import Claim, Figure, Finding, called, emulated, missing, variant_on
+from harness.analysis.claims.base import Claim, Figure, Finding, called, emulated, missing, variants_on
 from harness.analysis.comparisons import BETTER, WORSE, Comparison, compare_variants, noise_floor
 from harness.analysis.intervals import Estimate, of_ratio
 from harness.analysis.wording import factor
@@ -27,7 +27,7 @@ def check(campaign: Campaign) -> Finding:
     and a real VM needs at least that. Where it alone exceeds the container's whole memory, the evidence says so; it
     cannot support the claim, which speaks of CPU as well, nor can it refute it, being a lower bound.
     """
-    container, vm = variant_on(campaign, "container"), variant_on(campaign, "vm")
+    container, vm = variants_on(campaign, "container", "vm")
     if container is None or vm is None:
         absent = [target for target, name in (("container", container), ("vm", vm)) if name is None]
         return Finding("not measured", missing(campaign, absent).capitalize() + ".")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.analysis.claims.base import Claim, Figure, Finding, called, emulated, missing, variant_on
+from harness.analysis.claims.base import Claim, Figure, Finding, called, emulated, missing, variants_on
 from harness.analysis.comparisons import compare_variants, noise_floor, pooled_figure
 from harness.analysis.intervals import Estimate
 from harness.analysis.wording import factor, figure
@@ -24,7 +24,7 @@ def check(campaign: Campaign) -> Finding:
     leaves it not resolved. An emulated VM says nothing about the VM half in either direction: emulation makes it slow,
     and how slow is not known. Then the verdict is ``emulated only``, unless the container half alone refutes.
     """
-    container, vm = variant_on(campaign, "container"), variant_on(campaign, "vm")
+    container, vm = variants_on(campaign, "container", "vm")
     cells, metric = campaign.counted, METRICS["startup_s"]
     starts = {name: pooled_figure(cells, name, metric.name) for name in (container, vm) if name is not None}
     of_container = starts.get(container) if container else None

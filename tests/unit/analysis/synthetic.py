@@ -10,6 +10,7 @@ import numpy as np
 from harness.analysis import Campaign, load
 from harness.store.folder import CampaignFolder
 from harness.store.records import (
+    ArtifactRecord,
     Failure,
     HostRecord,
     Manifest,
@@ -79,8 +80,7 @@ def manifest(
         host=host(accelerator),
         generator_cpus=(0,),
         service_cpus=(1,),
-        artifact_digest=DIGEST,
-        artifact_source="synthetic",
+        artifacts={"svc": ArtifactRecord(digest=DIGEST, source="synthetic")},
         artifact_embedded=False,
         variants=tuple(variant(name) for name in variants),
         unavailable=tuple(unavailable),

@@ -7,7 +7,7 @@ import pytest
 from harness.analysis import compare, differences, load, parse_rule, regressions
 from harness.errors import SpecError
 from harness.store.folder import CampaignFolder
-from harness.store.records import TrialRecord
+from harness.store.records import ArtifactRecord, TrialRecord
 from tests.unit.analysis.synthetic import make_campaign, make_folder
 
 
@@ -50,7 +50,8 @@ def test_what_is_not_alike_is_listed_and_strict_refuses(tmp_path: Path) -> None:
     one = make_campaign(tmp_path / "a", with_samples=False)
     folder = make_folder(tmp_path / "b", with_samples=False)
     host = folder.manifest.host.model_copy(update={"kernel": "7.0", "engines": {"docker": "30.0"}})
-    changed = folder.manifest.model_copy(update={"host": host, "artifact_digest": "sha256:" + "00" * 32})
+    artifacts = {"svc": ArtifactRecord(digest="sha256:" + "00" * 32, source="synthetic")}
+    changed = folder.manifest.model_copy(update={"host": host, "artifacts": artifacts})
     other = CampaignFolder.create(tmp_path / "c", changed)
     for made in folder.trials():
         other.append(made)
@@ -59,7 +60,7 @@ def test_what_is_not_alike_is_listed_and_strict_refuses(tmp_path: Path) -> None:
         "host kernel: 6.1.0-host against 7.0",
         "docker: 20.10.24 against 30.0",
         "libvirt: 9.0.0 against absent",
-        "artifact: 5f5f5f5f5f5f against 000000000000",
+        "artifact of svc: 5f5f5f5f5f5f against 000000000000",
     )
     assert len(compare(one, load(other.path))) > 0
     with pytest.raises(SpecError) as caught:

@@ -11,6 +11,7 @@ from scipy import stats
 from harness.analysis.intervals import (
     Estimate,
     cliffs_delta,
+    of_differences,
     of_ratio,
     of_trials,
     of_unpaired_ratio,
@@ -138,3 +139,16 @@ def test_probability_greater_agrees_with_mann_whitney(first: list[float], second
     u = stats.mannwhitneyu(first, second, method="asymptotic", use_continuity=False).statistic
     assert probability_greater(first, second) == pytest.approx(u / (len(first) * len(second)))
     assert cliffs_delta(first, second) == pytest.approx(-cliffs_delta(second, first))
+
+
+def test_a_difference_is_paired_and_may_be_negative() -> None:
+    found = of_differences([1.0, 2.0, 3.0], [1.5, 2.4, 3.6])
+    assert found is not None
+    assert found.median == pytest.approx(-0.5)
+    # Student's t with 2 degrees of freedom: 4.303 standard errors of 0.0577.
+    assert ends(found) == pytest.approx((-0.7484, -0.2516), abs=1e-3)
+    assert of_differences([], []) is None
+    assert of_differences([2.0], [1.0]) == Estimate(1.0, None, None, 1)
+    assert of_differences([2.0, 3.0], [1.0, 2.0]) == Estimate(1.0, 1.0, 1.0, 2)
+    with pytest.raises(ValueError, match="pairs"):
+        of_differences([1.0], [])

@@ -34,7 +34,10 @@ def frame(count: int, **columns: object) -> pd.DataFrame:
 def test_every_figure_is_registered() -> None:
     for name in ("process", "container", "vm"):
         assert metrics_of(made(name), frame(4000)).keys() <= METRICS.keys()
-    assert metrics_of(made("vm"), frame(4000)).keys() == METRICS.keys()
+    told = made("vm").model_copy(update={"propagation_ms": (1.0, 2.0, 4.0) * 200})
+    figures = metrics_of(told, frame(4000))
+    assert figures.keys() == METRICS.keys()
+    assert (figures["propagation_p50_ms"], figures["propagation_p99_ms"]) == (2.0, 4.0)
 
 
 def test_latency_counts_from_the_intended_time_and_service_time_from_the_send() -> None:

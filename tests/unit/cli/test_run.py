@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import prepare, sweep
+from harness import sources, sweep
 from harness.analysis import load
 from harness.artifacts.api import Artifact, ImageConfig
 from harness.cli import run
@@ -304,7 +304,7 @@ def test_quick_compares_an_image_without_a_file(
         return Artifact("shop", DIGEST, host.folder, ImageConfig(argv=("true",)), f"image {name}")
 
     host.facts = replace(host.facts, root=True)
-    monkeypatch.setattr(prepare, "build_from_image", from_image)
+    monkeypatch.setattr(sources, "build_from_image", from_image)
     monkeypatch.setattr(run, "experiment_of", shortened(experiment_of))
     words = ["quick", "registry.example/shop:1.2", "--port", "8123", "--path", "/health", "--targets", "fake, other"]
     assert run_command([*words, "--repeats", "2", "--memory-mib", "256", "--out", "out"]) == 0

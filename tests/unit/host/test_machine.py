@@ -73,10 +73,10 @@ def test_the_detector_is_asked_for_a_machine_before_a_container(root: Path, tmp_
 
 
 def test_noise_is_what_neither_we_nor_the_idle_loop_used(root: Path) -> None:
-    before = NoiseCounters.read(None, root)
+    before = NoiseCounters.read((), root)
     write(root / "proc/stat", "cpu  200 10 140 1500 20 5 5 120 50 0\n")
     write(root / "proc/vmstat", "pswpin 9\n")
-    after = NoiseCounters.read(None, root)
+    after = NoiseCounters.read((), root)
     figures = before.until(after, own_cpu_ns=1_500_000_000)
     # 1,000 ticks of 10 ms passed; processes used 200 of them, we 150, and 100 were stolen.
     assert figures.steal_share == pytest.approx(0.1)
@@ -85,5 +85,5 @@ def test_noise_is_what_neither_we_nor_the_idle_loop_used(root: Path) -> None:
 
 
 def test_own_time_beyond_the_counted_ticks_is_no_negative_noise(root: Path) -> None:
-    counters = NoiseCounters.read(None, root)
+    counters = NoiseCounters.read((), root)
     assert counters.until(counters, own_cpu_ns=5_000_000).other_busy_share == 0

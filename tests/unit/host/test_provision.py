@@ -128,11 +128,11 @@ def test_another_docker_engine_is_left_alone(ready_facts: HostFacts) -> None:
     assert "docker.io" in without(ready_facts, "dockerd", docker=NOT_THERE)
 
 
-def test_only_the_tests_need_a_browser(ready_facts: HostFacts) -> None:
-    tools = {name: path for name, path in ready_facts.tools.items() if "chrom" not in name}
+def test_only_the_tests_need_a_browser_and_npm(ready_facts: HostFacts) -> None:
+    tools = {name: path for name, path in ready_facts.tools.items() if "chrom" not in name and name != "npm"}
     bare = replace(ready_facts, tools=tools)
-    assert "chromium" not in {need.package for need in missing(bare)}
-    assert "chromium" in {need.package for need in missing(bare, for_tests=True)}
+    assert not {"chromium", "npm"} & {need.package for need in missing(bare)}
+    assert {"chromium", "npm"} <= {need.package for need in missing(bare, for_tests=True)}
 
 
 FakeApt = Callable[[str], Path]

@@ -23,18 +23,24 @@ from harness.load.plan import LoadPlan
 from harness.load.recorder import Outcome, Phase, Recorder, Samples
 from harness.load.schedule import intended_offsets_ns
 from harness.load.session import Session
+from harness.load.ways import Ways
+from harness.spec.route import Route
 
 Serve = Callable[[Callable[[socket.socket, int], None]], int]
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 # Room for every arrival at once: a busy host may stall this process for a while, and that is not under test.
 PLAN = LoadPlan(
-    ip="127.0.0.1", port=1, samples="/s", rate_rps=100, duration_s=0.2, warmup_s=0.05, tail_s=0.05, max_in_flight=100,
-    timeout_s=5,
+    routes=(Route("/", "127.0.0.1", 1),), samples="/s", rate_rps=100, duration_s=0.2, warmup_s=0.05, tail_s=0.05,
+    max_in_flight=100, timeout_s=5,
 )  # fmt: skip
 
 
 TOTAL_S = PLAN.warmup_s + PLAN.duration_s + PLAN.tail_s
+
+
+def to(port: int) -> tuple[Route, ...]:
+    return (Route("/", "127.0.0.1", port),)
 
 
 class User:
@@ -54,10 +60,10 @@ def answering(delay_s: float = 0.0, answer: bytes = OK) -> Callable[[socket.sock
 def run(plan: LoadPlan, task: Callable[[Any], object]) -> tuple[Samples, dict[str, Any], Recorder]:
     activity, recorder = Activity(), Recorder(100)
     crew = Crew([task], ["task"], activity, queue=plan.queue)
-    workers = []
+    workers, ways = [], Ways.of(plan)
     for _ in range(plan.workers):
         sink = JobSink(recorder, crew.names)
-        session = Session(plan.ip, plan.port, plan.timeout_s, sink, activity)
+        session = Session(ways, plan.timeout_s, sink, activity)
         workers.append(Worker(crew, User(session), session, sink))
     crew.complete(workers)
     engine = Engine(plan, crew, Pacer(activity), recorder, [1.0])
@@ -66,7 +72,7 @@ def run(plan: LoadPlan, task: Callable[[Any], object]) -> tuple[Samples, dict[st
     gc.freeze()
     engine.run(now_ns() + 30 * NS_PER_MS)
     for worker in workers:
-        worker.connection.close()
+        worker.session.close()
     gevent.killall([worker.greenlet for worker in workers])
     return recorder.samples(), engine.facts, recorder
 
@@ -76,7 +82,7 @@ def get(user: User) -> Response:
 
 
 def test_every_arrival_of_the_schedule_is_sent_at_its_time(serve: Serve) -> None:
-    samples, facts, _ = run(replace(PLAN, port=serve(answering())), get)
+    samples, facts, _ = run(replace(PLAN, routes=to(serve(answering()))), get)
     offsets = intended_offsets_ns(100, TOTAL_S, "poisson", 1)
     assert len(samples) == len(offsets)
     assert (samples["outcome"] == Outcome.OK).all()
@@ -93,7 +99,7 @@ def test_every_arrival_of_the_schedule_is_sent_at_its_time(serve: Serve) -> None
 
 
 def test_an_arrival_beyond_the_limit_is_dropped_and_never_waits(serve: Serve) -> None:
-    plan = replace(PLAN, port=serve(answering(0.2)), arrivals="constant", max_in_flight=1)
+    plan = replace(PLAN, routes=to(serve(answering(0.2))), arrivals="constant", max_in_flight=1)
     samples, _, _ = run(plan, get)
     assert len(samples) == 30
     dropped = samples["outcome"] == Outcome.DROPPED
@@ -102,7 +108,9 @@ def test_an_arrival_beyond_the_limit_is_dropped_and_never_waits(serve: Serve) ->
 
 
 def test_with_a_queue_it_waits_and_its_latency_counts_from_the_intended_time(serve: Serve) -> None:
-    plan = replace(PLAN, port=serve(answering(0.02)), arrivals="constant", max_in_flight=1, queue=True, timeout_s=5)
+    plan = replace(
+        PLAN, routes=to(serve(answering(0.02))), arrivals="constant", max_in_flight=1, queue=True, timeout_s=5
+    )
     samples, _, _ = run(plan, get)
     assert len(samples) == 30
     assert (samples["outcome"] == Outcome.OK).all()
@@ -127,7 +135,7 @@ def test_wrong_answers_are_unexpected_whoever_notices(serve: Serve) -> None:
 
     port = serve(answering())
     for task in (wrong_status, refused_by_check, check_raises, task_raises):
-        samples, _, _ = run(replace(PLAN, port=port), task)
+        samples, _, _ = run(replace(PLAN, routes=to(port)), task)
         assert len(samples) > 0
         assert (samples["outcome"] == Outcome.UNEXPECTED).all(), task.__name__
         assert (samples["status"] == 200).all()
@@ -138,7 +146,7 @@ def test_no_answer_is_an_error_and_so_is_a_task_that_asks_nothing() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         for task in (get, lambda _: None, lambda _: 1 / 0):
-            samples, _, _ = run(replace(PLAN, port=port), task)
+            samples, _, _ = run(replace(PLAN, routes=to(port)), task)
             assert len(samples) == len(intended_offsets_ns(100, TOTAL_S, "poisson", 1))
             assert (samples["outcome"] == Outcome.ERROR).all()
 
@@ -148,14 +156,14 @@ def test_later_requests_of_a_task_have_a_name_of_their_own(serve: Serve) -> None
         user.client.get("/")
         user.client.get("/")
 
-    samples, _, recorder = run(replace(PLAN, port=serve(answering())), twice)
+    samples, _, recorder = run(replace(PLAN, routes=to(serve(answering()))), twice)
     first, second = (samples[samples["task"] == recorder.task(name)] for name in ("task", "task#2"))
     assert len(first) == len(second) > 0
     assert (second["intended_ns"] == second["sent_ns"]).all()
 
 
 def test_a_closed_loop_keeps_its_users_busy_and_ends(serve: Serve) -> None:
-    plan = replace(PLAN, port=serve(answering(0.01)), mode="closed", closed_users=3, duration_s=0.4)
+    plan = replace(PLAN, routes=to(serve(answering(0.01))), mode="closed", closed_users=3, duration_s=0.4)
     samples, facts, _ = run(plan, get)
     capacity = samples[samples["phase"] == Phase.CAPACITY]
     assert facts["capacity"]["users"] == 3
@@ -165,7 +173,7 @@ def test_a_closed_loop_keeps_its_users_busy_and_ends(serve: Serve) -> None:
 
 
 def test_capacity_may_follow_the_open_loop(serve: Serve) -> None:
-    samples, facts, _ = run(replace(PLAN, port=serve(answering()), capacity_s=0.2, closed_users=2), get)
+    samples, facts, _ = run(replace(PLAN, routes=to(serve(answering())), capacity_s=0.2, closed_users=2), get)
     assert (samples["phase"] == Phase.CAPACITY).sum() >= 2
     assert facts["scheduled"] == (samples["phase"] == Phase.MEASURED).sum()
 
@@ -173,8 +181,8 @@ def test_capacity_may_follow_the_open_loop(serve: Serve) -> None:
 def test_a_ramp_goes_on_until_the_schedule_is_not_kept_twice(serve: Serve) -> None:
     # The first step's arrivals fit in at once, should the host stall; the others' never do before the first answer.
     plan = replace(
-        PLAN, port=serve(answering(0.1)), mode="ramp", max_in_flight=8, tail_s=0, rate_rps=20, arrivals="constant",
-        ramp_rps=(400.0, 800.0, 1600.0), ramp_step_s=0.1, ramp_max_lag_ns=10**11,
+        PLAN, routes=to(serve(answering(0.1))), mode="ramp", max_in_flight=8, tail_s=0, rate_rps=20,
+        arrivals="constant", ramp_rps=(400.0, 800.0, 1600.0), ramp_step_s=0.1, ramp_max_lag_ns=10**11,
     )  # fmt: skip
     _, facts, _ = run(plan, get)
     assert [bool(step["kept"]) for step in facts["steps"]] == [True, False, False]

@@ -8,12 +8,17 @@ import pytest
 
 from harness.load.plan import LoadPlan
 from harness.load.windows import CAPACITY_GAP_NS, Windows
+from harness.spec.route import Route
 
-PLAN = LoadPlan(ip="127.0.0.1", port=80, samples="/s.bin", rate_rps=10, duration_s=2, warmup_s=1, tail_s=0.5)
+ROUTE = Route("/", "127.0.0.1", 80)
+PLAN = LoadPlan(routes=(ROUTE,), samples="/s.bin", rate_rps=10, duration_s=2, warmup_s=1, tail_s=0.5)
 
 
 def test_round_trip() -> None:
-    plan = replace(PLAN, mode="ramp", ramp_rps=(1.0, 2.0), queue=True)
+    plan = replace(
+        PLAN, mode="ramp", ramp_rps=(1.0, 2.0), queue=True, routes=(ROUTE, Route("/pay", "198.18.0.3", 81)),
+        tls_ca="/ca.pem", proxy=("198.18.0.4", 3128),
+    )  # fmt: skip
     assert LoadPlan.from_json(plan.to_json()) == plan
 
 
@@ -34,10 +39,17 @@ def test_what_is_no_plan_is_refused(text: str) -> None:
         {"locustfile": "l.py"},
         {"mode": "ramp"},
         {"ramp_rps": (1.0,)},
+        {"routes": ()},
+        {"routes": (ROUTE, ROUTE)},
+        {"routes": (Route("pay", "127.0.0.1", 80),)},
+        {"routes": (Route("/", "localhost", 80),)},
+        {"routes": (Route("/", "127.0.0.1", 0),)},
+        {"proxy": ("proxy.example", 3128)},
+        {"tls_ca": "ca.pem"},
     ],
 )
 def test_what_cannot_be_run_is_refused(change: dict[str, object]) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 (which of four rules is the parameter's business)
+    with pytest.raises(ValueError):  # noqa: PT011 (which of the rules is the parameter's business)
         replace(PLAN, **change)  # type: ignore[arg-type]  # wrong on purpose
 
 

@@ -11,6 +11,7 @@ from harness.load.plan import LoadPlan
 from harness.load.recorder import SAMPLE_DTYPE, Outcome, Phase, Recorder, read_run, read_samples
 from harness.load.result import LoadResult
 from harness.load.windows import Windows
+from harness.spec.route import Route
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ def result(rows: Sequence[tuple[int, int, int, int, int, str]], facts: dict[str,
     for intended, sent, done, phase, outcome, task in rows:
         recorder.add(intended, sent, done, phase, outcome, 200, recorder.task(task), 0)
     names = list(dict.fromkeys(row[5] for row in rows))
-    plan = LoadPlan(ip="127.0.0.1", port=1, samples="/s", rate_rps=1, duration_s=1)
+    plan = LoadPlan(routes=(Route("/", "127.0.0.1", 1),), samples="/s", rate_rps=1, duration_s=1)
     return LoadResult.of(recorder.samples(), names, {"interrupted": False, **facts}, Windows.of(plan, 0))
 
 

@@ -14,6 +14,8 @@ from harness.clock import NS_PER_MS, now_ns, sleep_until_ns
 from harness.errors import NotReady
 from harness.probes.startup import Prober, ProbeResult
 from harness.spec.service import Readiness
+from tests.support.authority import Authority
+from tests.support.web import Asked, fetch, reply, service
 
 Talk = Callable[[socket.socket, int], None]
 
@@ -201,7 +203,7 @@ def test_a_service_that_ended_is_not_waited_for(listener: socket.socket) -> None
 def test_nothing_is_left_when_the_context_ends_early(listener: socket.socket) -> None:
     with probe(listener) as prober:
         prober.go()
-        process = prober._running()
+        process = prober._child.process
         assert process.poll() is None
     assert process.returncode is not None
 
@@ -211,3 +213,82 @@ def test_a_missing_namespace_is_told(listener: socket.socket) -> None:
     with pytest.raises(NotReady) as caught, Prober("127.0.0.1", port, READY, netns="tare-test-none", cpus=CPUS):
         pass
     assert "nsenter" in "\n".join(caught.value.notes)
+
+
+def test_over_tls_only_the_right_certificate_is_an_answer(authority: Authority) -> None:
+    def result(ip: str) -> ProbeResult:
+        with (
+            service(lambda _: reply(200, "ok"), tls=authority.server(ip)) as one,
+            Prober("127.0.0.1", one.port, READY, netns=None, cpus=CPUS, tls_ca=str(authority.pem)) as prober,
+        ):
+            prober.go()
+            return prober.result(0.5 if ip != "127.0.0.1" else None)
+
+    found = result("127.0.0.1")
+    assert (found.attempts, kinds(found)) == (1, ["correct"])
+    assert found.listening_ns < found.first_response_ns
+    with pytest.raises(NotReady, match="IP address mismatch"):
+        result("127.0.0.9")
+
+
+def test_a_handshake_under_way_keeps_other_attempts_back(authority: Authority, listener: socket.socket) -> None:
+    """Its time is the service's, and another handshake beside it would take it away from the first."""
+    context = authority.server("127.0.0.1")
+    numbers: list[int] = []
+
+    def talk(connection: socket.socket, number: int) -> None:
+        numbers.append(number)
+        sleep_until_ns(now_ns() + 200 * NS_PER_MS)
+        with context.wrap_socket(connection, server_side=True) as secure:
+            secure.recv(65536)
+            secure.sendall(http(200, b"ok"))
+
+    listener.listen(64)
+    serve(listener, talk)
+    port = listener.getsockname()[1]
+    with Prober("127.0.0.1", port, READY, netns=None, cpus=CPUS, tls_ca=str(authority.pem)) as prober:
+        prober.go()
+        assert prober.result().attempts == 1
+    assert numbers == [0]
+
+
+def test_through_a_forward_proxy_the_service_behind_it_counts(listener: socket.socket) -> None:
+    def proxied(asked: Asked) -> bytes:
+        try:
+            return fetch(asked)
+        except OSError:
+            return reply(502, "nobody there")
+
+    with service(proxied) as proxy:
+        port = listener.getsockname()[1]
+        with Prober("127.0.0.1", port, READY, netns=None, cpus=CPUS, proxy=("127.0.0.1", proxy.port)) as prober:
+            prober.go()
+            sleep_until_ns(now_ns() + 100 * NS_PER_MS)
+            listener.listen(64)
+            serve(listener, lambda connection, _: connection.sendall(connection.recv(65536) and http(200, b"ok")))
+            result = prober.result()
+        assert {asked.target for asked in proxy.asked} == {f"http://127.0.0.1:{port}/health"}
+    assert kinds(result) == ["status 502", "correct"]
+
+
+def test_a_check_on_a_port_of_its_own_is_asked_there() -> None:
+    with service(lambda _: reply(200, "ok")) as one:
+        ready = Readiness(path="/health", body="ok", port=one.port)
+        with Prober("127.0.0.1", 1, ready, netns=None, cpus=CPUS) as prober:
+            prober.go()
+            assert prober.result().attempts == 1
+        assert one.asked[0].headers["host"] == f"127.0.0.1:{one.port}"
+
+
+def test_the_first_answer_after_a_kill_is_the_next_instance_s() -> None:
+    with contextlib.ExitStack() as stack:
+        with service(lambda _: reply(200, "ok")) as first:
+            prober = stack.enter_context(Prober("127.0.0.1", first.port, READY, netns=None, cpus=CPUS))
+        prober.go()
+        sleep_until_ns(now_ns() + 100 * NS_PER_MS)
+        again_ns = now_ns()
+        with service(lambda _: reply(200, "ok"), port=first.port):
+            result = prober.result()
+    assert first.asked == []
+    assert kinds(result) == ["refused", "correct"]
+    assert again_ns < result.first_response_ns < again_ns + STALL_NS

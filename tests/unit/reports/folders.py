@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.store.folder import CampaignFolder
 from harness.store.records import (
+    ArtifactRecord,
     CgroupMemory,
     Cpu,
     Digests,
@@ -142,8 +143,7 @@ def _manifest(made: Made) -> Manifest:
         host=host,
         generator_cpus=(0,),
         service_cpus=(1,),
-        artifact_digest=DIGEST,
-        artifact_source="workload hello",
+        artifacts={"svc": ArtifactRecord(digest=DIGEST, source="workload hello")},
         artifact_embedded=False,
         variants=made.variants(),
         unavailable=tuple(made.unavailable),

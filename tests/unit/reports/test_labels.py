@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.labels import Look, clear, mix, plain, variant_label
+from harness.store.records import VariantId
+from reports.labels import CROWD, Look, clear, darker, mix, plain, variant_label, wrapped
 
 
 def trials(*rows: tuple[str, str]) -> pd.DataFrame:
@@ -28,7 +29,8 @@ def test_a_variant_that_was_emulated_once_is_called_emulated() -> None:
 
 
 def test_order_is_by_target_and_the_second_of_a_pair_follows_the_first() -> None:
-    look = Look.of(trials(("vm", "kvm"), ("swarm", "none"), ("process-aa", "none"), ("container", "none")), ["process"])
+    measured = trials(("vm", "kvm"), ("swarm", "none"), ("process-aa", "none"), ("container", "none"))
+    look = Look.of(measured, [VariantId(name="process", workload="w", target="process")])
     assert look.order == ("process", "process-aa", "container", "vm", "swarm")
 
 
@@ -76,3 +78,75 @@ def test_clear() -> None:
 
 def test_markup_in_a_label_is_made_inert() -> None:
     assert plain("<b>x</b> & y") == "&lt;b&gt;x&lt;/b&gt; &amp; y"
+
+
+def many() -> list[VariantId]:
+    """As the shop: three topologies on three targets, directly and behind a front."""
+    return [
+        VariantId(
+            name=f"{topology}-{target}" + ("" if front == "direct" else f"-{front}"),
+            workload="shop",
+            topology=topology,
+            target=target,
+            front=front,
+        )
+        for target in ("vm", "process", "container")
+        for topology in ("monolith", "microservices", "polyglot")
+        for front in ("nginx", "direct")
+    ]
+
+
+def test_sets_are_ordered_by_topology_then_target_then_front() -> None:
+    look = Look.of(trials().astype(object), many())
+    assert look.order[:4] == (
+        "monolith-process",
+        "monolith-process-nginx",
+        "monolith-container",
+        "monolith-container-nginx",
+    )
+    assert look.order[-1] == "polyglot-vm-nginx"
+    assert look.crowded
+
+
+def test_a_hue_is_the_targets_and_what_shares_it_differs_otherwise() -> None:
+    look = Look.of(trials().astype(object), many())
+    assert look.colours["monolith-vm"] == "#00835f"
+    for family in ("process", "container", "vm"):
+        mine = [name for name in look.order if look.families[name] == family]
+        assert len(mine) == 6
+        assert len({(look.colours[name], look.symbols[name]) for name in mine}) == 6
+    assert all(1.05 / (_luminance(colour) + 0.05) >= 3.0 for colour in look.colours.values())
+
+
+def test_of_one_target_the_fronts_have_the_hues() -> None:
+    fronts = ("direct", "nginx", "haproxy", "squid")
+    look = Look.of(
+        trials().astype(object), [VariantId(name=f"c-{f}", workload="w", target="container", front=f) for f in fronts]
+    )
+    assert len(set(look.colours.values())) == 4
+
+
+def test_a_crowd_is_split_into_pictures_and_a_few_are_not() -> None:
+    look = Look.of(trials().astype(object), many())
+    groups = look.groups(look.order)
+    assert [family for family, _ in groups] == ["process", "container", "vm"]
+    assert all(len(names) <= CROWD for _, names in groups)
+    assert look.groups(look.order[:CROWD]) == [("", list(look.order[:CROWD]))]
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("vm (emulated)", "vm (emulated)"),
+        ("microservices-container-nginx", "microservices-<br>container-nginx"),
+        ("monolith-vm (emulated)", "monolith-vm<br>(emulated)"),
+        ("<b>-x", "&lt;b&gt;-x"),
+        ("", ""),
+    ],
+)
+def test_a_long_label_is_broken_where_it_may_be(label: str, expected: str) -> None:
+    assert wrapped(label) == expected
+
+
+def test_darker() -> None:
+    assert darker("#102030", 0.5) == "#081018"

@@ -56,6 +56,7 @@ def mistake(folder: Path, old: str = "", new: str = "") -> SpecError:
 
 def test_a_good_folder_is_read(folder: Path) -> None:
     found = read_workload(folder)
+    assert found.service is not None
     assert (found.name, found.service.port, found.rootfs.suite) == ("shop", 8000, "bookworm")
     assert [exchange.status for exchange in found.exchanges] == [200, 201]
 

@@ -16,6 +16,7 @@ import pytest
 from harness.artifacts.api import Artifact, ImageConfig
 from harness.artifacts.digest import tree_digest
 from harness.clock import Stopwatch, now_ns
+from harness.errors import DeployError
 from harness.lab.api import LabAddress
 from harness.targets.api import Instance, Service
 from harness.targets.process import ProcessTarget
@@ -100,3 +101,51 @@ def test_a_service_that_ends_says_how(web: Service, tmp_path: Path) -> None:
 
 def test_its_footprint_is_the_trees(web: Service) -> None:
     assert ProcessTarget().footprint(web.artifact).total >= 4096
+
+
+def test_it_dies_at_once_and_starts_again_in_its_place(web: Service, tmp_path: Path) -> None:
+    with ProcessTarget().launch(web, AT, Stopwatch(), tmp_path) as instance:
+        assert body(web.port) == b"hello\n"
+        (process,) = instance.processes()
+        instance.kill()
+        instance.kill()
+        assert not instance.alive()
+        assert session(process.pid) == []
+        with pytest.raises(OSError, match="refused"):
+            urllib.request.urlopen(f"http://127.0.0.1:{web.port}/", timeout=5)
+        watch = Stopwatch()
+        instance.start_again(watch)
+        assert list(watch.phases()) == ["spawned"]
+        assert body(web.port) == b"hello\n"
+        with pytest.raises(DeployError, match="still runs"):
+            instance.start_again(Stopwatch())
+        assert instance.logs().count("Serving HTTP") == 2
+    with pytest.raises(DeployError, match="stopped for good"):
+        instance.start_again(Stopwatch())
+
+
+@pytest.mark.parametrize(
+    ("program", "last"), [("signal.default_int_handler", "ended in order"), ("signal.SIG_IGN", "")]
+)
+def test_it_is_asked_to_end_before_it_is_killed(web: Service, tmp_path: Path, program: str, last: str) -> None:
+    lines = (
+        "import signal, time",
+        f"signal.signal(signal.SIGTERM, {program})",
+        "print('serving', flush=True)",
+        "try: time.sleep(60)",
+        "finally: print('ended in order', flush=True)",
+    )
+    patient = replace(web, argv=(sys.executable, "-c", "\n".join(lines)))
+    with ProcessTarget().launch(patient, AT, Stopwatch(), tmp_path) as instance:
+        wait_until_serving(instance)
+        instance.end(0.2)
+        assert not instance.alive()
+        assert instance.processes() == []
+        assert ("ended in order" in instance.logs()) == bool(last)
+
+
+def wait_until_serving(instance: Instance) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while "serving" not in instance.logs():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -84,3 +84,22 @@ def test_closing_twice_and_without_qemu_is_fine_and_leaves_no_socket(tmp_path: P
     machine.console.close()
     machine.console.close()
     assert not list(tmp_path.glob("*.sock"))
+
+
+def test_a_later_boot_goes_on_in_the_same_files_with_phases_and_an_end_of_its_own(
+    tmp_path: Path, stack: ExitStack
+) -> None:
+    machine = Machine(tmp_path, stack)
+    machine.say(serial=(b"first boot\r\n", f"{USER_SPACE}\r\n".encode()), log=(f"\n{TOKEN} success\n".encode(),))
+    assert machine.console.ended
+    clock = Stopwatch()
+    clock.start()
+    again = VmConsole(tmp_path, tmp_path / "scratch", clock, TOKEN, (os.geteuid(), os.getegid()))
+    stack.callback(again.close)
+    assert again.ended is None
+    with socket.socket(socket.AF_UNIX) as serial:
+        serial.connect(str(again.console_socket))
+        serial.sendall(b"second boot\r\n")
+    again.close()
+    assert list(clock.phases()) == ["vmm_running", "kernel"]
+    assert again.text().splitlines() == ["first boot", USER_SPACE, "second boot"]

@@ -36,6 +36,7 @@ def test_the_data_is_what_the_script_makes(tmp_path: Path) -> None:
 
 def test_the_workload_file_is_valid_and_its_lock_is_hashed() -> None:
     workload = read_workload(HELLO)
+    assert workload.service is not None
     assert workload.service.port == 8000
     assert workload.service.ready.accepts(200, b'{"status":"ok"}')
     lock = (HELLO / "app/requirements.lock").read_text()

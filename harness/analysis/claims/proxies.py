@@ -1,0 +1,47 @@
+"""What the claims on proxies share: which variants have which kind of front, and what it adds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.analysis.claims.base import Figure
+from harness.analysis.intervals import Estimate, known
+from harness.analysis.wording import added
+from harness.spec.front import DIRECT
+
+if TYPE_CHECKING:
+    from harness.analysis.campaign import Campaign
+    from harness.spec.matrix import Variant
+    from harness.store.records import VariantId
+
+FORWARD = ("squid",)
+"""The kinds of front that stand before clients; all others stand before services."""
+
+_SHORT = {"latency_p50_ms": "at the median", "latency_p99_ms": "at the 99th percentile"}
+
+
+def is_forward(campaign: Campaign, variant: VariantId | Variant) -> bool:
+    """Whether its front is a forward proxy."""
+    spec = campaign.experiment.front(variant.front)
+    return spec is not None and spec.kind in FORWARD
+
+
+def is_reverse(campaign: Campaign, variant: VariantId | Variant) -> bool:
+    """Whether its front is a reverse proxy."""
+    return variant.front != DIRECT and not is_forward(campaign, variant)
+
+
+def what_it_adds(campaign: Campaign, variant: VariantId) -> tuple[str, list[Figure]]:
+    """What this variant's front adds to the latency, for a sentence, and as figures; empty without a direct variant.
+
+    Of the lowest load level that was compared: at a higher one queues would be part of it. The report has all.
+    """
+    mine = campaign.fronts[campaign.fronts["variant"] == variant.name]
+    level = next((level for level in campaign.levels if level in set(mine["level"])), None)
+    texts, figures = [], []
+    for row in mine[mine["level"] == level].to_dict("records"):
+        found = Estimate(row["added_ms"], known(row["low"]), known(row["high"]), row["n"])
+        texts.append(f"{added(found, str(row['verdict']))} {_SHORT[str(row['metric'])]}")
+        name = f"{row['metric']} added to {row['direct']} at {level}"
+        figures.append(Figure(variant.name, name, found.median, found.low, found.high, found.n))
+    return " and ".join(texts), figures

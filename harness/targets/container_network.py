@@ -1,0 +1,49 @@
+"""Docker's view of the lab's bridge: one network for all containers of a lab, as an address range has one alone."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import docker
+from docker.errors import APIError
+from docker.types import IPAMConfig, IPAMPool
+
+from harness.lab.api import LabAddress
+from harness.targets.container_engine import LABEL, remove_network
+
+_IN_USE = 403
+"""The engine's answer for a network that still has containers."""
+
+
+def network_of(at: LabAddress) -> str:
+    """The name of the network that a container at that address is on."""
+    return f"{at.lab}-net"
+
+
+def join_network(api: docker.APIClient, at: LabAddress, stack: ExitStack) -> str:
+    """Make the lab's network if no container of the lab has made it; its name.
+
+    Docker did not make the bridge, so it does not remove it either. The last container that leaves takes the network
+    with it. Raises ENGINE_FAILURES.
+    """
+    name = network_of(at)
+    stack.callback(_leave, api, name)
+    if not any(found["Name"] == name for found in api.networks(names=[name])):
+        pool = IPAMPool(subnet=str(at.network), gateway=str(at.gateway))
+        api.create_network(
+            name,
+            driver="bridge",
+            internal=True,
+            ipam=IPAMConfig(pool_configs=[pool]),
+            options={"com.docker.network.bridge.name": at.bridge},
+            labels={LABEL: at.lab},
+        )
+    return name
+
+
+def _leave(api: docker.APIClient, name: str) -> None:
+    try:
+        remove_network(api, name)
+    except APIError as error:
+        if error.status_code != _IN_USE:
+            raise

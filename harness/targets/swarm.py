@@ -1,0 +1,136 @@
+"""Target ``swarm``: the service as a Docker Swarm service on this one node, its replicas on the lab's bridge.
+
+The engine's swarm mode (entered if it is in none, left when the campaign ends), the networks and the image come before
+t0. What is timed is the creation of the service, with everything that the orchestrator does until a replica answers.
+Phases: ``created`` (the API's answer), ``container_created`` and ``started`` (the first replica's, by the engine's
+events as they arrive). No privileges are added; ``no-new-privileges`` is set where the API has it (from 1.46). The
+limits are those of a container, given to each replica between its creation and its start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from harness.artifacts import image
+from harness.artifacts.api import Artifact
+from harness.clock import Stopwatch
+from harness.errors import DeployError
+from harness.host.facts import HostFacts
+from harness.lab import namespace
+from harness.lab.api import LabAddress
+from harness.targets import swarm_mode
+from harness.targets.api import Availability, Footprint, Instance, Leftover, Service, Target
+from harness.targets.container_engine import ENGINE_FAILURES, client, leftover, refused
+from harness.targets.container_orphans import end_processes_of
+from harness.targets.swarm_instance import SwarmInstance, require_places
+from harness.targets.swarm_removal import prefixes, remove_all, remove_networks, remove_service
+from harness.targets.swarm_service import create_service, make_networks
+from harness.targets.swarm_watch import SwarmWatch
+
+
+class SwarmTarget(Target):
+    """The service kept by Docker's orchestrator."""
+
+    name = "swarm"
+    summary = "a Docker Swarm service on this one node, kept by the orchestrator of the engine"
+    engine_processes = ("dockerd", "containerd")
+    orchestrates = True
+
+    def available(self, host: HostFacts) -> Availability:
+        if not host.root:
+            return Availability(False, "the lab's bridge and namespaces need root", "sudo -E tare run …")
+        if host.docker.version is None:
+            return Availability(False, f"no Docker Engine answers: {host.docker.reason}", "tare provision")
+        try:
+            with client() as api:
+                state = swarm_mode.state(api)
+        except ENGINE_FAILURES as error:
+            return Availability(False, f"no Docker Engine answers: {error}", "tare provision")
+        if state.get("LocalNodeState") == "inactive":
+            return Availability(True, "swarm mode is entered for the run, and left after it")
+        if state.get("ControlAvailable"):
+            return Availability(True, "in the swarm that the engine is in")
+        return Availability(False, "the engine is in a swarm that it does not manage", "docker swarm leave")
+
+    def prepare(self, artifact: Artifact) -> None:
+        image.ensure_image(artifact)
+        try:
+            with client() as api:
+                swarm_mode.enter(api)
+        except ENGINE_FAILURES as error:
+            raise refused("The engine's swarm mode cannot be entered", error) from error
+
+    def footprint(self, artifact: Artifact) -> Footprint:
+        return Footprint({"image": image.image_bytes(artifact)})
+
+    def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
+        if at.bridge is None:
+            raise DeployError("A swarm service needs the lab's bridge.", "Run as root: sudo -E tare run …")
+        require_places(service.replicas, at)
+        try:
+            with ExitStack() as stack:
+                api = stack.enter_context(client())
+                node = swarm_mode.enter(api)
+                stack.callback(remove_networks, api, at.prefix)
+                make_networks(api, at)
+                watch = SwarmWatch(service, at.prefix, clock, partial(_know, at))
+                stack.callback(watch.close)
+                stack.callback(remove_service, api, at.prefix)
+                stack.callback(_end_if_abandoned, api, watch)
+                clock.start()
+                create_service(api, service, at, node)
+                clock.stamp("created")
+                return SwarmInstance(api, service, at, watch, scratch, stack.pop_all())
+        except ENGINE_FAILURES as error:
+            raise refused("The swarm service could not be created", error) from error
+
+    def close(self) -> None:
+        try:
+            with client() as api:
+                swarm_mode.leave(api)
+        except ENGINE_FAILURES as error:
+            raise refused("The engine's swarm mode cannot be left", error) from error
+
+    def leftovers(self, prefix: str) -> Sequence[Leftover]:
+        """Services, networks and containers by our label and a name of ours; and a swarm that we entered."""
+        try:
+            with client() as api:
+                found = [
+                    leftover("swarm service", name, remove_all) for name in prefixes(api) if name.startswith(prefix)
+                ]
+                if swarm_mode.NAME.startswith(prefix) and swarm_mode.is_ours(api):
+                    found.append(leftover("swarm mode", swarm_mode.NAME, _leave))
+        except ENGINE_FAILURES:
+            return ()
+        return found
+
+
+def _leave(api: docker.APIClient, _name: str) -> None:
+    swarm_mode.leave(api)
+
+
+def _know(at: LabAddress, container: dict[str, Any]) -> None:
+    """Newer engines give a container a MAC address of chance, which the client's permanent entry must then say."""
+    places = {place.ip: place.mac for place in (at, *at.spares)}
+    for network in container["NetworkSettings"]["Networks"].values():
+        if not network["IPAddress"]:
+            continue
+        ip, mac = IPv4Address(network["IPAddress"]), network["MacAddress"]
+        if at.client and ip in places and places[ip] != mac:
+            namespace.know_neighbour(at.client, ip, mac)
+
+
+def _end_if_abandoned(api: docker.APIClient, watch: SwarmWatch) -> None:
+    """Containers outlive their engine, and then nobody else would end them."""
+    try:
+        api.ping()
+    except ENGINE_FAILURES:
+        for container, _ in watch.replicas():
+            end_processes_of(container)
