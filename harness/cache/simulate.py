@@ -24,6 +24,7 @@ from harness.clock import NS_PER_S, now_ns
 from harness.errors import Unavailable
 
 LIBRARY = "libcachesim"
+REQUIREMENT = "libcachesim>=0.3.5"
 _LOG_LINES = 10
 
 
@@ -62,7 +63,7 @@ def require_library() -> None:
     if importlib.util.find_spec(LIBRARY) is None:
         raise Unavailable(
             "simulating caches needs libCacheSim, an optional extra that is not installed",
-            f"{sys.executable} -m pip install 'tare[cache]' (libCacheSim's licence is GPL-3.0-or-later)",
+            f"{sys.executable} -m pip install '{REQUIREMENT}' (its licence is GPL-3.0-or-later)",
         )
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pytest
 from harness.cache import simulate as simulating
 from harness.cache.policies import chosen
 from harness.cache.records import records
-from harness.cache.simulate import Failure, MissRatio, require_library, simulate
+from harness.cache.simulate import REQUIREMENT, Failure, MissRatio, require_library, simulate
 from harness.cache.spool import Spool, make_spool
 from harness.errors import Unavailable
 from tests.support import fake_libcachesim
@@ -54,8 +55,13 @@ def test_without_the_library_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(simulating, "LIBRARY", "no_such_library")
     with pytest.raises(Unavailable, match="needs libCacheSim") as raised:
         require_library()
-    assert "pip install 'tare[cache]'" in raised.value.remedy
+    assert f"pip install '{REQUIREMENT}'" in raised.value.remedy
     assert "GPL-3.0-or-later" in raised.value.remedy
+
+
+def test_what_it_says_to_install_is_the_extra() -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert REQUIREMENT in project["optional-dependencies"]["cache"]
 
 
 @pytest.mark.usefixtures("library")

@@ -32,6 +32,7 @@ def cut(block: Block, length: int) -> list[Block]:
     return [block[begin : begin + length] for begin in range(0, len(block), length)]
 
 
+@settings(deadline=None)
 @given(KEYS, st.integers(1, 20))
 def test_objects_are_numbered_in_the_order_in_which_they_appear(keys: list[int], length: int) -> None:
     order = {key: number for number, key in enumerate(dict.fromkeys(keys))}
@@ -39,6 +40,7 @@ def test_objects_are_numbered_in_the_order_in_which_they_appear(keys: list[int],
     assert [int(key) for part in parts for key in part["id"]] == [order[key] for key in keys]
 
 
+@settings(deadline=None)
 @given(KEYS, st.integers(1, 20), st.data())
 def test_the_footprint_counts_each_object_once_with_its_first_size(
     keys: list[int], length: int, data: st.DataObject

@@ -93,7 +93,7 @@ def test_without_the_library_it_says_how_to_get_it(
     first, second = capsys.readouterr().err.splitlines()
     assert first == "Error: simulating caches needs libCacheSim, an optional extra that is not installed"
     assert second.startswith("Try: ")
-    assert "pip install 'tare[cache]'" in second
+    assert "pip install 'libcachesim" in second
 
 
 @pytest.mark.parametrize(
