@@ -1,7 +1,8 @@
 """The lab's own accept rule: hosts on one bridge must reach each other where bridged packets pass through iptables.
 
 A Docker host has ``bridge-nf-call-iptables`` = 1 and a DROP policy on FORWARD. Traffic that stays on the lab's bridge
-is accepted, nothing else is, and the rule goes when the lab goes.
+is accepted, nothing else is, and the rule goes when the lab goes. It carries a comment: Docker has the same rule for a
+network on that bridge, would take ours for its own, and remove it with the network while the lab still stands.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from harness.errors import DeployError, Unavailable
 
 _TIMEOUT_S = 10
+_COMMENT = ("-m", "comment", "--comment", "tare")
 
 
 def accept_within(bridge: str) -> None:
@@ -32,11 +34,11 @@ def bridges_with_rule(prefix: str) -> list[str]:
         return []
     listed = _iptables("-S", "FORWARD").splitlines()
     words = [line.split() for line in listed if line.startswith("-A FORWARD -i ")]
-    return sorted({word[3] for word in words if word[3].startswith(prefix)})
+    return sorted({word[3] for word in words if word[3].startswith(prefix) and set(_COMMENT) <= set(word)})
 
 
 def _rule(bridge: str) -> tuple[str, ...]:
-    return ("-i", bridge, "-o", bridge, "-j", "ACCEPT")
+    return ("-i", bridge, "-o", bridge, *_COMMENT, "-j", "ACCEPT")
 
 
 def _has_rule(bridge: str) -> bool:
