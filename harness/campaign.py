@@ -11,7 +11,8 @@ from harness.deployment.setting import Setting
 from harness.errors import LoadError
 from harness.plan import Plan, PlannedTrial
 from harness.spec.matrix import Variant
-from harness.store.records import Levels, NullFloor, TrialRecord
+from harness.store.campaign_records import Levels, NullFloor
+from harness.store.records import TrialRecord
 from harness.trial import run_attempt
 
 MAX_ATTEMPTS = 3

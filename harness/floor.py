@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from harness.deployment.setting import Setting
 from harness.lab.bridged import make_host
 from harness.load.calibrate import calibrate, null_service
-from harness.store.records import NullFloor
+from harness.store.campaign_records import NullFloor
 
 
 def measure_floor(rate_rps: float, setting: Setting) -> NullFloor:

@@ -28,8 +28,8 @@ from harness.sources import Source, artifact_records, fronts_of, must_be_known, 
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_workload, spec_digest
 from harness.spec.matrix import Variant
+from harness.store.campaign_records import Manifest, UnavailableTarget
 from harness.store.folder import CampaignFolder
-from harness.store.records import Manifest, UnavailableTarget
 from harness.targets.api import Target
 from harness.targets.registry import make
 from harness.trial import variant_id

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.host.accelerator import Accelerator
 from harness.host.facts import HostFacts
-from harness.store.records import HostRecord
+from harness.store.campaign_records import HostRecord
 
 UNKNOWN = "unknown"
 

@@ -21,7 +21,7 @@ from harness.spec.front import DIRECT
 from harness.spec.matrix import Variant
 from harness.spec.service import Exchange
 from harness.spec.topology import SERVICE, SINGLE, Member, Topology
-from harness.store.records import ArtifactRecord
+from harness.store.campaign_records import ArtifactRecord
 
 
 @dataclass(frozen=True, slots=True)

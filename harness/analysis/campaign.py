@@ -59,8 +59,9 @@ from harness.analysis.selection import counted
 from harness.analysis.validity import judge_record
 from harness.clock import NS_PER_MS
 from harness.spec.experiment import Experiment
+from harness.store.campaign_records import Levels, Manifest, NullFloor
 from harness.store.folder import CampaignFolder
-from harness.store.records import Levels, Manifest, NullFloor, TrialRecord
+from harness.store.records import TrialRecord
 
 
 @dataclass(frozen=True)

@@ -11,22 +11,43 @@ from pydantic import Field, ValidationError, model_validator
 from harness.spec.base import Name, Rate, Seconds, SecondsOrZero, Share, SpecModel
 from harness.spec.event import EventSpec
 from harness.spec.front import DIRECT, FrontSpec
+from harness.spec.geography import Geography
 from harness.spec.matrix import Matrix, Variant
+from harness.spec.sequence import SequenceSpec, TraceSpec
 from harness.spec.service import Limits, ServiceSpec
 
 IMAGE_PREFIX = "image:"
 
 
+class ReplaySpec(SpecModel):
+    """A sequence's first ``requests``, one after another on ``users`` connections, each as soon as its turn comes.
+
+    The first ``warmup`` of them are made but not counted. With one user a cache meets them in exactly that order.
+    """
+
+    requests: Annotated[int, Field(ge=1, le=10_000_000)]
+    warmup: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    users: Annotated[int, Field(ge=1, le=1024)] = 1
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> ReplaySpec:
+        if self.warmup >= self.requests:
+            raise ValueError(f"warmup is {self.warmup}: nothing of {self.requests} requests would be counted")
+        return self
+
+
 class LoadSpec(SpecModel):
-    """The load: open-loop arrivals at a rate, the same for every variant.
+    """The load: open-loop arrivals at a rate, the same for every variant, or a replay.
 
     Give ``rates_rps`` (absolute), or ``capacity_shares`` (shares of the slowest variant's capacity, which a calibration
-    finds first, with ``closed_users`` closed-loop connections for ``capacity_s``). Each is one load level.
+    finds first, with ``closed_users`` closed-loop connections for ``capacity_s``): each is one load level. Or give
+    ``replay``: then every sequence of the experiment is a level, and there is no schedule.
     """
 
     arrivals: Annotated[str, Field(pattern="^(poisson|constant)$")] = "poisson"
     rates_rps: Annotated[tuple[Rate, ...], Field(strict=False, max_length=16)] = ()
     capacity_shares: Annotated[tuple[Share, ...], Field(strict=False, max_length=16)] = ()
+    replay: ReplaySpec | None = None
     warmup_s: SecondsOrZero = 2.0
     duration_s: Seconds = 10.0
     capacity_s: Seconds = 5.0
@@ -36,8 +57,8 @@ class LoadSpec(SpecModel):
 
     @model_validator(mode="after")
     def _levels_apart(self) -> LoadSpec:
-        if bool(self.rates_rps) == bool(self.capacity_shares):
-            raise ValueError("give either rates_rps or capacity_shares, with at least one value")
+        if sum(map(bool, (self.rates_rps, self.capacity_shares, self.replay))) != 1:
+            raise ValueError("give one of rates_rps and capacity_shares, with at least one value, or replay")
         given = self.rates_rps or self.capacity_shares
         if len({f"{value:g}" for value in given}) != len(given):
             raise ValueError("a load level is given twice")
@@ -63,6 +84,11 @@ class Experiment(SpecModel):
     ``[service]`` table with at least a port. ``baseline`` is a variant. ``placements`` are names for targets that
     differ by service: ``{ default = "container", payments = "vm" }``; ``front`` is the place of a front. ``settle_s``
     is how long an instance is left alone between its first correct response and the idle memory reading.
+
+    ``geography`` puts clients, points of presence and services into regions. ``sequences`` say which objects are asked
+    for: a specification, or a trace file beside the experiment, mapped onto the catalogue. At rates there is at most
+    one of them; a replay needs one at least. ``prefill``: the first requests of the sequence that a ``warm`` front is
+    asked for before the load, which then goes on after them; every other front is asked for none of them.
     """
 
     name: Name
@@ -78,6 +104,9 @@ class Experiment(SpecModel):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     limits: Limits = Field(default_factory=Limits)
     load: LoadSpec
+    geography: Geography | None = None
+    sequences: Annotated[dict[Name, SequenceSpec | TraceSpec], Field(max_length=16)] = Field(default_factory=dict)
+    prefill: Annotated[int, Field(ge=0, le=10_000_000)] = 0
     settle_s: SecondsOrZero = 2.0
     validity: Validity = Field(default_factory=Validity)
     quick: dict[str, Any] = Field(default_factory=dict)
@@ -92,6 +121,14 @@ class Experiment(SpecModel):
                 raise ValueError(f"placements.{name} needs a default: the target of the services that it does not name")
         if DIRECT in self.fronts:
             raise ValueError(f"fronts.{DIRECT} cannot be set: it means that there is no front")
+        if self.load.replay is not None and not self.sequences:
+            raise ValueError("load.replay replays sequences: give [sequences.NAME]")
+        if self.load.replay is None and len(self.sequences) > 1:
+            raise ValueError("sequences: give one, or load.replay, which replays each")
+        if self.prefill and not self.sequences:
+            raise ValueError("prefill is a part of a sequence: give [sequences.NAME]")
+        if self.load.replay is not None and self.events:
+            raise ValueError("events need a load that goes on: give rates_rps instead of load.replay")
         if self.image == "":
             raise ValueError(f"workload = {self.workload!r} names no image")
         if "quick" in self.quick:

@@ -6,10 +6,29 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.spec.base import Name, Seconds, SpecModel
+from harness.spec.base import Name, Seconds, SecondsOrZero, Share, SpecModel
 
 DIRECT = "direct"
 """No front: the client reaches the services themselves."""
+
+
+class CacheSpec(SpecModel):
+    """How a front caches. Fronts that do so take the defaults here where a table leaves them out.
+
+    Its capacity is ``size_mib``, or ``size_share`` of the bytes of the catalogue's objects; the matrix's
+    ``cache_shares`` go before both. ``ttl_s``: how long an object is fresh, whatever the origin says (none: as it says).
+    ``stale_while_revalidate_s``: so long after that it is still served, while a fresh one is fetched;
+    ``stale_if_error_s``: so long it is still served if the origin does not answer. ``collapse``: of several requests
+    for one missing object one goes to the origin, and the others wait for its answer.
+    """
+
+    policy: Literal["lru", "fifo", "lfuda", "gdsf", "clfus"] = "lru"
+    size_mib: Annotated[float, Field(gt=0, le=65_536, strict=False)] = 64.0
+    size_share: Share | None = None
+    ttl_s: Seconds | None = None
+    stale_while_revalidate_s: SecondsOrZero = 0.0
+    stale_if_error_s: SecondsOrZero = 0.0
+    collapse: bool = True
 
 
 class FrontSpec(SpecModel):
@@ -19,7 +38,9 @@ class FrontSpec(SpecModel):
     upstream out of use for as long (passive health checks). ``tls``: the client speaks TLS to the front, with a
     certificate that is made for the campaign, or with ``certificate``: a PEM file, key included, beside the experiment.
     ``check_s`` (where a proxy has active health checks): each upstream is asked for a connection so often, besides.
-    ``allow`` (forward proxies): the hosts that clients may reach; without it, those of the workload.
+    ``allow`` (forward proxies): the hosts that clients may reach; without it, those of the workload. ``cache`` (fronts
+    that cache): how. ``warm``: whether it is asked for the first ``prefill`` requests of the experiment's
+    sequence before the load begins.
     """
 
     kind: Name
@@ -31,3 +52,5 @@ class FrontSpec(SpecModel):
     tls: bool = False
     certificate: str | None = None
     allow: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    cache: CacheSpec | None = None
+    warm: bool = False

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from harness.spec.base import Name, SpecModel
+from harness.spec.base import Name, Share, SpecModel
 from harness.spec.front import DIRECT
 from harness.spec.topology import SINGLE
 
@@ -25,11 +25,12 @@ class Combination(SpecModel):
     target: Name | None = None
     front: Name | None = None
     replicas: Replicas | None = None
+    cache_share: Share | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Combination:
         if not self.model_fields_set:
-            raise ValueError("give at least one of topology, target, front, replicas")
+            raise ValueError("give at least one of topology, target, front, replicas, cache_share")
         return self
 
 
@@ -37,14 +38,16 @@ class Matrix(SpecModel):
     """What is compared. ``targets`` are targets or names of ``[placements]``.
 
     ``replicas`` are of each service that clients reach. Several of them need a front that spreads the load, so
-    ``direct`` is combined with 1 alone. ``exclude`` takes combinations out. ``aa`` names a variant that runs twice
-    under two names: the A/A pair.
+    ``direct`` is combined with 1 alone. ``cache_shares`` are capacities of fronts that cache, as shares of the bytes of
+    the catalogue's objects; ``direct`` has none. ``exclude`` takes combinations out. ``aa`` names a variant that runs
+    twice under two names: the A/A pair.
     """
 
     topologies: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=16)] = (SINGLE,)
     targets: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=16)]
-    fronts: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=16)] = (DIRECT,)
+    fronts: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=32)] = (DIRECT,)
     replicas: Annotated[tuple[Replicas, ...], Field(strict=False, min_length=1, max_length=16)] = (1,)
+    cache_shares: Annotated[tuple[Share, ...], Field(strict=False, max_length=16)] = ()
     exclude: Annotated[tuple[Combination, ...], Field(strict=False)] = ()
     aa: Name | None = None
 
@@ -56,6 +59,7 @@ class Matrix(SpecModel):
             ("topology", self.topologies),
             ("front", self.fronts),
             ("number of replicas", self.replicas),
+            ("cache share", self.cache_shares),
         ):
             if len(set(given)) != len(given):
                 raise ValueError(f"a {what} is named twice")
@@ -78,12 +82,15 @@ class Matrix(SpecModel):
         return tuple(found)
 
     def _combinations(self, workload: str) -> Iterator[Variant]:
-        for topology, target, front, replicas in product(self.topologies, self.targets, self.fronts, self.replicas):
-            if front == DIRECT and replicas > 1:
+        shares = self.cache_shares or (None,)
+        for topology, target, front, replicas, share in product(
+            self.topologies, self.targets, self.fronts, self.replicas, shares
+        ):
+            if front == DIRECT and (replicas > 1 or share != shares[0]):
                 continue
-            variant = Variant(
-                variant_name(topology, target, front, replicas), workload, target, topology, front, replicas
-            )
+            capacity = None if front == DIRECT else share
+            name = variant_name(topology, target, front, replicas, capacity)
+            variant = Variant(name, workload, target, topology, front, replicas, capacity)
             if not any(variant.is_in(combination) for combination in self.exclude):
                 yield variant
 
@@ -98,6 +105,7 @@ class Variant:
     topology: str = SINGLE
     front: str = DIRECT
     replicas: int = 1
+    cache_share: float | None = None
     aa: bool = False
 
     def is_in(self, combination: Combination) -> bool:
@@ -106,10 +114,12 @@ class Variant:
         return all(getattr(self, key) == value for key, value in given.items())
 
 
-def variant_name(topology: str, target: str, front: str, replicas: int) -> str:
-    """``process``, ``shop-container-nginx-x3``: what is said is what is not plain."""
+def variant_name(topology: str, target: str, front: str, replicas: int, cache_share: float | None = None) -> str:
+    """``process``, ``shop-container-nginx-x3``, ``process-varnish-1pc``: what is said is what is not plain."""
     parts = [topology] if topology != SINGLE else []
     parts.append(target)
     parts += [front] if front != DIRECT else []
     parts += [f"x{replicas}"] if replicas > 1 else []
+    # A name has no point in it.
+    parts += [f"{cache_share * 100:g}pc".replace(".", "-")] if cache_share is not None else []
     return "-".join(parts)

@@ -44,3 +44,15 @@ class SequenceSpec(SpecModel):
         if self.scans and self.scan_length > self.objects:
             raise ValueError(f"scan_length is {self.scan_length}, more than there are objects ({self.objects})")
         return self
+
+
+class TraceSpec(SpecModel):
+    """A trace file as a sequence: its k-th different object becomes the k-th of the catalogue, with that one's size.
+
+    ``trace`` is a path that begins at the experiment's folder; ``format`` as for ``tare cache simulate`` (none: by the
+    file's name). More than ``max_bad`` bad records are refused.
+    """
+
+    trace: Annotated[str, Field(min_length=1, max_length=4096)]
+    format: str | None = None
+    max_bad: Annotated[int, Field(ge=0)] = 0

@@ -57,12 +57,15 @@ class Topology(SpecModel):
     ``first``: the transaction whose last correct answer ends the startup of the whole. Without one, that is the moment
     when every service has given its first correct response. ``propagation``: a path whose answer is a JSON object with
     ``propagation_ms``: how long each of the workload's own events took to its effect, on one kernel's clock.
+    ``counter``: a path whose answer is a JSON object with ``requests`` and ``bytes``: how often objects were asked for
+    since the start, and how many bytes of their bodies were sent. Asking for it counts as nothing.
     """
 
     services: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=32)]
     routes: Annotated[dict[UrlPath, Name], Field(min_length=1)]
     first: Annotated[tuple[Step, ...], Field(strict=False)] = ()
     propagation: UrlPath | None = None
+    counter: UrlPath | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Topology:

@@ -20,7 +20,9 @@ from pydantic import ValidationError
 from harness.errors import StoreError, WrongFolder
 from harness.spec.experiment import Experiment
 from harness.store import samples as sample_files
-from harness.store.records import SCHEMA, Levels, Manifest, NullFloor, Record, TrialRecord
+from harness.store.campaign_records import Levels, Manifest, NullFloor
+from harness.store.record import Record
+from harness.store.records import SCHEMA, TrialRecord
 from harness.store.whole import written_whole
 
 _EVENTS: dict[str, type[Record]] = {"trial": TrialRecord, "null": NullFloor, "levels": Levels}

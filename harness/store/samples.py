@@ -2,7 +2,8 @@
 
 Columns: ``intended_ns``, ``sent_ns``, ``done_ns`` (int64, points of the host's monotonic clock; 0 where it never came
 to that); ``phase`` (warmup, measured, tail, capacity); ``outcome`` (ok, dropped, error, unexpected); ``status`` (HTTP,
-0 for none); ``task`` (the name that the workload's locustfile gives the request); ``bytes`` (of the response's body).
+0 for none); ``task`` (the name that the workload's locustfile gives the request); ``bytes`` (of the response's body);
+``region`` (where the client stands; empty without regions); ``cache`` (what the front's cache made of it, see CACHE).
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from harness.store.whole import written_whole
 
 PHASES = ("warmup", "measured", "tail", "capacity")
 OUTCOMES = ("ok", "dropped", "error", "unexpected")
+CACHE = ("none", "hit", "miss", "stale", "collapsed", "pass")
+"""``none``: no cache said anything. ``hit``: served from the cache, fresh. ``miss``: fetched from behind it. ``stale``:
+served from the cache though no longer fresh. ``collapsed``: waited for another request's fetch. ``pass``: not
+cacheable. Where a cache cannot tell a collapsed request from a hit, it is a hit (docs/adding-a-front.md)."""
 _TIMES = ("intended_ns", "sent_ns", "done_ns")
 COLUMNS = (*_TIMES, "phase", "outcome", "status", "task", "bytes")
 

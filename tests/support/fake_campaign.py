@@ -26,8 +26,9 @@ from harness.spec.experiment import Experiment
 from harness.spec.files import spec_digest
 from harness.spec.service import Exchange, Limits, Readiness
 from harness.spec.topology import SERVICE, SINGLE, Member, Topology
+from harness.store.campaign_records import ArtifactRecord, Manifest, NullFloor
 from harness.store.folder import CampaignFolder
-from harness.store.records import ArtifactRecord, Manifest, NullFloor, TrialRecord
+from harness.store.records import TrialRecord
 from harness.targets.api import Service, Target
 from harness.trial import variant_id
 from tests.support.fake_instruments import FakeInstruments, null_floor

@@ -15,7 +15,7 @@ from harness.deployment.setting import Setting
 from harness.host import facts
 from harness.host.facts import HostFacts
 from harness.host.processes import MARK
-from harness.store.records import NullFloor
+from harness.store.campaign_records import NullFloor
 from harness.targets.api import Target
 from harness.targets.registry import TARGETS
 from tests.support.fake_campaign import free_port, no_noise

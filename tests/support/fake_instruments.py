@@ -28,7 +28,7 @@ from harness.probes.transaction import StepDone, TransactionResult
 from harness.spec.route import Route, route_of
 from harness.spec.service import Readiness
 from harness.spec.topology import Step
-from harness.store.records import NullFloor
+from harness.store.campaign_records import NullFloor
 
 REQUESTS = 8
 _LAG_NS = 20_000

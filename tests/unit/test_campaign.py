@@ -20,8 +20,9 @@ from harness.errors import LoadError, StoreError
 from harness.interrupts import Interrupted
 from harness.load.plan import LoadPlan
 from harness.plan import PlannedTrial
+from harness.store.campaign_records import NullFloor
 from harness.store.folder import CampaignFolder
-from harness.store.records import Failure, NullFloor, TrialRecord
+from harness.store.records import Failure, TrialRecord
 from harness.trial import variant_id
 from reports.html import write_report
 from tests.support.fake_campaign import CALIBRATED, DIGEST, Bench, bench

@@ -8,16 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from harness.analysis import Campaign, load
+from harness.store.campaign_records import ArtifactRecord, HostRecord, Manifest, NullFloor, UnavailableTarget
 from harness.store.folder import CampaignFolder
-from harness.store.records import (
-    ArtifactRecord,
-    Failure,
-    HostRecord,
-    Manifest,
-    NullFloor,
-    TrialRecord,
-    UnavailableTarget,
-)
+from harness.store.records import Failure, TrialRecord
 from tests.unit.analysis.synthetic_records import DIGEST, HOST_BOOT, MODELS, record, requests, variant
 
 Change = Callable[[TrialRecord], TrialRecord]

@@ -7,7 +7,8 @@ import pytest
 
 from harness.analysis import Campaign, ClaimResult
 from harness.analysis.claims import CLAIMS
-from harness.store.records import Digests, MemoryView, TrialRecord, UnavailableTarget
+from harness.store.campaign_records import UnavailableTarget
+from harness.store.records import Digests, MemoryView, TrialRecord
 from harness.units import MIB
 from tests.unit.analysis.synthetic import failed, invalid, make_campaign
 from tests.unit.analysis.synthetic_records import HOST_BOOT

@@ -6,8 +6,9 @@ import pytest
 
 from harness.analysis import compare, differences, load, parse_rule, regressions
 from harness.errors import SpecError
+from harness.store.campaign_records import ArtifactRecord
 from harness.store.folder import CampaignFolder
-from harness.store.records import ArtifactRecord, TrialRecord
+from harness.store.records import TrialRecord
 from tests.unit.analysis.synthetic import make_campaign, make_folder
 
 

@@ -8,24 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.store.campaign_records import ArtifactRecord, HostRecord, Manifest, NullFloor, UnavailableTarget
 from harness.store.folder import CampaignFolder
 from harness.store.records import (
-    ArtifactRecord,
     CgroupMemory,
     Cpu,
     Digests,
     Failure,
-    HostRecord,
     Inside,
     LoadFacts,
-    Manifest,
     MemoryView,
     Noise,
-    NullFloor,
     Phase,
     Startup,
     TrialRecord,
-    UnavailableTarget,
     VariantId,
 )
 from harness.units import MIB

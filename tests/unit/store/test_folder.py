@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import StoreError
+from harness.store.campaign_records import Levels, NullFloor
 from harness.store.folder import CampaignFolder, newest
-from harness.store.records import SCHEMA, Levels, NullFloor, TrialRecord
+from harness.store.records import SCHEMA, TrialRecord
 from tests.unit.analysis.synthetic import failed, invalid, manifest, null_floor
 from tests.unit.analysis.synthetic_records import record
 

@@ -1,0 +1,66 @@
+"""What a trial leaves behind of regions, caches and sequences."""
+
+from __future__ import annotations
+
+from harness.store.record import Record
+
+
+class RttRecord(Record):
+    """What the client of ``region`` measured to a host of the deployment before the load, by ICMP echoes.
+
+    ``asked_ms`` is what the geography says. ``host`` is an instance's name.
+    """
+
+    region: str
+    host: str
+    asked_ms: float
+    median_ms: float
+    p99_ms: float
+    echoes: int
+
+
+class CoreRecord(Record):
+    """What the core that joins the regions did over the trial.
+
+    ``dropped``: by its full queues, which no trial should see; ``lost``: on purpose, by the geography's loss.
+    ``late_p99_ns``: how late packets left it, beyond their delay. ``cpu_ns`` is its own CPU time.
+    """
+
+    packets: int
+    bytes: int
+    dropped: int
+    lost: int
+    late_p99_ns: int
+    cpu_ns: int
+
+
+class OriginCount(Record):
+    """What the origin counted over all of the load, warm-up and tail included, prefill not."""
+
+    requests: int
+    bytes: int
+
+
+class CacheRecord(Record):
+    """A cache of the deployment. ``size_bytes`` is what its configuration says, ``share`` how much of the catalogue.
+
+    ``effective_bytes``: the bytes of objects that it really holds at that size, less its own overhead for each, as
+    measured once for that cache; the simulation is given these.
+    """
+
+    instance: str
+    kind: str
+    policy: str
+    size_bytes: int
+    share: float | None = None
+    effective_bytes: int | None = None
+
+
+class ReplayRecord(Record):
+    """A replay's extent: how many requests were made, and how many of them at the beginning do not count."""
+
+    sequence: str
+    requests: int
+    warmup: int
+    window_begin_ns: int
+    window_end_ns: int
