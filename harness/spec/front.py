@@ -16,7 +16,7 @@ class CacheSpec(SpecModel):
     """How a front caches. Fronts that do so take the defaults here where a table leaves them out.
 
     Its capacity is ``size_mib``, or ``size_share`` of the bytes of the catalogue's objects; the matrix's
-    ``cache_shares`` go before both. ``ttl_s``: how long an object is fresh, whatever the origin says (none: as it says).
+    ``cache_shares`` go before both. ``ttl_s``: how long an object is fresh, whatever the origin says (or: as it says).
     ``stale_while_revalidate_s``: so long after that it is still served, while a fresh one is fetched;
     ``stale_if_error_s``: so long it is still served if the origin does not answer. ``collapse``: of several requests
     for one missing object one goes to the origin, and the others wait for its answer.
