@@ -19,11 +19,15 @@ CALIBRATION_BLOCK = 0
 
 @dataclass(frozen=True, slots=True)
 class LoadLevel:
-    """How hard a cell is driven: ``value`` arrivals per second, or that share of the slowest variant's capacity."""
+    """How hard a cell is driven: ``value`` arrivals per second, or that share of the slowest variant's capacity.
+
+    A replay has no rate: it is the replayed ``sequence`` of that name that tells one level from another.
+    """
 
     name: str
     value: float
     is_share: bool
+    sequence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Plan:
 def levels(experiment: Experiment) -> tuple[LoadLevel, ...]:
     """The experiment's load levels, in the order of the file."""
     load = experiment.load
+    if load.replay is not None:
+        return tuple(LoadLevel(name, 0.0, False, name) for name in experiment.sequences)
     absolute = (LoadLevel(f"{rate:g} rps", rate, False) for rate in load.rates_rps)
     relative = (LoadLevel(f"{share * 100:g}% of capacity", share, True) for share in load.capacity_shares)
     return (*absolute, *relative)

@@ -264,6 +264,7 @@ def _setting(
         cpus=cpus,
         folder=folder,
         instruments=RealInstruments(loopback=embedded),
+        catalogue=ready.source.catalogue,
     )
 
 

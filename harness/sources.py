@@ -10,6 +10,7 @@ from harness.artifacts.api import Artifact
 from harness.artifacts.embedded import build_embedded
 from harness.artifacts.from_image import build_from_image
 from harness.artifacts.rootfs import build_workload
+from harness.cache.catalogue import Catalogue
 from harness.deployment.setting import Deployable
 from harness.errors import BuildError, SpecError, Unavailable
 from harness.fronts import certificates
@@ -32,6 +33,7 @@ class Source:
     topologies: Mapping[str, Topology]
     exchanges: tuple[Exchange, ...]
     locustfile: Path | None
+    catalogue: Catalogue | None = None
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -64,7 +66,8 @@ def source_of(experiment: Experiment, folder: Path | None, wanted: Sequence[Vari
     build = build_embedded if embedded else build_workload
     services = dict.fromkeys(service for topology in topologies.values() for service in topology.services)
     members = {name: Deployable(workload.members[name], build(folder, workload, name)) for name in services}
-    return Source(members, topologies, workload.exchanges, folder / workload.locustfile)
+    catalogue = None if workload.catalogue is None else Catalogue.of(workload.catalogue)
+    return Source(members, topologies, workload.exchanges, folder / workload.locustfile, catalogue)
 
 
 def must_be_known(experiment: Experiment, folder: Path | None) -> None:
