@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -111,12 +111,12 @@ class CampaignFolder:
         found = [event for event in self._events() if isinstance(event, Levels)]
         return found[-1] if found else None
 
-    def write_samples(self, name: str, requests: np.ndarray, tasks: list[str]) -> str:
+    def write_samples(self, name: str, requests: np.ndarray, tasks: Sequence[str], regions: Sequence[str] = ()) -> str:
         """Keep the raw requests of one attempt. Returns the file's path relative to the folder."""
         relative = f"trials/{name}/samples.parquet"
         try:
             (self.path / relative).parent.mkdir(parents=True, exist_ok=True)
-            sample_files.write(self.path / relative, requests, tasks)
+            sample_files.write(self.path / relative, requests, list(tasks), regions)
         except OSError as error:
             raise _cannot_write(self.path, error) from error
         return relative
