@@ -19,8 +19,8 @@ from harness.errors import DeployError, LoadError, TareError
 from harness.instruments import LoadGenerator
 from harness.lab.bridged import Lab
 from harness.lab.regional import RegionalLab
-from harness.load.result import LoadResult
 from harness.load.recorder import Phase
+from harness.load.result import LoadResult
 from harness.load.windows import Windows
 from harness.plan import PlannedTrial
 from harness.probes import exchanges, memory
@@ -38,6 +38,7 @@ from harness.store.records import (
     Noise,
     Startup,
 )
+
 
 @dataclass(slots=True)
 class Findings:

@@ -12,11 +12,11 @@ from contextlib import ExitStack, contextmanager
 
 from harness.analysis.validity import judge, latency_p99_ns
 from harness.deployment.deploy import tail
+from harness.deployment.driving import SAMPLES
 from harness.deployment.setting import Setting
 from harness.errors import TareError
 from harness.interrupts import held, raise_if_asked
 from harness.load.result import is_first_request
-from harness.deployment.driving import SAMPLES
 from harness.measuring import Findings, measure
 from harness.plan import PlannedTrial
 from harness.provenance import utc_now

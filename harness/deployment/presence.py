@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.cache.catalogue import Catalogue
 from harness.deployment.places import Layout, Place, Way
 from harness.deployment.setting import Setting
 from harness.errors import DeployError
@@ -42,11 +43,9 @@ def with_front(plain: Layout, variant: Variant, setting: Setting, lab: Lab, scra
     if spec is None:
         raise DeployError(f"{variant.name} has no front.", "Run the experiment again from its file.")
     front = setting.fronts[variant.front]
-    size = capacity(variant, spec, setting) if front.policies else None
+    size = capacity(variant, spec, setting.catalogue) if front.policies else None
     made = _Fronts(variant, spec, front, size, plain.topology, setting, lab, scratch)
-    origin = tuple(
-        FrontRoute(prefix, _upstreams(plain.places, name)) for prefix, name in plain.topology.routes.items()
-    )
+    origin = tuple(FrontRoute(prefix, _upstreams(plain.places, name)) for prefix, name in plain.topology.routes.items())
     geography = setting.experiment.geography
     if geography is not None and front.policies:
         entries = _points_of_presence(made, origin, geography)
@@ -82,9 +81,8 @@ def region_plans(geography: Geography, lab: Lab, entries: Entries) -> tuple[Regi
     )
 
 
-def capacity(variant: Variant, spec: FrontSpec, setting: Setting) -> CacheSize:
+def capacity(variant: Variant, spec: FrontSpec, catalogue: Catalogue | None) -> CacheSize:
     """How much each cache of that variant may hold. Raises SpecError for a share of no catalogue."""
-    catalogue = setting.catalogue
     return size_of(spec.cache or CacheSpec(), None if catalogue is None else catalogue.bytes, variant.cache_share)
 
 
@@ -96,9 +94,7 @@ def _points_of_presence(made: _Fronts, origin: tuple[FrontRoute, ...], geography
         shield = made.stand(SHIELD, origin, geography.shield, replace_spec={"tls": False, "certificate": None})
         asked = (FrontRoute("/", (Upstream(SHIELD, str(shield.at.ip), shield.service.port),)),)
     edges = {region: made.stand(f"{FRONT}-{region}", asked, region) for region in geography.pop_regions}
-    return {
-        name: tuple((_entry(edges[region]),) for region in geography.nearest(name)) for name in geography.names
-    }
+    return {name: tuple((_entry(edges[region]),) for region in geography.nearest(name)) for name in geography.names}
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ HOUSE: dict[str, set[str]] = {
     "harness.provenance": {"harness", "harness.host", "harness.store"},
     "harness.instruments": {"harness.spec", "harness.lab", "harness.load", "harness.probes"},
     # A variant in the lab, as a whole.
-    "harness.deployment": MEETING | {"harness.fronts"},
+    "harness.deployment": MEETING | {"harness.fronts", "harness.cache"},
     "harness.measuring": MEETING | {"harness.deployment"},
     # The verdict on a trial is recorded with it; it is pure, and analysis must be able to give it again.
     "harness.trial": MEETING | {
