@@ -33,7 +33,8 @@ HOUSE: dict[str, set[str]] = {
     # Records are plain data: what measures may fill them in, and who reads them needs no engine.
     "harness.store": {"harness.spec"},
     "harness.artifacts": {"harness.spec", "harness.host"},
-    "harness.lab": {"harness.host"},
+    # A lab with regions is made from the geography, and tells what it measured in the records' words.
+    "harness.lab": {"harness.host", "harness.spec.geography", "harness.store.cdn_records"},
     "harness.fronts": {"harness.spec", "harness.host", "harness.artifacts"},
     "harness.targets": {"harness.spec", "harness.host", "harness.artifacts", "harness.lab"},
     "harness.probes": {"harness.spec", "harness.host", "harness.store.records", "harness.targets.api"},
