@@ -34,7 +34,8 @@ HOUSE: dict[str, set[str]] = {
     "harness.store": {"harness.spec"},
     # A catalogue's sizes are those of the sequences that ask for them.
     "harness.artifacts": {"harness.spec", "harness.host", "harness.cache.sequences"},
-    "harness.lab": {"harness.host"},
+    # A geography is plain data, and so is what was measured of it.
+    "harness.lab": {"harness.host", "harness.spec.geography", "harness.store.cdn_records"},
     "harness.fronts": {"harness.spec", "harness.host", "harness.artifacts"},
     "harness.targets": {"harness.spec", "harness.host", "harness.artifacts", "harness.lab"},
     "harness.probes": {"harness.spec", "harness.host", "harness.store.records", "harness.targets.api"},
@@ -55,7 +56,7 @@ HOUSE: dict[str, set[str]] = {
     "harness.floor": {"harness.store", "harness.lab", "harness.load", "harness.deployment"},
     "harness.campaign": {"harness.spec", "harness.plan", "harness.store", "harness.deployment", "harness.trial"},
     "harness.sources": {
-        "harness.spec", "harness.store", "harness.artifacts", "harness.fronts", "harness.deployment",
+        "harness.spec", "harness.store", "harness.artifacts", "harness.cache", "harness.fronts", "harness.deployment",
     },
     "harness.prepare": {
         "harness", "harness.spec", "harness.plan", "harness.host", "harness.store", "harness.artifacts",
@@ -67,8 +68,8 @@ HOUSE: dict[str, set[str]] = {
     "harness.cli": {
         "harness", "harness.spec", "harness.plan", "harness.host", "harness.store", "harness.artifacts",
         "harness.targets", "harness.analysis", "harness.cache", "harness.interrupts", "harness.lock",
-        "harness.deployment", "harness.trial", "harness.floor", "harness.campaign", "harness.prepare", "harness.sweep",
-        "reports",
+        "harness.deployment", "harness.trial", "harness.floor", "harness.campaign", "harness.prepare", "harness.sources",
+        "harness.sweep", "reports",
     },
     # A workload runs inside Locust and knows nothing of Tare but its base class.
     "workloads": {"harness.load"},
