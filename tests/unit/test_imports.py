@@ -68,8 +68,8 @@ HOUSE: dict[str, set[str]] = {
     "harness.cli": {
         "harness", "harness.spec", "harness.plan", "harness.host", "harness.store", "harness.artifacts",
         "harness.targets", "harness.analysis", "harness.cache", "harness.interrupts", "harness.lock",
-        "harness.deployment", "harness.trial", "harness.floor", "harness.campaign", "harness.prepare", "harness.sources",
-        "harness.sweep", "reports",
+        "harness.deployment", "harness.trial", "harness.floor", "harness.campaign", "harness.prepare",
+        "harness.sources", "harness.sweep", "reports",
     },
     # A workload runs inside Locust and knows nothing of Tare but its base class.
     "workloads": {"harness.load"},
