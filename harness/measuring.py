@@ -19,7 +19,6 @@ from harness.errors import DeployError, LoadError, TareError
 from harness.instruments import LoadGenerator
 from harness.lab.bridged import Lab
 from harness.lab.regional import RegionalLab
-from harness.load.recorder import Phase
 from harness.load.result import LoadResult
 from harness.load.windows import Windows
 from harness.plan import PlannedTrial
@@ -150,7 +149,7 @@ def measure(
         generator.prepare()
         before = checks.origin_count(layout, lab) if planned.kind == "measured" else None
         if plan.mode == "replay":
-            _replay(planned, generator, deployment, engine_before, found)
+            _replay(planned, setting, generator, deployment, engine_before, found)
             found.served = checks.served(planned.variant, setting, deployment)
         else:
             windows = generator.start()
@@ -217,6 +216,7 @@ def _window(
 
 def _replay(
     planned: PlannedTrial,
+    setting: Setting,
     generator: LoadGenerator,
     deployment: Deployment,
     engine_before: dict[str, int],
@@ -231,18 +231,14 @@ def _replay(
     _finish(generator, deployment, found)
     found.noise = before.noise_until(reading.Counters.read(deployment))
     found.memory_load, found.load_of = reading.read_memory(deployment, engine_before)
-    outcome = found.outcome
-    if outcome is None or planned.level is None or planned.level.sequence is None:
+    outcome, replay = found.outcome, setting.experiment.load.replay
+    if outcome is None or replay is None or planned.level is None or planned.level.sequence is None:
         raise LoadError("The load was no replay of a sequence.", "Run the experiment again from its file.")
-    samples = outcome.samples
-    measured = samples[samples["phase"] == Phase.MEASURED]
-    if not len(measured):
-        raise LoadError("Nothing of the sequence was replayed.", "Look at the generator's log, which is kept.")
-    begin_ns, end_ns = int(measured["sent_ns"].min()), int(measured["done_ns"].max())
+    begin_ns, end_ns = outcome.windows.window_begin_ns, outcome.windows.window_end_ns
     found.replay = ReplayRecord(
         sequence=planned.level.sequence,
-        requests=len(samples),
-        warmup=len(samples) - len(measured),
+        requests=replay.requests,
+        warmup=replay.warmup,
         window_begin_ns=begin_ns,
         window_end_ns=end_ns,
     )
