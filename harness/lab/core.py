@@ -16,7 +16,7 @@ import random
 import select
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def made(orders: Sequence[Mapping[str, Any]], draws: random.Random) -> Switch:
     )
 
 
-def run(switch: Switch, descriptors: Sequence[int], report: Any, control: int = _CONTROL) -> None:
+def run(switch: Switch, descriptors: Sequence[int], report: Callable[[], None], control: int = _CONTROL) -> None:
     """Carry frames until ``control`` ends; ``report`` is called for each line that comes in there."""
     port_of = {descriptor: port for port, descriptor in enumerate(descriptors)}
     watched = [*descriptors, control]

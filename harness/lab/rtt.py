@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from pyroute2 import netns
@@ -41,47 +41,55 @@ class Path:
     asked_ms: float
 
 
-@dataclass(slots=True)
-class _Tries:
-    path: Path
-    rtts_ns: list[int] = field(default_factory=list)
-
-
 def measure(clients: Mapping[str, str], paths: Sequence[Path], echoes: int) -> tuple[RttRecord, ...]:
-    """``echoes`` echoes on every path, 10 ms apart, the paths in turn; in their order. ``clients``: region ▸ namespace.
+    """A record for each path, in their order, from ``round_trips``. Percentiles are values that occurred.
 
-    An echo that is not counted goes before them: it makes the hosts and bridges on the path known to each other.
-    Percentiles are values that occurred. Raises DeployError where none of a path's echoes was answered.
+    Raises DeployError where none of a path's echoes was answered.
     """
-    tries = [_Tries(path) for path in paths]
+    found = round_trips(clients, paths, echoes)
+    return tuple(_record(path, sorted(rtts_ns)) for path, rtts_ns in zip(paths, found, strict=True))
+
+
+def round_trips(clients: Mapping[str, str], paths: Sequence[Path], echoes: int) -> list[list[int]]:
+    """The round trips on every path in ns, as they ended, of so many echoes, 10 ms apart; the paths take turns.
+
+    ``clients``: region ▸ namespace. An echo that is not counted goes before: it makes the hosts and bridges on the path
+    known to each other. What is not answered within 1 s beyond the time asked for is missing. Raises DeployError where
+    an echo cannot be sent.
+    """
+    found: list[list[int]] = [[] for _ in paths]
+    mark = int.from_bytes(os.urandom(2), "big")
     with ExitStack() as stack:
         sockets = {region: stack.enter_context(_socket_in(clients[region])) for region in {p.region for p in paths}}
-        mark = int.from_bytes(os.urandom(2), "big")
-        _round(sockets, tries, range(1), mark)
-        _round(sockets, tries, range(1, echoes + 1), mark)
-    return tuple(_record(each) for each in tries)
+        _exchange(sockets, paths, range(1), mark, found)
+        for rtts_ns in found:
+            rtts_ns.clear()
+        _exchange(sockets, paths, range(1, echoes + 1), mark, found)
+    return found
 
 
-def _round(sockets: Mapping[str, socket.socket], tries: Sequence[_Tries], numbers: range, mark: int) -> None:
+def _exchange(
+    sockets: Mapping[str, socket.socket], paths: Sequence[Path], numbers: range, mark: int, found: list[list[int]]
+) -> None:
     """Send echoes of these numbers on every path and take in the answers, until all are there or it is too late."""
     begin_ns = now_ns()
-    gap_ns = _EVERY_NS / max(1, len(tries))
-    plan = [(number, index) for number in numbers for index in range(len(tries))]
+    gap_ns = _EVERY_NS / max(1, len(paths))
+    plan = [(number, index) for number in numbers for index in range(len(paths))]
     end_ns = begin_ns + round(len(plan) * gap_ns) + _PATIENCE_NS
-    end_ns += round(max((each.path.asked_ms for each in tries), default=0) * NS_PER_MS)
+    end_ns += round(max((path.asked_ms for path in paths), default=0) * NS_PER_MS)
     sent = answered = 0
     while answered < len(plan) and (now := now_ns()) < end_ns:
         due_ns = begin_ns + round(sent * gap_ns) if sent < len(plan) else end_ns
         # What has come is stamped before anything further is sent.
         for ready in select.select(list(sockets.values()), [], [], max(0, due_ns - now) / NS_PER_S)[0]:
             for index, number, sent_ns, come_ns in _answers(ready, mark):
-                if number in numbers and index < len(tries):
+                if number in numbers and index < len(paths):
                     answered += 1
-                    if number:
-                        tries[index].rtts_ns.append(come_ns - sent_ns)
+                    found[index].append(come_ns - sent_ns)
         if sent < len(plan) and due_ns <= now_ns():
             number, index = plan[sent]
-            _send(sockets[tries[index].path.region], tries[index].path, _BODY.pack(index, number, now_ns()), mark)
+            path = paths[index]
+            _send(sockets[path.region], path, _BODY.pack(index, number, now_ns()), mark)
             sent += 1
 
 
@@ -105,8 +113,7 @@ def _answers(receiver: socket.socket, mark: int) -> Iterator[tuple[int, int, int
                 yield (*_BODY.unpack_from(answer, _HEAD.size), come_ns)
 
 
-def _record(tries: _Tries) -> RttRecord:
-    path, ordered = tries.path, sorted(tries.rtts_ns)
+def _record(path: Path, ordered: Sequence[int]) -> RttRecord:
     if not ordered:
         raise DeployError(
             f"The client of region {path.region} gets no answer from {path.host} at {path.ip}.",
