@@ -6,10 +6,14 @@ from harness.errors import SpecError
 from harness.fronts.api import Front
 from harness.fronts.haproxy import HaproxyFront
 from harness.fronts.nginx import NginxFront
+from harness.fronts.nginx_cache import NginxCacheFront
 from harness.fronts.squid import SquidFront
+from harness.fronts.varnish import VarnishFront
 from harness.spec.front import DIRECT
 
-FRONTS: dict[str, type[Front]] = {kind.name: kind for kind in (NginxFront, HaproxyFront, SquidFront)}
+FRONTS: dict[str, type[Front]] = {
+    kind.name: kind for kind in (NginxFront, HaproxyFront, SquidFront, VarnishFront, NginxCacheFront)
+}
 
 
 def make(name: str) -> Front:
