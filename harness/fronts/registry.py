@@ -7,9 +7,10 @@ from harness.fronts.api import Front
 from harness.fronts.haproxy import HaproxyFront
 from harness.fronts.nginx import NginxFront
 from harness.fronts.squid import SquidFront
+from harness.fronts.squid_cache import SquidCacheFront
 from harness.spec.front import DIRECT
 
-FRONTS: dict[str, type[Front]] = {kind.name: kind for kind in (NginxFront, HaproxyFront, SquidFront)}
+FRONTS: dict[str, type[Front]] = {kind.name: kind for kind in (NginxFront, HaproxyFront, SquidFront, SquidCacheFront)}
 
 
 def make(name: str) -> Front:
