@@ -8,11 +8,12 @@ from harness.fronts.haproxy import HaproxyFront
 from harness.fronts.nginx import NginxFront
 from harness.fronts.nginx_cache import NginxCacheFront
 from harness.fronts.squid import SquidFront
+from harness.fronts.squid_cache import SquidCacheFront
 from harness.fronts.varnish import VarnishFront
 from harness.spec.front import DIRECT
 
 FRONTS: dict[str, type[Front]] = {
-    kind.name: kind for kind in (NginxFront, HaproxyFront, SquidFront, VarnishFront, NginxCacheFront)
+    kind.name: kind for kind in (NginxFront, HaproxyFront, SquidFront, VarnishFront, NginxCacheFront, SquidCacheFront)
 }
 
 
