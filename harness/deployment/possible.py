@@ -98,7 +98,7 @@ def _must_fit(experiment: Experiment, variant: Variant, front: Front, catalogue:
             "Give it a larger size_mib, size_share or cache_shares.",
         )
     try:
-        check(front.name, front.policies, front.minimum_bytes, spec, size)
+        check(front.name, front.policies, front.lacks, front.minimum_bytes, spec, size)
     except SpecError as error:
         raise SpecError(f"{where} ({variant.name}): {error.what}.", f"{error.remedy}.") from error
 
