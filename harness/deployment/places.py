@@ -69,6 +69,12 @@ class Layout:
         return tuple(place for place in self.places if place.role == "front")
 
     @property
+    def client(self) -> str | None:
+        """The clients' namespace that ``routes`` are near to; None if they say nothing of it."""
+        entry = {route.ip for route in self.routes}
+        return next((place.at.client for place in self.places if str(place.at.ip) in entry), None)
+
+    @property
     def first(self) -> tuple[Step, ...]:
         """The transaction that ends the startup of the whole."""
         return self.topology.first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,15 @@ def test_points_of_presence_may_be_in_some_regions_alone(tmp_path: Path) -> None
     assert [place.name for place in found.fronts] == ["front-far"]
     assert {region.entries for region in found.regions} == {((at(found, "front-far"),),)}
     assert {region.name: region.home for region in found.regions} == {"near": False, "far": True, "farther": False}
+
+
+def test_who_asks_for_the_whole_stands_where_the_way_leads_to(tmp_path: Path) -> None:
+    geography = {**GEOGRAPHY, "pops": ["farther"]}
+    found, _ = laid_out(cdn_bench(tmp_path / "c", FakeCache(tmp_path), geography=geography))
+    clients = {"origin": "client-near", "front-farther": "client-farther"}
+    known = tuple(replace(place, at=replace(place.at, client=clients[place.name])) for place in found.places)
+    assert replace(found, places=known).client == "client-farther"
+    assert replace(found, places=known, routes=found.direct).client == "client-near"
 
 
 def test_behind_a_shield_it_alone_asks_the_origin(tmp_path: Path) -> None:
