@@ -24,10 +24,7 @@ from harness.load.schedule import region_choices
 from harness.spec.route import Route
 from tests.integration.test_generator import CPUS, SERVICE_CPUS
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: needs root"),
-]
+pytestmark = pytest.mark.integration
 
 NAMES = ("tare-test-load-a", "tare-test-load-b")
 
