@@ -27,7 +27,7 @@ from harness.load.prefill import fill, homes
 from harness.load.recorder import Recorder
 from harness.load.replay import Replay
 from harness.load.session import Session
-from harness.load.wants import Objects, Wants
+from harness.load.wants import Wanted, Wants, beside
 
 log = logging.getLogger(__name__)
 
@@ -92,9 +92,7 @@ class Drive:
         regions = max(1, len(plan.regions))
         self.crew = Crew(self._tasks, self._names, activity, queue=plan.queue, regions=regions)
         self.engine = Engine(plan, self.crew, Pacer(activity), self.recorder, weights)
-        self._objects = Objects.of(plan, user_class)
-        self._wants = self._wants_of_the_load()
-        self._filling = [] if self._objects is None or not plan.prefill else self._objects.before_the_load(plan.prefill)
+        self._wants, self._filling = self._sequence()
         self._object_task = object_task(user_class, self._names) if plan.prefill or plan.mode == "replay" else 0
         rng = random.Random(plan.seed)
         places = self._clients.places
@@ -123,12 +121,18 @@ class Drive:
         """Write what has been recorded so far."""
         self.recorder.write(Path(self._plan.samples), self.engine.facts)
 
-    def _wants_of_the_load(self) -> Wants | None:
-        if self._objects is None:
-            return None
-        if self._plan.mode == "replay":
-            return self._objects.exactly(self._plan.replay_requests)
-        return self._objects.for_the_load(self.engine.arrivals)
+    def _sequence(self) -> tuple[Wants | None, list[Wanted]]:
+        """What the load's requests ask for, and what those before it do. Nothing without a catalogue."""
+        plan = self._plan
+        sequence = plan.sequence or beside(self._user_class)
+        if sequence is None:
+            return None, []
+        from harness.load.objects import Objects
+
+        objects = Objects(sequence, plan.seed)
+        replayed = plan.mode == "replay"
+        wants = objects.exactly(plan.replay_requests) if replayed else objects.for_the_load(self.engine.arrivals)
+        return wants, objects.before_the_load(plan.prefill) if plan.prefill else []
 
     def _asking(self, region: int, wants: Wants) -> Callable[[], object]:
         session = self._clients.session(StrictSink(), region)

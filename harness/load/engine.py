@@ -73,6 +73,16 @@ class Engine:
         gc.collect()
         gc.freeze()
         gc.disable()
+        try:
+            self._run(begin_ns, replay)
+        finally:
+            gc.enable()
+            gc.unfreeze()
+        if len(self._readings) == 2:
+            self.facts["generator_busy"] = self._readings[0].busy_until(self._readings[1])
+        self.facts |= {"interrupted": False, "problems": self._crew.problems}
+
+    def _run(self, begin_ns: int, replay: Replay | None) -> None:
         windows = Windows.of(self._plan, begin_ns)
         self._crew.open_connections(max(0.001, (begin_ns - now_ns()) / NS_PER_S))
         timed = self._plan.mode in {"open", "closed"}
@@ -89,11 +99,6 @@ class Engine:
         self._drain(now_ns() + round((self._plan.timeout_s + 1) * NS_PER_S))
         for job in self._crew.abandon():
             self._drop(job)
-        gc.enable()
-        gc.unfreeze()
-        if len(self._readings) == 2:
-            self.facts["generator_busy"] = self._readings[0].busy_until(self._readings[1])
-        self.facts |= {"interrupted": False, "problems": self._crew.problems}
 
     def _draw(self, rate_rps: float, duration_s: float, seed: int) -> list[Arrival]:
         offsets = intended_offsets_ns(rate_rps, duration_s, self._plan.arrivals, seed)

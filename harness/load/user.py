@@ -27,7 +27,7 @@ from harness.load.http import ExchangeFailed, Response
 from harness.load.plan import PLAN_ENV, LoadPlan
 from harness.load.recorder import Outcome
 from harness.load.session import Session
-from harness.load.wants import Objects, Wanted, Wants, beside
+from harness.load.wants import Wanted, Wants, beside
 from harness.load.ways import Ways
 from harness.spec.route import Route
 
@@ -124,6 +124,8 @@ class HttpUser(User):
             sequence = beside(user_class)
             if sequence is None:
                 raise LoadError("there is no catalogue to want an object of", "give workload.toml a [catalogue]")
+            from harness.load.objects import Objects
+
             user_class._plain_wants = Objects(sequence, seed=1).for_the_load(0)
         return user_class._plain_wants
 

@@ -39,7 +39,7 @@ HOUSE: dict[str, set[str]] = {
     "harness.fronts": {"harness.spec", "harness.host", "harness.artifacts"},
     "harness.targets": {"harness.spec", "harness.host", "harness.artifacts", "harness.lab"},
     "harness.probes": {"harness.spec", "harness.host", "harness.store.records", "harness.targets.api"},
-    "harness.load": {"harness", "harness.spec"},
+    "harness.load": {"harness", "harness.spec", "harness.cache"},
     # Samples to figures, on any machine: no engine, no target, no root.
     "harness.analysis": {"harness.spec", "harness.store"},
     # Traces and simulated caches: plain data and child processes, no engine, no root.
