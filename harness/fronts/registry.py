@@ -8,9 +8,10 @@ from harness.fronts.haproxy import HaproxyFront
 from harness.fronts.nginx import NginxFront
 from harness.fronts.squid import SquidFront
 from harness.fronts.squid_cache import SquidCacheFront
+from harness.fronts.trafficserver import TrafficServerFront
 from harness.spec.front import DIRECT
 
-FRONTS: dict[str, type[Front]] = {kind.name: kind for kind in (NginxFront, HaproxyFront, SquidFront, SquidCacheFront)}
+FRONTS: dict[str, type[Front]] = {kind.name: kind for kind in (NginxFront, HaproxyFront, SquidFront, SquidCacheFront, TrafficServerFront)}
 
 
 def make(name: str) -> Front:
