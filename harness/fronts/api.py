@@ -123,6 +123,12 @@ class Front(ABC):
     policies: ClassVar[frozenset[str]] = frozenset()
     """The eviction policies that it has; empty if it caches nothing."""
 
+    lacks: ClassVar[frozenset[str]] = frozenset()
+    """Keys of the table ``cache`` that it cannot do; they are refused unless they have their defaults."""
+
+    stale_ends: ClassVar[bool] = True
+    """Whether it keeps to the seconds for which something stale may be served; if not, any number means: for ever."""
+
     outcome: ClassVar[OutcomeHeader | None] = None
     """Where it says what its cache made of a request; None if it caches nothing."""
 
@@ -152,7 +158,7 @@ class Front(ABC):
         is no path, a cache where it has none, a policy that it lacks, a capacity that is too small for it.
         """
         self._check(spec, routes)
-        check(self.name, self.policies, self.minimum_bytes, spec, cache)
+        check(self.name, self.policies, self.lacks, self.minimum_bytes, spec, cache)
         if spec.tls and certificate is None:
             raise SpecError(f"front {self.name}: TLS needs a certificate", "give one, or set tls = false")
         if self.policies:

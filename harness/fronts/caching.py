@@ -9,6 +9,18 @@ from harness.errors import SpecError
 from harness.spec.front import CacheSpec, FrontSpec
 from harness.units import MIB
 
+HOST = "front"
+"""The host that caches name to the services behind them, whatever a client called them."""
+
+CLAIMS_OF_HOST = ("X-Forwarded-Host", "X-Host", "X-Original-URL", "X-Rewrite-URL", "Forwarded")
+"""Headers by which a client could make some services answer for another host or path than a cache's key says."""
+
+STORABLE = (200, 203, 204, 300, 301, 404, 410)
+"""What may be stored without the origin's word (RFC 9110, 15.1), partial answers left out."""
+
+FORBIDS = "no-cache|no-store|private"
+"""Words of Cache-Control by which an origin forbids that an answer is stored and served again."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutcomeHeader:
@@ -64,7 +76,14 @@ def size_bytes(cache: CacheSpec) -> int:
     return round(cache.size_mib * MIB)
 
 
-def check(name: str, policies: Collection[str], minimum_bytes: int, spec: FrontSpec, size: CacheSize | None) -> None:
+def check(
+    name: str,
+    policies: Collection[str],
+    lacks: Collection[str],
+    minimum_bytes: int,
+    spec: FrontSpec,
+    size: CacheSize | None,
+) -> None:
     """Raises SpecError for a cache that this front cannot be."""
     if not policies:
         if spec.cache is not None or size is not None:
@@ -72,9 +91,12 @@ def check(name: str, policies: Collection[str], minimum_bytes: int, spec: FrontS
         if spec.warm:
             raise SpecError(f"front {name} caches nothing that could be warm", "set warm = false")
         return
-    cache = spec.cache or CacheSpec()
+    cache, usual = spec.cache or CacheSpec(), CacheSpec()
     if cache.policy not in policies:
         raise SpecError(f"front {name} has no policy {cache.policy!r}", f"use one of: {', '.join(sorted(policies))}")
+    for key in sorted(lacks):
+        if getattr(cache, key) != getattr(usual, key):
+            raise SpecError(f"front {name} cannot do {key}", "leave it out, or use another front that caches")
     held = size or size_of(cache)
     if held.bytes < minimum_bytes:
         raise SpecError(
