@@ -7,6 +7,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -107,8 +108,10 @@ class Drive:
     def prepare(self) -> None:
         """What is made before the load. Raises TareError."""
         run_before_load(self._user_class, self._clients.session(StrictSink()), self._plan.seed)
-        if self._filling:
-            fill(self._filling, homes(self._plan.regions), self._plan.closed_users, self._asking)
+        if not self._filling:
+            return
+        with ExitStack() as stack:
+            fill(self._filling, homes(self._plan.regions), self._plan.closed_users, partial(self._asking, stack))
 
     def run(self, begin_ns: int) -> None:
         """The load. Raises TareError for a replay that does not come to its end."""
@@ -134,8 +137,9 @@ class Drive:
         wants = objects.exactly(plan.replay_requests) if replayed else objects.for_the_load(self.engine.arrivals)
         return wants, objects.before_the_load(plan.prefill) if plan.prefill else []
 
-    def _asking(self, region: int, wants: Wants) -> Callable[[], object]:
+    def _asking(self, stack: ExitStack, region: int, wants: Wants) -> Callable[[], object]:
         session = self._clients.session(StrictSink(), region)
+        stack.callback(session.close)
         user = self._user(session, random.Random(f"before the load {self._plan.seed}"), wants)
         return partial(self._tasks[self._object_task], user)
 
