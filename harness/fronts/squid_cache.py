@@ -27,9 +27,13 @@ from harness.units import MIB
 
 _CONFIG = "squid.conf"
 _OUTCOME = "X-Front-Cache"
-_PAGE = 4096
+_FOLDER = f"{FOLDER}/cache"
+_BLOCK = 4096
 _HEADERS = 400
 """About what the headers of an answer take beside its body; they begin its first page."""
+
+_ROOM = 4
+"""How many times the capacity the folder is at least: beyond its size Squid stores nothing more until it made room."""
 
 _POLICIES = {"lru": "lru", "lfuda": "heap LFUDA", "gdsf": "heap GDSF"}
 _NEVER = 1_000_000
@@ -48,7 +52,7 @@ class SquidCacheFront(Front):
     balances: ClassVar[frozenset[str]] = frozenset({"round-robin"})
     policies: ClassVar[frozenset[str]] = frozenset(_POLICIES)
     minimum_bytes: ClassVar[int] = MIB
-    overhead_bytes: ClassVar[int] = _HEADERS + _PAGE // 2
+    overhead_bytes: ClassVar[int] = _HEADERS + _BLOCK // 2
     lacks: ClassVar[frozenset[str]] = frozenset({"stale_while_revalidate_s"})
     outcome: ClassVar[OutcomeHeader | None] = OutcomeHeader(
         _OUTCOME,
@@ -74,11 +78,13 @@ class SquidCacheFront(Front):
             *([f"access_log stdio:/dev/stdout logformat={LOG_WORD}"] if cache.ttl_s is None else _asking_itself(cache)),
             *_routes(spec, table(routes), inner=cache.ttl_s is not None),
         ]
-        return Rendered(files={_CONFIG: "\n".join(lines) + "\n"}, argv=("squid", "-N", "-f", f"{FOLDER}/{_CONFIG}"))
+        # The folders of the cache are made by a first one, which then ends.
+        command = f"squid -N -z -f {FOLDER}/{_CONFIG} >&2 && exec squid -N -f {FOLDER}/{_CONFIG}"
+        return Rendered(files={_CONFIG: "\n".join(lines) + "\n"}, argv=("/bin/sh", "-c", command))
 
     def effective_bytes(self, size: int, mean_object_bytes: float, policy: str) -> int:  # noqa: ARG002 - the same for all
         """Whole pages: half of the last one is lost in the mean, and no object has less than one."""
-        return round(size * mean_object_bytes / max(_PAGE, mean_object_bytes + self.overhead_bytes))
+        return round(size * mean_object_bytes / max(_BLOCK, mean_object_bytes + self.overhead_bytes))
 
     def _check(self, spec: FrontSpec, routes: Sequence[Route]) -> None:
         super()._check(spec, routes)
@@ -128,12 +134,15 @@ def pattern(prefix: str) -> str:
 
 def _what_it_keeps(cache: CacheSpec) -> Iterator[str]:
     size = size_bytes(cache)
-    yield f"cache_mem {size} bytes"
-    yield f"maximum_object_size_in_memory {size} bytes"
+    mib, percent = room(size)
+    yield f"cache_dir ufs {_FOLDER} {mib} 4 64"
+    yield f"cache_swap_low {percent}"
+    yield f"cache_swap_high {percent + 1}"
+    yield f"cache_replacement_policy {_POLICIES[cache.policy]}"
     yield f"maximum_object_size {size} bytes"
-    yield f"memory_replacement_policy {_POLICIES[cache.policy]}"
-    yield "memory_cache_mode always"
-    yield "memory_cache_shared off"
+    yield "cache_mem 0"
+    # Its icons for directories would be objects of the cache.
+    yield "mime_table /dev/null"
     yield from (f"request_header_access {name} deny all" for name in CLAIMS_OF_HOST)
     yield "client_db off"
     yield "eui_lookup off"
@@ -145,6 +154,18 @@ def _what_it_keeps(cache: CacheSpec) -> Iterator[str]:
     yield "minimum_expiry_time 0 seconds"
     yield f"max_stale {math.ceil(cache.stale_if_error_s)} seconds"
     yield "negative_ttl 0 seconds"
+
+
+def room(size: int) -> tuple[int, int]:
+    """A folder's size in MiB and the percentage of it that is nearest to ``size`` bytes: Squid takes whole numbers."""
+    wanted = size / MIB
+    smallest = math.ceil(wanted * _ROOM)
+
+    def told(mib: int) -> int:
+        return round(100 * wanted / mib)
+
+    mib = min(range(smallest, smallest + 20), key=lambda mib: abs(told(mib) * mib / 100 - wanted))
+    return mib, told(mib)
 
 
 def _what_it_says() -> Iterator[str]:

@@ -71,13 +71,7 @@ class TrafficServerFront(Front):
             "remap.config": [f"map / http://{HOST}/ @plugin=tslua.so @pparam=--states=1 @pparam={FOLDER}/front.lua"],
             "parent.config": _parents(routed),
             "storage.config": [f"{FOLDER} {_store_bytes(cache)}"],
-            "ip_allow.yaml": [
-                "ip_allow:",
-                "  - apply: in",
-                "    ip_addrs: 0/0",
-                "    action: allow",
-                "    methods: ALL",
-            ],
+            "ip_allow.yaml": _ANYBODY,
             "front.lua": [
                 *_settings(routed, cache),
                 files("harness.fronts").joinpath("trafficserver.lua").read_text("utf-8"),
