@@ -18,18 +18,22 @@ from typing import ClassVar
 
 from harness.errors import SpecError
 from harness.fronts.api import LOG_WORD, Certificate, Front, Rendered, Route
-from harness.fronts.caching import OutcomeHeader, size_bytes
+from harness.fronts.caching import CLAIMS_OF_HOST, FORBIDS, HOST, OutcomeHeader, size_bytes
 from harness.fronts.delivery import FOLDER
 from harness.fronts.routing import ROOT, Group, Table, table
-from harness.fronts.squid_common import HOST_NAME, how_it_runs, how_it_treats_connections
+from harness.fronts.squid_common import how_it_runs, how_it_treats_connections
 from harness.spec.front import CacheSpec, FrontSpec
 from harness.units import MIB
 
 _CONFIG = "squid.conf"
 _OUTCOME = "X-Front-Cache"
-_PAGE = 4096
+_FOLDER = f"{FOLDER}/cache"
+_BLOCK = 4096
 _HEADERS = 400
 """About what the headers of an answer take beside its body; they begin its first page."""
+
+_ROOM = 4
+"""How many times the capacity the folder is at least: beyond its size Squid stores nothing more until it made room."""
 
 _POLICIES = {"lru": "lru", "lfuda": "heap LFUDA", "gdsf": "heap GDSF"}
 _NEVER = 1_000_000
@@ -48,7 +52,8 @@ class SquidCacheFront(Front):
     balances: ClassVar[frozenset[str]] = frozenset({"round-robin"})
     policies: ClassVar[frozenset[str]] = frozenset(_POLICIES)
     minimum_bytes: ClassVar[int] = MIB
-    overhead_bytes: ClassVar[int] = _HEADERS + _PAGE // 2
+    overhead_bytes: ClassVar[int] = _HEADERS + _BLOCK // 2
+    lacks: ClassVar[frozenset[str]] = frozenset({"stale_while_revalidate_s"})
     outcome: ClassVar[OutcomeHeader | None] = OutcomeHeader(
         _OUTCOME,
         (
@@ -73,11 +78,13 @@ class SquidCacheFront(Front):
             *([f"access_log stdio:/dev/stdout logformat={LOG_WORD}"] if cache.ttl_s is None else _asking_itself(cache)),
             *_routes(spec, table(routes), inner=cache.ttl_s is not None),
         ]
-        return Rendered(files={_CONFIG: "\n".join(lines) + "\n"}, argv=("squid", "-N", "-f", f"{FOLDER}/{_CONFIG}"))
+        # The folders of the cache are made by a first one, which then ends.
+        command = f"squid -N -z -f {FOLDER}/{_CONFIG} >&2 && exec squid -N -f {FOLDER}/{_CONFIG}"
+        return Rendered(files={_CONFIG: "\n".join(lines) + "\n"}, argv=("/bin/sh", "-c", command))
 
     def effective_bytes(self, size: int, mean_object_bytes: float, policy: str) -> int:  # noqa: ARG002 - the same for all
         """Whole pages: half of the last one is lost in the mean, and no object has less than one."""
-        return round(size * mean_object_bytes / max(_PAGE, mean_object_bytes + self.overhead_bytes))
+        return round(size * mean_object_bytes / max(_BLOCK, mean_object_bytes + self.overhead_bytes))
 
     def _check(self, spec: FrontSpec, routes: Sequence[Route]) -> None:
         super()._check(spec, routes)
@@ -87,11 +94,6 @@ class SquidCacheFront(Front):
                     f"front {self.name} cannot route {route.prefix!r}: Squid decodes paths before it compares them",
                     "use a prefix without '%'",
                 )
-        if spec.cache is not None and spec.cache.stale_while_revalidate_s:
-            raise SpecError(
-                f"front {self.name}: Squid serves nothing stale while it asks for a fresh object",
-                "set stale_while_revalidate_s = 0, or use varnish or nginx-cache",
-            )
 
 
 def _routes(spec: FrontSpec, routed: Table, *, inner: bool) -> Iterator[str]:
@@ -132,12 +134,16 @@ def pattern(prefix: str) -> str:
 
 def _what_it_keeps(cache: CacheSpec) -> Iterator[str]:
     size = size_bytes(cache)
-    yield f"cache_mem {size} bytes"
-    yield f"maximum_object_size_in_memory {size} bytes"
+    mib, percent = room(size)
+    yield f"cache_dir ufs {_FOLDER} {mib} 4 64"
+    yield f"cache_swap_low {percent}"
+    yield f"cache_swap_high {percent + 1}"
+    yield f"cache_replacement_policy {_POLICIES[cache.policy]}"
     yield f"maximum_object_size {size} bytes"
-    yield f"memory_replacement_policy {_POLICIES[cache.policy]}"
-    yield "memory_cache_mode always"
-    yield "memory_cache_shared off"
+    yield "cache_mem 0"
+    # Its icons for directories would be objects of the cache.
+    yield "mime_table /dev/null"
+    yield from (f"request_header_access {name} deny all" for name in CLAIMS_OF_HOST)
     yield "client_db off"
     yield "eui_lookup off"
     yield f"collapsed_forwarding {'on' if cache.collapse else 'off'}"
@@ -150,38 +156,57 @@ def _what_it_keeps(cache: CacheSpec) -> Iterator[str]:
     yield "negative_ttl 0 seconds"
 
 
+def room(size: int) -> tuple[int, int]:
+    """A folder's size in MiB and the percentage of it that is nearest to ``size`` bytes: Squid takes whole numbers."""
+    wanted = size / MIB
+    smallest = math.ceil(wanted * _ROOM)
+
+    def told(mib: int) -> int:
+        return round(100 * wanted / mib)
+
+    mib = min(range(smallest, smallest + 20), key=lambda mib: abs(told(mib) * mib / 100 - wanted))
+    return mib, told(mib)
+
+
 def _what_it_says() -> Iterator[str]:
     """Whom it asked (``%Sh``), and whether that failed. A service's own word in our header's name is dropped.
 
     Squid has an X-Cache, but of several only the first can be looked at, and that is the one of a cache behind it.
     """
     yield "acl kept method GET HEAD"
+    yield f"acl forbidden rep_header Cache-Control -i {FORBIDS}"
+    yield "acl cookie rep_header Set-Cookie ."
+    yield "acl named req_header Authorization ."
+    yield "acl named_too req_header Cookie ."
+    yield "acl passed any-of !kept named named_too forbidden cookie"
     yield "acl failed rep_header Warning ^111.|,.*111."
-    yield "acl uncacheable rep_header Cache-Control -i private|no-store"
     yield "acl refused rep_header X-Squid-Error ."
+    yield "cache deny named"
+    yield "cache deny named_too"
+    yield "store_miss deny forbidden"
+    yield "store_miss deny cookie"
     yield f"reply_header_access {_OUTCOME} deny all"
-    yield f'reply_header_add {_OUTCOME} "PASS" !refused !kept'
-    yield f'reply_header_add {_OUTCOME} "PASS" !refused kept uncacheable'
-    yield f'reply_header_add {_OUTCOME} "STALE/%Sh" !refused kept !uncacheable failed'
-    yield f'reply_header_add {_OUTCOME} "%Sh" !refused kept !uncacheable !failed'
+    yield f'reply_header_add {_OUTCOME} "PASS" !refused passed'
+    yield f'reply_header_add {_OUTCOME} "STALE/%Sh" !refused !passed failed'
+    yield f'reply_header_add {_OUTCOME} "%Sh" !refused !passed !failed'
 
 
 def _port(cache: CacheSpec) -> str:
     """Where clients are heard. What they ask for has the name of who is asked for it."""
     itself = f"127.0.0.1 vport={SquidCacheFront.inner_port}"
-    whom = HOST_NAME if cache.ttl_s is None else itself
+    whom = HOST if cache.ttl_s is None else itself
     return f"http_port {SquidCacheFront.port} accel no-vhost defaultsite={whom} ignore-cc"
 
 
 def _asking_itself(cache: CacheSpec) -> Iterator[str]:
     """The second port, from where services are asked. It is no peer: Squid would find it dead while it starts."""
-    yield f"http_port 127.0.0.1:{SquidCacheFront.inner_port} accel no-vhost defaultsite={HOST_NAME} name=inner"
+    yield f"http_port 127.0.0.1:{SquidCacheFront.inner_port} accel no-vhost defaultsite={HOST} name=inner"
     yield "acl inner myportname inner"
     yield "always_direct allow !inner"
     yield "cache deny inner"
     # It would take a request that it passes on to itself for one that goes round in circles.
     yield "via off"
-    yield "reply_header_access Cache-Control deny inner !uncacheable"
+    yield "reply_header_access Cache-Control deny inner !forbidden !cookie"
     yield f"reply_header_replace Cache-Control public, max-age={math.ceil(cache.ttl_s or 0)}"
     yield "acl unasked hier_code HIER_NONE"
     yield f"access_log stdio:/dev/stdout logformat={LOG_WORD} inner"

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.fronts.api import LOG_WORD
+from harness.fronts.caching import HOST
 from harness.fronts.delivery import FOLDER
 from harness.fronts.routing import ANSWER_S, CLIENT_IDLE_S, CONNECT_S, CONNECTIONS, UPSTREAM_IDLE_S
 from harness.spec.front import FrontSpec
 
-HOST_NAME = "front"
 _DESCRIPTORS = 4 * CONNECTIONS
 
 
 def how_it_runs() -> Iterator[str]:
     """In the foreground, alone, with the log format ``served`` defined; which requests are logged is not said here."""
     # Without a name it would ask the host's resolver for one; and no question of a client's leaves the lab.
-    yield f"visible_hostname {HOST_NAME}"
+    yield f"visible_hostname {HOST}"
     yield "dns_nameservers 127.0.0.1"
     yield "pid_filename none"
     yield f"coredump_dir {FOLDER}"

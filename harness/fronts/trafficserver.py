@@ -1,13 +1,14 @@
 """Front ``trafficserver``: Apache Traffic Server, whose RAM cache evicts by LRU or CLFUS.
 
-**Its cache here is the RAM cache**, and ``size_mib`` is that one's. Traffic Server cannot do without a store on disk
-below it: an object is in memory only while it is in the store, so the store is made large enough for a whole catalogue.
-An object that left the memory is read from there, and its origin is not asked. That is said to be a miss, since it is
-one of the policy's; so the origin is asked less often than there are misses. An object comes into memory when it is
-first read back, which is when it is requested for the second time.
+**Its cache is the RAM cache here**, and ``size_mib`` is that one's. Traffic Server cannot do without a store on disk
+below it: an object is in memory only as long as it is in the store, so the store is made large enough for a whole
+catalogue. By itself Traffic Server would answer from the store what memory has evicted, and put an object into memory
+when it is read back, which is with its second request. A policy's misses could not be told then. So a short Lua script,
+which runs in Traffic Server, reads each object back as soon as it is stored, and asks the origin for what is found in
+the store alone: that read brings it into memory again, and the origin's answer is not stored a second time.
 
-What is not configuration is a short Lua script, which runs in Traffic Server: the routes, ``ttl_s``, the log line and
-the header that tells the outcome. A Range of an object that is not there is passed on, and nothing is kept of it.
+The script also has the routes, ``ttl_s``, the log line and the header that tells the outcome. A Range of an object that
+is not there is passed on, and nothing is kept of it. Of an object larger than 1 MiB only the first is read back.
 """
 
 from __future__ import annotations
@@ -17,9 +18,8 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import ClassVar
 
-from harness.errors import SpecError
 from harness.fronts.api import Certificate, Front, Rendered, Route
-from harness.fronts.caching import OutcomeHeader, size_bytes
+from harness.fronts.caching import CLAIMS_OF_HOST, FORBIDS, HOST, STORABLE, OutcomeHeader, size_bytes
 from harness.fronts.delivery import FOLDER
 from harness.fronts.routing import (
     ANSWER_S,
@@ -35,7 +35,6 @@ from harness.fronts.routing import (
 from harness.spec.front import CacheSpec, FrontSpec
 from harness.units import MIB
 
-_HOST_NAME = "front"
 _LIBRARY = "/usr/lib/trafficserver/modules"
 _TEMPLATES = "/etc/trafficserver/body_factory"
 _ALGORITHM = {"clfus": 0, "lru": 1}
@@ -43,6 +42,7 @@ _STORE_BYTES = 1024 * MIB
 _STORE_ROOM = 2
 """How many times the RAM cache the store is at least."""
 
+_ANYBODY = ("ip_allow:", "  - apply: in", "    ip_addrs: 0/0", "    action: allow", "    methods: ALL")
 _NEVER = 1_000_000
 
 
@@ -58,12 +58,9 @@ class TrafficServerFront(Front):
     policies: ClassVar[frozenset[str]] = frozenset(_ALGORITHM)
     minimum_bytes: ClassVar[int] = MIB
     overhead_bytes: ClassVar[int] = 2048
+    lacks: ClassVar[frozenset[str]] = frozenset({"stale_while_revalidate_s"})
     outcome: ClassVar[OutcomeHeader | None] = OutcomeHeader(
-        "X-Front-Cache",
-        tuple(
-            (word, "miss" if word in ("storage", "revalidated") else word)
-            for word in ("hit", "storage", "collapsed", "stale", "revalidated", "miss", "pass")
-        ),
+        "X-Front-Cache", tuple((word, word) for word in ("hit", "miss", "collapsed", "stale", "pass"))
     )
 
     def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:  # noqa: ARG002 - it speaks no TLS
@@ -71,24 +68,19 @@ class TrafficServerFront(Front):
         texts = {
             "runroot.yaml": _places(),
             "records.config": _records(spec, cache, routed),
-            "remap.config": [f"map / http://{_HOST_NAME}/ @plugin=tslua.so @pparam=--states=1 @pparam={FOLDER}/front.lua"],
+            "remap.config": [f"map / http://{HOST}/ @plugin=tslua.so @pparam=--states=1 @pparam={FOLDER}/front.lua"],
             "parent.config": _parents(routed),
             "storage.config": [f"{FOLDER} {_store_bytes(cache)}"],
-            "ip_allow.yaml": ["ip_allow:", "  - apply: in", "    ip_addrs: 0/0", "    action: allow", "    methods: ALL"],
-            "front.lua": [*_settings(routed, cache), files("harness.fronts").joinpath("trafficserver.lua").read_text()],
+            "ip_allow.yaml": _ANYBODY,
+            "front.lua": [
+                *_settings(routed, cache),
+                files("harness.fronts").joinpath("trafficserver.lua").read_text("utf-8"),
+            ],
         }
         return Rendered(
             files={name: "\n".join(lines) + "\n" for name, lines in texts.items()},
             argv=("traffic_server", f"--run-root={FOLDER}/runroot.yaml"),
         )
-
-    def _check(self, spec: FrontSpec, routes: Sequence[Route]) -> None:
-        super()._check(spec, routes)
-        if spec.cache is not None and spec.cache.stale_while_revalidate_s:
-            raise SpecError(
-                f"front {self.name}: it serves nothing stale while it asks for a fresh object",
-                "set stale_while_revalidate_s = 0, or use varnish or nginx-cache",
-            )
 
 
 def _places() -> Iterator[str]:
@@ -163,9 +155,7 @@ def _parents(routed: Table) -> Iterator[str]:
     """The upstreams of each group, which is a host's name to the rest of the configuration."""
     for group in routed.groups:
         addresses = ";".join(upstream.address for upstream in group.upstreams)
-        yield (
-            f'dest_host={group.name} parent="{addresses}" round_robin=strict go_direct=false parent_is_proxy=false'
-        )
+        yield (f'dest_host={group.name} parent="{addresses}" round_robin=strict go_direct=false parent_is_proxy=false')
 
 
 def _settings(routed: Table, cache: CacheSpec) -> Iterator[str]:
@@ -173,4 +163,12 @@ def _settings(routed: Table, cache: CacheSpec) -> Iterator[str]:
     yield "local ROUTES = {"
     yield from (f'  {{"{prefix}", "{group.name}"}},' for prefix, group in routed.rules)
     yield "}"
+    yield f"local PORT = {TrafficServerFront.port}"
+    yield f"local CLAIMS_OF_HOST = {{{_quoted(CLAIMS_OF_HOST)}}}"
+    yield f"local FORBIDS = {{{_quoted(FORBIDS.split('|'))}}}"
+    yield f"local STORABLE = {{{', '.join(f'[{status}] = true' for status in (*STORABLE, 304))}}}"
     yield f"local TTL_S = {'nil' if cache.ttl_s is None else math.ceil(cache.ttl_s)}"
+
+
+def _quoted(words: Sequence[str]) -> str:
+    return ", ".join(f'"{word}"' for word in words)

@@ -22,7 +22,7 @@ from harness.units import MIB
 _CONFIG = "front.vcl"
 _NEVER_S = 1_000_000
 _LRU_INTERVAL_S = {"lru": 0, "fifo": _NEVER_S}
-_TRANSIENT_BYTES = 32 * MIB
+_TRANSIENT_BYTES = 64 * MIB
 """For what passes through. It is no part of the cache's capacity, and without a bound it would have none."""
 
 _THREADS = 1000
@@ -74,7 +74,6 @@ def _parameters(cache: CacheSpec) -> Iterator[str]:
     yield "shortlived=0"
     # A client's Accept-Encoding goes on as it is.
     yield "http_gzip_support=off"
-    yield "transit_buffer=1M"
     yield "thread_pools=1"
     yield "thread_pool_min=20"
     yield f"thread_pool_max={_THREADS}"

@@ -34,8 +34,6 @@ def vcl(spec: FrontSpec, cache: CacheSpec, routed: Table) -> Iterator[str]:
     yield "vcl 4.1;"
     yield "import directors;"
     yield "import std;"
-    if not routed.groups:
-        yield "backend default none;"
     for group in routed.groups:
         for number, upstream in enumerate(group.upstreams, 1):
             yield f'backend {group.name}_{number} {{ .host = "{upstream.host}"; .port = "{upstream.port}"; }}'

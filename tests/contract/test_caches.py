@@ -6,25 +6,30 @@ Behind each is an origin whose every answer can be checked from its name, and wh
 from __future__ import annotations
 
 import json
+import logging
 import random
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from harness.cache.sequences import blocks, object_sizes
 from harness.fronts.api import Route, Upstream
 from harness.fronts.caching import CacheSize
 from harness.fronts.registry import FRONTS, make
 from harness.lab.bridged import BridgedLab
 from harness.spec.front import CacheSpec
+from harness.spec.sequence import SequenceSpec
 from harness.targets import registry
 from harness.targets.api import Target
 from harness.units import KIB, MIB
-from tests.support import hello
+from tests.support import hello, plain_caches
 from tests.support.cache_origin import body_of
 from tests.support.caches import GET, Answer, Cached, OriginAt, an_origin, cached, until
 from tests.support.deploy import bridged_lab
@@ -42,6 +47,17 @@ PASSED_ON = 3
 
 MARGIN = 0.06
 """How far the bodies that a full cache holds may be from what its model says."""
+
+
+PLAIN: dict[str, Callable[[Sequence[plain_caches.Request], int], plain_caches.Run]] = {
+    "lru": plain_caches.lru,
+    "fifo": plain_caches.fifo,
+    "lfuda": plain_caches.lfuda,
+}
+NEAR = {"lfuda": 0.04}
+"""How far a hit ratio may be from theory's, if not 0.02."""
+
+LOG = logging.getLogger(__name__)
 
 
 def each(pairs: list[tuple[str, str]]) -> pytest.MarkDecorator:
@@ -444,6 +460,7 @@ def test_a_full_cache_holds_what_its_model_says(running: Cached, another: Anothe
         time.sleep(0.3)
         held = held_of(found, paths)
         expected = running.front.effective_bytes(size.bytes, object_bytes, policy)
+        LOG.info("%s: %d objects of %d bytes in %d", running.front.name, held, object_bytes, size.bytes)
         assert abs(held * object_bytes / expected - 1) <= MARGIN, (object_bytes, held, expected / object_bytes)
 
 
@@ -508,3 +525,40 @@ def test_it_holds_up_when_many_ask_for_much_at_once(running: Cached, another: An
     told = sum(found.origin.told()["paths"].get(path, 0) for path in paths)
     if running.front.name in ONCE:
         assert told == missed
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Hit ratios of the same requests, warm-up left out, and the bytes that theory was given."""
+
+    real: float
+    theory: float
+    size: int
+    effective: int
+
+
+def against_theory(
+    another: Another, name: str, policy: str, share: float, size_bytes: int | None = None, requests: int = 30_000
+) -> Compared:
+    """A third of the requests is warm-up."""
+    spec = SequenceSpec(requests=requests, objects=5_000, exponent=0.9, seed=3, size_bytes=size_bytes)
+    sizes = object_sizes(spec, np.arange(spec.objects, dtype=np.uint64))
+    asked = [(int(number), int(sizes[number])) for block in blocks(spec) for number in block["id"]]
+    size = CacheSize(round(share * int(sizes.sum())), share)
+    found = another(size, policy=policy)
+    mine = next(_FRESH)
+    outcomes = found.outcomes([f"/sized/{held}/{mine}/{number}" for number, held in asked])
+    assert not set(outcomes) - {"hit", "miss", "pass"}
+    effective = make(name).effective_bytes(size.bytes, float(sizes.mean()), policy)
+    begin = requests // 3
+    missed, _ = PLAIN[policy](asked, effective).ratios(asked, begin)
+    return Compared(outcomes[begin:].count("hit") / (requests - begin), 1 - missed, size.bytes, effective)
+
+
+@each([("process", front) for front in CACHES])
+def test_it_hits_as_often_as_its_policy_does_in_theory(running: Cached, another: Another) -> None:
+    """Zipf over a catalogue with the web's sizes, a cache for a twentieth of it, against the policy in a few lines."""
+    for policy in sorted(running.front.policies & PLAIN.keys()):
+        compared = against_theory(another, running.front.name, policy, share=0.05)
+        LOG.info("%s %s: %s", running.front.name, policy, compared)
+        assert abs(compared.real - compared.theory) <= NEAR.get(policy, 0.02), compared
