@@ -15,6 +15,7 @@ from harness.errors import BuildError, SpecError, Unavailable
 from harness.fronts import certificates
 from harness.fronts import registry as front_registry
 from harness.fronts.api import Certificate, Front
+from harness.spec.event import EventSpec
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_workload
 from harness.spec.front import DIRECT
@@ -22,6 +23,7 @@ from harness.spec.matrix import Variant
 from harness.spec.service import Exchange
 from harness.spec.topology import SERVICE, SINGLE, Member, Topology
 from harness.store.records import ArtifactRecord
+from harness.targets import registry as target_registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def source_of(experiment: Experiment, folder: Path | None, wanted: Sequence[Vari
 
 def must_be_known(experiment: Experiment, folder: Path | None) -> None:
     """Raise SpecError for a topology that the workload has not, an event or a placement of a service that is not there,
-    and a kind of front that does not exist."""
+    an event that cannot be, and a kind of front that does not exist."""
     sets = {SINGLE: Topology(services=(SERVICE,), routes={"/": SERVICE})}
     if folder is not None:
         sets = read_workload(folder).sets
@@ -80,8 +82,12 @@ def must_be_known(experiment: Experiment, folder: Path | None) -> None:
             )
     for variant in experiment.variants:
         topology = sets[variant.topology]
+        most: dict[str, int] = {}
         for event in experiment.events_of(variant):
-            _must_happen_to_somebody(event.service, event.route, variant, topology)
+            service = _happens_to(event, variant, topology)
+            begun = variant.replicas if service in topology.routed else 1
+            _must_be_possible(event, service, most.setdefault(service, begun), variant, experiment)
+            most[service] = max(most[service], event.replicas or 1)
     everyone = {name for topology in sets.values() for name in topology.services} | {"default", "front"}
     for name, placement in experiment.placements.items():
         if strangers := sorted(set(placement) - everyone):
@@ -94,17 +100,35 @@ def must_be_known(experiment: Experiment, folder: Path | None) -> None:
             front_registry.make(front.kind)
 
 
-def _must_happen_to_somebody(service: str | None, route: str | None, variant: Variant, topology: Topology) -> None:
-    if service is not None and service not in topology.services:
+def _happens_to(event: EventSpec, variant: Variant, topology: Topology) -> str:
+    """The service of that variant which the event happens to. Raises SpecError if there is none."""
+    if event.service is not None:
+        if event.service not in topology.services:
+            raise SpecError(
+                f"An event happens to {event.service!r}, which {variant.name} does not have.",
+                f"It has: {', '.join(topology.services)}. Give route instead, or targets.",
+            )
+        return event.service
+    try:
+        return topology.route_of(event.route or "/")
+    except ValueError as error:
+        raise SpecError(f"An event of {variant.name}: {error}.", "Give one of the topology's routes.") from error
+
+
+def _must_be_possible(event: EventSpec, service: str, most: int, variant: Variant, experiment: Experiment) -> None:
+    """Raise SpecError for an event of a replica that there never is (``most``: so many at once before it), and for one
+    that needs an orchestrator where there is none."""
+    if event.replica > most:
         raise SpecError(
-            f"An event happens to {service!r}, which {variant.name} does not have.",
-            f"It has: {', '.join(topology.services)}. Give route instead, or targets.",
+            f"An event happens to replica {event.replica} of {service}, of which {variant.name} has {most}.",
+            "Give a smaller replica, more of them in the matrix, or targets.",
         )
-    if route is not None:
-        try:
-            topology.route_of(route)
-        except ValueError as error:
-            raise SpecError(f"An event of {variant.name}: {error}.", "Give one of the topology's routes.") from error
+    target = experiment.target_of(variant, service)
+    if event.kind == "scale" and not target_registry.make(target).orchestrates:
+        raise SpecError(
+            f"{variant.name} cannot scale {service}: no orchestrator keeps it on {target}.",
+            'Deploy it on swarm, or give the event targets = ["<a placement with swarm>"].',
+        )
 
 
 def fronts_of(

@@ -38,7 +38,8 @@ class Way:
 class Place:
     """One instance that is to be launched, or all replicas of a service where an orchestrator keeps them.
 
-    ``ask``: where its readiness is asked, and the way there.
+    ``ask``: where its readiness is asked, and the way there. ``following``: what its next version's environment has
+    otherwise (event *replace*).
     """
 
     name: str
@@ -49,6 +50,7 @@ class Place:
     at: LabAddress
     ask: tuple[str, int]
     way: Way = Way()
+    following: tuple[tuple[str, str], ...] = ()
 
     @property
     def addresses(self) -> tuple[LabAddress, ...]:
@@ -149,6 +151,7 @@ def _place(
         service=replace(made, env=env, replicas=size),
         at=at,
         ask=(str(at.ip), member.spec.ready.port or member.spec.port),
+        following=tuple((key, rendered(value, hosts)) for key, value in member.spec.next.items()),
     )
 
 
