@@ -55,7 +55,7 @@ def test_a_certificate_is_looked_for_beside_the_experiment(bench: Path, monkeypa
 @pytest.mark.parametrize(
     ("old", "new", "key", "allowed"),
     [
-        ("tls = true", "tsl = true", "fronts.secure.tsl is not a known key", "allow, balance, certificate"),
+        ("tls = true", "tsl = true", "fronts.secure.tsl is not a known key", "allow, balance, cache, certificate"),
         ('kind = "nginx"', "", "fronts.secure.kind is missing", ""),
         ('kind = "nginx"', 'kind = "../nginx"', "fronts.secure.kind", "what matches ^[a-z0-9]"),
         ("tls = true", 'tls = "yes"', "fronts.secure.tls: input should be a valid boolean (given: 'yes')", ""),
