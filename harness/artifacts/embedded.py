@@ -13,8 +13,9 @@ from harness.artifacts.api import Artifact, ImageConfig, User
 from harness.artifacts.cache import artifacts_dir, materialise
 from harness.artifacts.digest import tree_digest
 from harness.artifacts.entry import EntryRecord, Inputs, write_entry
-from harness.artifacts.rootfs import APP, artifact_of, install_dependencies, workload_inputs
+from harness.artifacts.rootfs import APP, add_catalogue, artifact_of, install_dependencies, workload_inputs
 from harness.artifacts.tree import compile_with, copy_app, normalise_modes
+from harness.spec.sequence import CatalogueSpec
 from harness.spec.topology import SERVICE
 from harness.spec.workload import RootfsSpec, Workload
 
@@ -42,14 +43,14 @@ def build_embedded(folder: Path, workload: Workload, service: str = SERVICE) -> 
     spec = workload.root_file_systems[workload.members[service].root]
     inputs = Inputs(
         {
-            **workload_inputs(folder, spec).values,
+            **workload_inputs(folder, spec, workload.catalogue).values,
             "embedded": f"{sys.implementation.cache_tag} {platform.libc_ver()}",
             "owner": f"{os.geteuid()}:{os.getegid()}",
         }
     )
     entry = artifacts_dir() / inputs.key
     source = f"workload {workload.name} with this host's Python {platform.python_version()}"
-    materialise(entry, lambda workspace: _build(workspace, folder, spec, source, inputs))
+    materialise(entry, lambda workspace: _build(workspace, folder, spec, workload.catalogue, source, inputs))
     made = artifact_of(entry, workload, service, embedded=True)
     return replace(made, config=adapted(made.config, entry / "rootfs" / APP))
 
@@ -73,11 +74,14 @@ def mapped(value: str, app: Path) -> str:
     return _APP_PATH.sub(lambda _match: str(app), value)
 
 
-def _build(workspace: Path, folder: Path, spec: RootfsSpec, source: str, inputs: Inputs) -> Path:
+def _build(
+    workspace: Path, folder: Path, spec: RootfsSpec, catalogue: CatalogueSpec | None, source: str, inputs: Inputs
+) -> Path:
     entry = workspace / "entry"
     tree = entry / "rootfs"
     tree.mkdir(mode=0o755, parents=True)
     copy_app(folder / spec.app, tree / APP)
+    add_catalogue(spec, catalogue, tree / APP)
     install_dependencies(folder, spec, workspace, tree / APP, None)
     compile_with([sys.executable], tree, [tree / APP])
     normalise_modes(tree)

@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.artifacts import debian, npm
 from harness.artifacts.api import Artifact, ImageConfig
 from harness.artifacts.cache import artifacts_dir, materialise
+from harness.artifacts.catalogue import catalogue_digest, write_catalogue
 from harness.artifacts.config import DEFAULT_PATH, resolve
 from harness.artifacts.dependencies import install_requirements
 from harness.artifacts.digest import tar_digest, tree_digest
@@ -25,6 +26,7 @@ from harness.artifacts.tree import (
     write_tar,
 )
 from harness.errors import BuildError, Unavailable
+from harness.spec.sequence import CatalogueSpec
 from harness.spec.topology import SERVICE
 from harness.spec.workload import RootfsSpec, Workload
 
@@ -40,21 +42,21 @@ def build_workload(folder: Path, workload: Workload, service: str = SERVICE) -> 
     """The artifact of a service of a workload folder, from the cache if its inputs have not changed.
 
     The root file system is the suite's essential packages and the listed ones, the app tree as ``/app``, the locked
-    dependencies in ``/app/site-packages``, byte-compiled, and the locked Node packages in ``/app/node_modules``. The
-    cache's key covers the ``[rootfs]`` or ``[roots.NAME]`` table, the app tree, the lock files, this machine's
-    architecture and the builder's version; not the mirror's state, so that an entry keeps its package versions
-    (recorded beside it) until it is removed. Services with one root share one entry and differ in their configuration
-    alone. Raises Unavailable without root, mmdebstrap or an npm that is needed, BuildError with the failing program's
-    log, SpecError for an app tree or a user that cannot be used.
+    dependencies in ``/app/site-packages``, byte-compiled, the locked Node packages in ``/app/node_modules``, and the
+    catalogue's sizes where the root wants them. The cache's key covers the ``[rootfs]`` or ``[roots.NAME]`` table, the
+    app tree, the lock files, the sizes, this machine's architecture and the builder's version; not the mirror's state,
+    so that an entry keeps its package versions (recorded beside it) until it is removed. Services with one root share
+    one entry and differ in their configuration alone. Raises Unavailable without root, mmdebstrap or an npm that is
+    needed, BuildError with the failing program's log, SpecError for an app tree or a user that cannot be used.
     """
     root = workload.members[service].root
     spec = workload.root_file_systems[root]
-    inputs = workload_inputs(folder, spec)
+    inputs = workload_inputs(folder, spec, workload.catalogue)
     entry = artifacts_dir() / inputs.key
     if not entry.exists() and os.geteuid() != 0:
         raise Unavailable("building a root file system needs root", "run the same command with sudo")
     source = f"workload {workload.name} on Debian {spec.suite}"
-    materialise(entry, lambda workspace: _build(workspace, folder, spec, source, inputs))
+    materialise(entry, lambda workspace: _build(workspace, folder, spec, workload.catalogue, source, inputs))
     return artifact_of(entry, workload, service)
 
 
@@ -74,19 +76,27 @@ def artifact_of(entry: Path, workload: Workload, service: str, *, embedded: bool
     )
 
 
-def workload_inputs(folder: Path, spec: RootfsSpec) -> Inputs:
-    """What decides the tree of a workload: see ``build_workload``."""
+def workload_inputs(folder: Path, spec: RootfsSpec, catalogue: CatalogueSpec | None) -> Inputs:
+    """What decides the tree of a workload: see ``build_workload``. Keys that are not used are not part of it."""
     locks = [folder / spec.requirements] if spec.requirements else []
     locks += [folder / spec.npm / name for name in npm.MANIFESTS] if spec.npm else []
     digests = [hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else "" for lock in locks]
-    return Inputs(
-        {
-            "rootfs": spec.model_dump_json(),
-            "app": app_digest(folder / spec.app),
-            "lock": " ".join(digests),
-            "machine": platform.machine(),
-        }
-    )
+    values = {
+        # Without the catalogue's path where there is none: what has none keeps the entries that it already has.
+        "rootfs": spec.model_dump_json(exclude={"catalogue"} if spec.catalogue is None else None),
+        "app": app_digest(folder / spec.app),
+        "lock": " ".join(digests),
+        "machine": platform.machine(),
+    }
+    if spec.catalogue is not None and catalogue is not None:
+        values["catalogue"] = catalogue_digest(catalogue)
+    return Inputs(values)
+
+
+def add_catalogue(spec: RootfsSpec, catalogue: CatalogueSpec | None, app: Path) -> None:
+    """The catalogue's sizes in an app tree, if its root wants them. Raises SpecError for a path that is taken."""
+    if spec.catalogue is not None and catalogue is not None:
+        write_catalogue(catalogue, app, spec.catalogue)
 
 
 def install_dependencies(folder: Path, spec: RootfsSpec, workspace: Path, app: Path, python: str | None) -> None:
@@ -99,13 +109,16 @@ def install_dependencies(folder: Path, spec: RootfsSpec, workspace: Path, app: P
         normalise_modes(app / npm.NODE_MODULES)
 
 
-def _build(workspace: Path, folder: Path, spec: RootfsSpec, source: str, inputs: Inputs) -> Path:
+def _build(
+    workspace: Path, folder: Path, spec: RootfsSpec, catalogue: CatalogueSpec | None, source: str, inputs: Inputs
+) -> Path:
     tree, entry = workspace / "tree", workspace / "entry"
     entry.mkdir(mode=0o755)
     debian.bootstrap(spec.suite, spec.packages, tree)
     packages = debian.package_versions(tree)
     shutil.rmtree(tree / APP, ignore_errors=True)
     copy_app(folder / spec.app, tree / APP)
+    add_catalogue(spec, catalogue, tree / APP)
     install_dependencies(folder, spec, workspace, tree / APP, spec.python)
     scrub(tree)
     compile_python(tree, spec.python)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness.cache.records import BLOCK, Block, records
 from harness.spec.files import sequence_of
-from harness.spec.sequence import SequenceSpec
+from harness.spec.sequence import ObjectSizes, SequenceSpec
 
 PREFIX = "zipf:"
 PER_SECOND = 1000
@@ -52,7 +52,7 @@ def blocks(spec: SequenceSpec) -> Iterator[Block]:
         sizes = catalogue_sizes[ids]
         scanned, scan_ids = _scans(spec, begin, count)
         ids[scanned], sizes[scanned] = scan_ids, catalogue_sizes[scan_ids]
-        is_wonder = (wonders_rng.random(BLOCK)[:count] < spec.wonders) & ~scanned
+        is_wonder = _wonders(spec, wonders_rng, scanned)
         new = spec.objects + wonders + np.arange(int(is_wonder.sum()), dtype=np.uint64)
         wonders += len(new)
         ids[is_wonder], sizes[is_wonder] = new, object_sizes(spec, new)
@@ -62,7 +62,16 @@ def blocks(spec: SequenceSpec) -> Iterator[Block]:
         yield block
 
 
-def object_sizes(spec: SequenceSpec, objects: NDArray[np.uint64]) -> NDArray[np.uint32]:
+def wonders_among(spec: SequenceSpec, count: int) -> int:
+    """How many of the first ``count`` requests are for one-hit wonders."""
+    if not spec.wonders:
+        return 0
+    rng = _generator(spec.seed, _WONDERS)
+    scans = (_scans(spec, begin, min(BLOCK, count - begin))[0] for begin in range(0, count, BLOCK))
+    return sum(int(_wonders(spec, rng, scanned).sum()) for scanned in scans)
+
+
+def object_sizes(spec: ObjectSizes, objects: NDArray[np.uint64]) -> NDArray[np.uint32]:
     """The sizes in bytes of those objects; at least 1, and below 2**32."""
     if spec.size_bytes is not None:
         return np.full(len(objects), spec.size_bytes, np.uint32)
@@ -124,6 +133,11 @@ def _scans(spec: SequenceSpec, begin: int, count: int) -> tuple[NDArray[np.bool_
     first = (_uniform(spec.seed, _SCANS, number * np.uint64(2) + np.uint64(1)) * spec.objects).astype(np.uint64)
     scanned = (into >= starts) & (into < starts + np.uint64(spec.scan_length))
     return scanned, ((first + into - starts) % np.uint64(spec.objects))[scanned]
+
+
+def _wonders(spec: SequenceSpec, rng: np.random.Generator, scanned: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which requests of the next block, of which so many are wanted, are for wonders: none that belongs to a scan."""
+    return np.asarray((rng.random(BLOCK)[: len(scanned)] < spec.wonders) & ~scanned)
 
 
 def _generator(seed: int, stream: int) -> np.random.Generator:

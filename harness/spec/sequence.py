@@ -1,4 +1,4 @@
-"""A seeded sequence of requests, as an experiment or a command line asks for it."""
+"""A catalogue of objects, and a seeded sequence of requests for them, as a file or a command line asks for it."""
 
 from __future__ import annotations
 
@@ -17,27 +17,41 @@ SURGE_SIGMA = 1.318
 SURGE's Pareto tail above 133 kB is left out: a handful of huge objects would decide every byte miss ratio."""
 
 
-class SequenceSpec(SpecModel):
+class ObjectSizes(SpecModel):
+    """The size of every object: ``size_bytes``, or without it a log-normal size of its own, by default as published.
+
+    It depends on the object's number and these keys alone (harness.cache.sequences.object_sizes).
+    """
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    size_bytes: Annotated[int, Field(ge=1, lt=2**32)] | None = None
+    size_mu: Annotated[float, Field(ge=0, le=21, strict=False)] = SURGE_MU
+    size_sigma: Annotated[float, Field(ge=0, le=4, strict=False)] = SURGE_SIGMA
+
+
+class CatalogueSpec(ObjectSizes):
+    """The ``[catalogue]`` of a workload: the objects that its origin has, numbered from 0, and their sizes."""
+
+    objects: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+
+
+class SequenceSpec(ObjectSizes):
     """Requests for the ``objects`` of a catalogue, popular by Zipf's law: the k-th weighs k to the -``exponent``.
 
     ``wonders``: the share of requests that ask for an object which nobody asks for again. ``scans``: the share of
     requests that belong to bursts, each of ``scan_length`` objects in the catalogue's order. ``drift``: the share of
-    the catalogue that exchanges its ranks every ``drift_every`` requests. Every object has ``size_bytes``, or without
-    it a log-normal size of its own, by default as published for the web.
+    the catalogue that exchanges its ranks every ``drift_every`` requests. The sizes count where the sequence is
+    simulated by itself: mapped onto a workload's catalogue, every object has the size that it has there.
     """
 
     requests: Annotated[int, Field(ge=1, le=10_000_000_000)]
     objects: Annotated[int, Field(ge=1, le=200_000_000)]
     exponent: Annotated[float, Field(ge=0, le=5, strict=False)]
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     wonders: Part = 0.0
     scans: Part = 0.0
     scan_length: Annotated[int, Field(ge=1, le=100_000_000)] = 1000
     drift: Part = 0.0
     drift_every: Annotated[int, Field(ge=1)] = 100_000
-    size_bytes: Annotated[int, Field(ge=1, lt=2**32)] | None = None
-    size_mu: Annotated[float, Field(ge=0, le=21, strict=False)] = SURGE_MU
-    size_sigma: Annotated[float, Field(ge=0, le=4, strict=False)] = SURGE_SIGMA
 
     @model_validator(mode="after")
     def _a_scan_fits(self) -> Self:

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from harness.spec.base import Name, SpecModel
+from harness.spec.sequence import CatalogueSpec
 from harness.spec.service import Exchange, ServiceSpec
 from harness.spec.topology import SERVICE, SINGLE, Member, Topology, launch_order
 
@@ -29,7 +30,9 @@ class RootfsSpec(SpecModel):
     ``app`` and ``requirements`` are paths inside the workload's folder. The app tree becomes ``/app``; the
     dependencies (a hash-locked requirements file) are installed into ``/app/site-packages`` for the root file system's
     Python, which need not be the host's. ``npm`` is a folder with ``package.json`` and ``package-lock.json``, whose
-    packages are installed into ``/app/node_modules`` without running any of their scripts.
+    packages are installed into ``/app/node_modules`` without running any of their scripts. ``catalogue`` is the path
+    in the app tree that the sizes of the workload's ``[catalogue]`` are written to when the tree is built
+    (harness.artifacts.catalogue).
     """
 
     suite: Annotated[str, Field(pattern="^[a-z]+$")] = "bookworm"
@@ -38,8 +41,9 @@ class RootfsSpec(SpecModel):
     requirements: str | None = None
     npm: str | None = None
     python: Annotated[str, Field(pattern=r"^3\.\d+$")] = "3.11"
+    catalogue: str | None = None
 
-    @field_validator("app", "requirements", "npm")
+    @field_validator("app", "requirements", "npm", "catalogue")
     @classmethod
     def _no_traversal(cls, path: str | None) -> str | None:
         return None if path is None else inside_folder(path)
@@ -47,6 +51,9 @@ class RootfsSpec(SpecModel):
 
 class Workload(SpecModel):
     """A workload's file. ``locustfile`` is a path inside the workload's folder.
+
+    ``catalogue``: the objects that it serves, for a root with a ``catalogue`` of that table's sizes, and for everybody
+    who asks for them.
 
     One service has a ``[rootfs]`` and a ``[service]``; a set has ``[roots.NAME]``, ``[services.NAME]`` and
     ``[topologies.NAME]``. Both look alike from outside: ``members``, ``root_file_systems`` and ``sets``.
@@ -59,6 +66,7 @@ class Workload(SpecModel):
     roots: dict[Name, RootfsSpec] = Field(default_factory=dict)
     services: dict[Name, Member] = Field(default_factory=dict)
     topologies: dict[Name, Topology] = Field(default_factory=dict)
+    catalogue: CatalogueSpec | None = None
     locustfile: str = "locustfile.py"
     exchanges: Annotated[tuple[Exchange, ...], Field(strict=False)] = ()
 
@@ -79,6 +87,9 @@ class Workload(SpecModel):
             if member.root not in self.roots:
                 known = ", ".join(self.roots) or "none"
                 raise ValueError(f"services.{name}.root = {member.root!r} is not one of [roots]: {known}")
+        taken = any(root.catalogue is not None for root in self.root_file_systems.values())
+        if taken != (self.catalogue is not None):
+            raise ValueError("[catalogue] and the key catalogue of a root file system belong together")
         for name, topology in self.topologies.items():
             _must_fit(f"topologies.{name}", topology, self.services)
         return self

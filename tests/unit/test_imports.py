@@ -32,7 +32,8 @@ HOUSE: dict[str, set[str]] = {
     "harness.plan": {"harness.spec"},
     # Records are plain data: what measures may fill them in, and who reads them needs no engine.
     "harness.store": {"harness.spec"},
-    "harness.artifacts": {"harness.spec", "harness.host"},
+    # A catalogue's sizes are those of the sequences that ask for them.
+    "harness.artifacts": {"harness.spec", "harness.host", "harness.cache.sequences"},
     "harness.lab": {"harness.host"},
     "harness.fronts": {"harness.spec", "harness.host", "harness.artifacts"},
     "harness.targets": {"harness.spec", "harness.host", "harness.artifacts", "harness.lab"},

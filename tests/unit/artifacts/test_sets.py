@@ -41,11 +41,11 @@ def test_a_change_to_either_lock_is_another_root(tmp_path: Path) -> None:
     folder = tmp_path / "shop"
     shutil.copytree(WORKLOADS / "shop", folder)
     roots = read_workload(folder).root_file_systems
-    before = {name: workload_inputs(folder, spec).key for name, spec in roots.items()}
+    before = {name: workload_inputs(folder, spec, None).key for name, spec in roots.items()}
     assert len(set(before.values())) == len(roots)
     lock = folder / "node" / "package-lock.json"
     lock.write_text(lock.read_text("utf-8") + "\n", "utf-8")
-    after = {name: workload_inputs(folder, spec).key for name, spec in roots.items()}
+    after = {name: workload_inputs(folder, spec, None).key for name, spec in roots.items()}
     assert {name for name in roots if before[name] != after[name]} == {"node"}
 
 

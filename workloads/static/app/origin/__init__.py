@@ -1,0 +1,1 @@
+"""A static origin on one thread and the standard library alone."""
