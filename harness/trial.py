@@ -45,7 +45,8 @@ def run_attempt(planned: PlannedTrial, attempt: int, rate_rps: float | None, set
             stack.close()
     samples = None
     if found.outcome is not None:
-        samples = setting.folder.write_samples(name, found.outcome.samples, list(found.outcome.tasks))
+        outcome = found.outcome
+        samples = setting.folder.write_samples(name, outcome.samples, outcome.tasks, outcome.regions)
     for file in _GENERATOR_FILES:
         (scratch / file).unlink(missing_ok=True)
     return TrialRecord(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +13,7 @@ import pandas as pd
 
 from harness.cache import sequences
 from harness.cache.policies import TEXTBOOK, Policy
-from harness.cache.records import Progress, quiet
+from harness.cache.records import BadRecords, Block, Progress, quiet
 from harness.cache.simulate import Failure, MissRatio, require_library, simulate
 from harness.cache.sizes import CacheSize
 from harness.cache.spool import make_spool
@@ -123,8 +123,24 @@ def miss_ratio_curves(
     Raises Unavailable without libCacheSim, SpecError for a wrong trace or size, StoreError where the disk of TMPDIR is
     full. A simulation without a result is in ``failures``.
     """
-    require_library()
     blocks = source.blocks() if isinstance(source, Trace) else sequences.blocks(source)
+    bad = source.bad if isinstance(source, Trace) else None
+    return curves_of(blocks, name, policies, sizes, warm_up=warm_up, bad=bad, jobs=jobs, progress=progress)
+
+
+def curves_of(
+    blocks: Iterable[Block],
+    name: str,
+    policies: Sequence[Policy],
+    sizes: Sequence[CacheSize],
+    *,
+    warm_up: Fraction = Fraction(0),
+    bad: BadRecords | None = None,
+    jobs: int | None = None,
+    progress: Progress = quiet,
+) -> Curves:
+    """As ``miss_ratio_curves``, on requests wherever they come from. ``bad``: what their reading leaves out."""
+    require_library()
     future = any(policy.future for policy in policies)
     with _scratch() as folder:
         spool = make_spool(blocks, Path(folder), name=name, warm_up=warm_up, future=future, progress=progress)
@@ -132,7 +148,6 @@ def miss_ratio_curves(
         ordered = sorted(found)
         processes = jobs or len(os.sched_getaffinity(0))
         results = simulate(spool, policies, ordered, jobs=processes, progress=progress)
-    bad = source.bad if isinstance(source, Trace) else None
     return Curves(
         source=name,
         requests=spool.requests,

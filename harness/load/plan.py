@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
+from pydantic import BaseModel
+
+from harness.load.plan_parts import (
+    MAX_REGIONS,
+    OutcomeWords,
+    RegionPlan,
+    SequencePlan,
+    check_place,
+    check_routes,
+)
+from harness.load.recorder import CACHE_WORDS
 from harness.load.schedule import Arrivals
 from harness.spec.route import Route
+
+__all__ = ["LoadPlan", "Mode", "RegionPlan", "SequencePlan"]
 
 PLAN_ENV = "TARE_LOAD_PLAN"
 """Names the plan's file to the process that Locust runs in. Without it a locustfile is an ordinary one."""
 EVENTS_ENV = "TARE_LOAD_EVENTS_FD"
 """Names the descriptor that the generator's process writes its events to."""
 
-Mode = Literal["open", "closed", "ramp"]
+Mode = Literal["open", "closed", "ramp", "replay"]
+
+_PREPARE_S = 60.0
+_ROUND_S = 1.0
+"""How long a request to another continent may take that is passed on from there: two handshakes and two answers."""
+_NEAR_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +53,9 @@ class LoadPlan:
         and then ``duration_s``. ``ramp``: after ``warmup_s`` at ``rate_rps``, measured steps: ``rate_rps`` for
         ``duration_s``, then each of ``ramp_rps`` for ``ramp_step_s``; two steps in a row that the generator did
         not keep (p99 send lag above ``ramp_max_lag_ns``, or an arrival dropped) end it: one may be the host's fault.
+        ``replay``: the first ``replay_requests`` of ``sequence`` in order, on ``replay_users`` connections, each as
+        soon as its turn comes; the first ``replay_warmup`` of them do not count. ``rate_rps`` and ``duration_s`` mean
+        nothing then.
 
     ``locustfile``
         An absolute path, or None for GETs of ``path`` that expect ``status`` and, if given, ``body_sha256`` (hex).
@@ -53,6 +73,19 @@ class LoadPlan:
 
     ``samples``
         The absolute path of the binary sample file; its JSON sidecar lies beside it (harness.load.recorder).
+
+    ``regions``
+        Where the clients stand, if not all in one place; ``routes`` is then the first one's first entry. Each arrival's
+        region is drawn by weight. Where a connection is refused, breaks or is silent, the clients of its region go to
+        the next entry for ``failover_s``; the request itself is an error.
+
+    ``sequence``
+        The objects that the workload's tasks ask for. ``prefill``: so many requests of it, those before its ``start``,
+        are made before the load, of every home region's nearest entry, with ``closed_users`` connections to each; they
+        are not recorded.
+
+    ``outcome_header``
+        How a response tells what a cache made of the request; None: nothing does.
     """
 
     routes: tuple[Route, ...]
@@ -78,6 +111,14 @@ class LoadPlan:
     ramp_rps: tuple[float, ...] = ()
     ramp_step_s: float = 1.5
     ramp_max_lag_ns: int = 2_000_000
+    regions: tuple[RegionPlan, ...] = ()
+    failover_s: float = 5.0
+    sequence: SequencePlan | None = None
+    prefill: int = 0
+    replay_requests: int = 0
+    replay_warmup: int = 0
+    replay_users: int = 1
+    outcome_header: OutcomeWords | None = None
 
     def __post_init__(self) -> None:
         if self.rate_rps <= 0 or self.duration_s <= 0 or self.timeout_s <= 0:
@@ -93,16 +134,40 @@ class LoadPlan:
             )
         if (self.mode == "ramp") != bool(self.ramp_rps):
             raise ValueError("ramp_rps belongs to mode 'ramp', which needs it")
-        if not self.routes or len({route.prefix for route in self.routes}) != len(self.routes):
-            raise ValueError("routes must lead somewhere, and no prefix to two places")
-        if not all(route.prefix.startswith("/") for route in self.routes):
-            raise ValueError("a route's prefix must begin with /")
-        places = [(route.ip, route.port) for route in self.routes]
-        for ip, port in [*places, self.proxy] if self.proxy else places:
-            # Refuses a name, which the generator would resolve while it sends.
-            IPv4Address(ip)
-            if not 0 < port < 65536:
-                raise ValueError(f"{ip}:{port} is no address")
+        check_routes(self.routes)
+        if self.proxy:
+            check_place(*self.proxy)
+        self._check_regions()
+        self._check_sequence()
+
+    def _check_regions(self) -> None:
+        if self.failover_s <= 0:
+            raise ValueError("failover_s must be positive")
+        if not self.regions:
+            return
+        if self.proxy:
+            raise ValueError("clients in regions use no forward proxy: it stands in one of them")
+        if len({region.name for region in self.regions}) != len(self.regions) or len(self.regions) > MAX_REGIONS:
+            raise ValueError(f"regions need names of their own, and there are at most {MAX_REGIONS}")
+        if not any(region.weight for region in self.regions):
+            raise ValueError("some region must have a weight")
+        if self.routes != self.regions[0].entries[0]:
+            raise ValueError("with regions, routes must be the first region's first entry")
+
+    def _check_sequence(self) -> None:
+        replayed = (self.replay_requests, self.replay_warmup, self.replay_users)
+        if self.mode != "replay" and replayed != (0, 0, 1):
+            raise ValueError("replay_requests, replay_warmup and replay_users belong to mode 'replay'")
+        if self.mode == "replay" and not (0 <= self.replay_warmup < self.replay_requests and self.replay_users >= 1):
+            raise ValueError("a replay needs a user, and more requests than do not count")
+        start = 0 if self.sequence is None else self.sequence.start
+        if not 0 <= self.prefill <= start:
+            raise ValueError("prefill must not be more than the requests before the sequence's start")
+        if self.mode == "replay" and self.sequence is None:
+            raise ValueError("a replay needs a sequence")
+        for _, word in self.outcome_header[1] if self.outcome_header else ():
+            if word not in CACHE_WORDS:
+                raise ValueError(f"{word!r} is not one of {', '.join(CACHE_WORDS)}")
 
     @property
     def open_s(self) -> float:
@@ -114,10 +179,23 @@ class LoadPlan:
         """How many tasks can be under way at once."""
         if self.mode == "closed":
             return self.closed_users
+        if self.mode == "replay":
+            return self.replay_users
         return max(self.max_in_flight, self.closed_users if self.capacity_s else 0)
 
+    @property
+    def prepare_limit_s(self) -> float:
+        """How long what is made before the load may take: 1 s for each request of a connection that fills a cache."""
+        return _PREPARE_S + self.prefill / self.closed_users * _ROUND_S
+
+    @property
+    def replay_limit_s(self) -> float:
+        """How long a replay may take: for each request of a connection 1 s with regions, 0.1 s without."""
+        each_s = _ROUND_S if self.regions else _NEAR_S
+        return _PREPARE_S + self.replay_requests / self.replay_users * each_s
+
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=1)
+        return json.dumps(asdict(self), indent=1, default=_plain)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -128,4 +206,15 @@ class LoadPlan:
         data["routes"] = tuple(Route(**route) for route in data.get("routes", ()))
         data["proxy"] = tuple(data["proxy"]) if data.get("proxy") else None
         data["ramp_rps"] = tuple(data.get("ramp_rps", ()))
+        data["regions"] = tuple(RegionPlan.of(region) for region in data.get("regions", ()))
+        data["sequence"] = SequencePlan.of(data["sequence"]) if data.get("sequence") else None
+        if header := data.get("outcome_header"):
+            data["outcome_header"] = (header[0], tuple((begins, word) for begins, word in header[1]))
         return cls(**data)
+
+
+def _plain(value: object) -> dict[str, Any]:
+    """A specification as JSON knows it."""
+    if not isinstance(value, BaseModel):
+        raise TypeError(f"not plain data: {value!r}")
+    return value.model_dump()

@@ -1,14 +1,15 @@
 """Raw samples, one per request: kept in memory while the load runs, written once, in binary.
 
 The file is a plain array of ``SAMPLE_DTYPE`` records, sorted by nothing in particular. Its sidecar ``<file>.json``
-holds the table of task names and the generator's own facts. Schema history: 1, the first.
+holds the table of task names, that of the regions and the generator's own facts. Schema history: 1, the first; 2,
+region and cache.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from harness.errors import StoreError
 
-SCHEMA = 1
+SCHEMA = 2
 
 SAMPLE_DTYPE = np.dtype(
     [
@@ -29,6 +30,8 @@ SAMPLE_DTYPE = np.dtype(
         ("status", "<u2"),
         ("task", "<u2"),
         ("bytes", "<u4"),
+        ("region", "u1"),
+        ("cache", "u1"),
     ]
 )
 """One request. Times are nanoseconds of the host's monotonic clock.
@@ -36,13 +39,14 @@ SAMPLE_DTYPE = np.dtype(
 Latency = done - intended; service time = done - sent; send lag = sent - intended. For a dropped arrival ``sent_ns`` and
 ``done_ns`` are the moment it was dropped; ``status`` is 0 where there was no response; ``bytes`` is the body's length.
 A task's first request counts from the arrival's intended time. Later requests of the same task bear the name
-``<task>#2``, ``<task>#3`` … in the table of tasks, and their intended time is when they were sent.
+``<task>#2``, ``<task>#3`` … in the table of tasks, and their intended time is when they were sent. ``region`` is the
+client's place in the table of regions (0 where that is empty), ``cache`` a number of Cache.
 """
 
 Samples = NDArray[np.void]
 """An array of ``SAMPLE_DTYPE``."""
 
-_RECORD = struct.Struct("<qqqBBHHI")
+_RECORD = struct.Struct("<qqqBBHHIBB")
 _OUTCOME_OFFSET = 25
 
 
@@ -64,10 +68,25 @@ class Outcome(IntEnum):
     UNEXPECTED = 3
 
 
+class Cache(IntEnum):
+    """What the cache said that it made of the request; the words are those of harness.store.samples."""
+
+    NONE = 0
+    HIT = 1
+    MISS = 2
+    STALE = 3
+    COLLAPSED = 4
+    PASS = 5
+
+
+CACHE_WORDS = tuple(word.name.lower() for word in Cache)
+
+
 class Recorder:
     """Appends samples to one growing buffer. Room for ``expected`` samples is made at once, outside the window."""
 
-    def __init__(self, expected: int) -> None:
+    def __init__(self, expected: int, regions: Sequence[str] = ()) -> None:
+        self._regions = list(regions)
         self._buffer = bytearray(_RECORD.size * max(expected, 1024))
         self._used = 0
         self._tasks: dict[str, int] = {}
@@ -80,13 +99,16 @@ class Recorder:
         return self._tasks.setdefault(name, len(self._tasks))
 
     def add(
-        self, intended_ns: int, sent_ns: int, done_ns: int, phase: int, outcome: int, status: int, task: int, size: int
-    ) -> int:
+        self, intended_ns: int, sent_ns: int, done_ns: int, phase: int, outcome: int, status: int, task: int, size: int,
+        region: int = 0, cache: int = 0,
+    ) -> int:  # fmt: skip
         """Record one request; returns its position, for ``mark``."""
         at = self._used
         if at == len(self._buffer):
             self._buffer.extend(bytes(len(self._buffer)))
-        _RECORD.pack_into(self._buffer, at, intended_ns, sent_ns, done_ns, phase, outcome, status, task, size)
+        _RECORD.pack_into(
+            self._buffer, at, intended_ns, sent_ns, done_ns, phase, outcome, status, task, size, region, cache
+        )
         self._used = at + _RECORD.size
         return at
 
@@ -101,7 +123,13 @@ class Recorder:
     def write(self, path: Path, facts: Mapping[str, object]) -> None:
         """Write the samples, then the sidecar: a sidecar therefore always belongs to a complete sample file."""
         path.write_bytes(memoryview(self._buffer)[: self._used])
-        sidecar = {"schema": SCHEMA, "samples": len(self), "tasks": list(self._tasks), "facts": dict(facts)}
+        sidecar = {
+            "schema": SCHEMA,
+            "samples": len(self),
+            "tasks": list(self._tasks),
+            "regions": self._regions,
+            "facts": dict(facts),
+        }
         sidecar_path(path).write_text(json.dumps(sidecar, indent=1))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -50,9 +51,18 @@ class LoadResult:
     capacity: CapacityCount | None
     problems: tuple[str, ...]
     """What task code raised, the first few."""
+    regions: tuple[str, ...] = ()
+    """What the samples' ``region`` counts; empty without regions."""
 
     @classmethod
-    def of(cls, samples: NDArray[np.void], tasks: list[str], facts: dict[str, object], windows: Windows) -> Self:
+    def of(
+        cls,
+        samples: NDArray[np.void],
+        tasks: list[str],
+        facts: dict[str, object],
+        windows: Windows,
+        regions: Sequence[str] = (),
+    ) -> Self:
         """From what ``recorder.read_run`` gave. Raises LoadError for a run that did not come to its end."""
         if facts.get("interrupted", True):
             raise LoadError("the load generator was interrupted", "run the trial again")
@@ -75,6 +85,7 @@ class LoadResult:
             generator_busy=busy if isinstance(busy, float) else 0.0,
             capacity=_capacity(samples, facts.get("capacity")),
             problems=tuple(str(problem) for problem in problems) if isinstance(problems, list) else (),
+            regions=tuple(regions),
         )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -124,9 +124,7 @@ class CampaignFolder:
             return None
         except (OSError, ValidationError) as error:
             what = _first(error) if isinstance(error, ValidationError) else str(error)
-            raise StoreError(
-                f"{file} cannot be read: {what}.", f"Remove it, then: tare run --resume {self.path}"
-            ) from error
+            raise StoreError(f"{file} cannot be read: {what}.", f"Remove it, then: tare run --resume {self.path}") from error
 
     def write_simulated(self, simulated: Simulated) -> None:
         """Keep what was simulated, in place of what was before. Raises StoreError if the disk refuses."""
@@ -136,12 +134,12 @@ class CampaignFolder:
         except OSError as error:
             raise _cannot_write(self.path, error) from error
 
-    def write_samples(self, name: str, requests: np.ndarray, tasks: list[str]) -> str:
+    def write_samples(self, name: str, requests: np.ndarray, tasks: Sequence[str], regions: Sequence[str] = ()) -> str:
         """Keep the raw requests of one attempt. Returns the file's path relative to the folder."""
         relative = f"trials/{name}/samples.parquet"
         try:
             (self.path / relative).parent.mkdir(parents=True, exist_ok=True)
-            sample_files.write(self.path / relative, requests, tasks)
+            sample_files.write(self.path / relative, requests, list(tasks), regions)
         except OSError as error:
             raise _cannot_write(self.path, error) from error
         return relative

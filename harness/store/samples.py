@@ -8,6 +8,7 @@ to that); ``phase`` (warmup, measured, tail, capacity); ``outcome`` (ok, dropped
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,15 @@ CACHE = ("none", "hit", "miss", "stale", "collapsed", "pass")
 served from the cache though no longer fresh. ``collapsed``: waited for another request's fetch. ``pass``: not
 cacheable. Where a cache cannot tell a collapsed request from a hit, it is a hit (docs/adding-a-front.md)."""
 _TIMES = ("intended_ns", "sent_ns", "done_ns")
-COLUMNS = (*_TIMES, "phase", "outcome", "status", "task", "bytes")
+COLUMNS = (*_TIMES, "phase", "outcome", "status", "task", "bytes", "region", "cache")
+_ADDED = {"region": "", "cache": "none"}
+"""Columns that files of before regions and caches lack, and what they would say."""
 
 
-def write(path: Path, requests: np.ndarray, tasks: list[str]) -> None:
+def write(path: Path, requests: np.ndarray, tasks: list[str], regions: Sequence[str] = ()) -> None:
     """Write the generator's records: a structured array with the columns' names, codes for the words.
 
-    The file is there whole or not at all.
+    ``tasks`` and ``regions`` are the words of two of them. The file is there whole or not at all.
     """
     arrays: dict[str, pa.Array] = {name: pa.array(requests[name].astype(np.int64)) for name in _TIMES}
     arrays["phase"] = _words(requests["phase"], PHASES)
@@ -38,6 +41,8 @@ def write(path: Path, requests: np.ndarray, tasks: list[str]) -> None:
     arrays["status"] = pa.array(requests["status"].astype(np.int32))
     arrays["task"] = _words(requests["task"], tuple(tasks))
     arrays["bytes"] = pa.array(requests["bytes"].astype(np.int64))
+    arrays["region"] = _words(requests["region"], tuple(regions) or ("",))
+    arrays["cache"] = _words(requests["cache"], CACHE)
     with written_whole(path) as partial:
         pq.write_table(pa.table(arrays), partial, compression="zstd")
 
@@ -45,6 +50,9 @@ def write(path: Path, requests: np.ndarray, tasks: list[str]) -> None:
 def read(path: Path) -> pd.DataFrame:
     """The frame that was written, words as categories."""
     frame: pd.DataFrame = pq.read_table(path).to_pandas()
+    for name, word in _ADDED.items():
+        if name not in frame:
+            frame[name] = pd.Categorical.from_codes(np.zeros(len(frame), np.int8), [word])
     return frame
 
 

@@ -37,6 +37,8 @@ SAMPLE_DTYPE = np.dtype(
         ("status", "<u2"),
         ("task", "<u2"),
         ("bytes", "<u4"),
+        ("region", "u1"),
+        ("cache", "u1"),
     ]
 )
 

@@ -6,11 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from harness.load.plan import LoadPlan
+from harness.load.plan import LoadPlan, RegionPlan, SequencePlan
 from harness.load.windows import CAPACITY_GAP_NS, Windows
 from harness.spec.route import Route
+from harness.spec.sequence import CatalogueSpec, SequenceSpec, TraceSpec
 
 ROUTE = Route("/", "127.0.0.1", 80)
+OTHER = Route("/", "127.0.0.2", 80)
+REGIONS = (
+    RegionPlan("near", 3, "tare-near", ((ROUTE,), (OTHER,))),
+    RegionPlan("far", 0.5, None, ((OTHER,),), home=False),
+)
+SEQUENCE = SequencePlan(CatalogueSpec(objects=10), SequenceSpec(requests=99, objects=10, exponent=0.8, seed=2**62), 5)
 PLAN = LoadPlan(routes=(ROUTE,), samples="/s.bin", rate_rps=10, duration_s=2, warmup_s=1, tail_s=0.5)
 
 
@@ -18,6 +25,15 @@ def test_round_trip() -> None:
     plan = replace(
         PLAN, mode="ramp", ramp_rps=(1.0, 2.0), queue=True, routes=(ROUTE, Route("/pay", "198.18.0.3", 81)),
         tls_ca="/ca.pem", proxy=("198.18.0.4", 3128),
+    )  # fmt: skip
+    assert LoadPlan.from_json(plan.to_json()) == plan
+
+
+@pytest.mark.parametrize("requests", [SEQUENCE.requests, TraceSpec(trace="/t.csv", max_bad=3), None])
+def test_round_trip_of_a_replay_in_regions(requests: SequenceSpec | TraceSpec | None) -> None:
+    plan = replace(
+        PLAN, mode="replay", replay_requests=9, replay_warmup=2, replay_users=3, regions=REGIONS, prefill=4,
+        sequence=replace(SEQUENCE, requests=requests), outcome_header=("x-cache", (("hit", "hit"), ("", "pass"))),
     )  # fmt: skip
     assert LoadPlan.from_json(plan.to_json()) == plan
 
@@ -46,11 +62,48 @@ def test_what_is_no_plan_is_refused(text: str) -> None:
         {"routes": (Route("/", "127.0.0.1", 0),)},
         {"proxy": ("proxy.example", 3128)},
         {"tls_ca": "ca.pem"},
+        {"regions": REGIONS, "proxy": ("127.0.0.1", 3128)},
+        {"regions": REGIONS[1:]},  # routes are not its first entry
+        {"regions": REGIONS + REGIONS},
+        {"regions": (replace(REGIONS[0], weight=0.0),)},
+        {"failover_s": 0},
+        {"prefill": 1},
+        {"prefill": 6, "sequence": SEQUENCE},
+        {"mode": "replay", "sequence": SEQUENCE},
+        {"mode": "replay", "replay_requests": 2},
+        {"mode": "replay", "sequence": SEQUENCE, "replay_requests": 2, "replay_warmup": 2},
+        {"mode": "replay", "sequence": SEQUENCE, "replay_requests": 2, "replay_users": 0},
+        {"replay_requests": 2},
+        {"outcome_header": ("x-cache", (("hit", "strike"),))},
     ],
 )
 def test_what_cannot_be_run_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 (which of the rules is the parameter's business)
         replace(PLAN, **change)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": ""}, {"weight": -1.0}, {"entries": ()}, {"entries": ((ROUTE,), ())}, {"entries": ((ROUTE,) * 2,)}],
+)
+def test_a_region_that_cannot_be_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 (which of the rules is the parameter's business)
+        replace(REGIONS[0], **change)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_sequence_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="start"):
+        replace(SEQUENCE, start=-1)
+    with pytest.raises(ValueError, match="absolute"):
+        replace(SEQUENCE, requests=TraceSpec(trace="t.csv"))
+
+
+def test_a_replay_has_its_users_and_a_limit_by_its_length_and_distance() -> None:
+    plan = replace(PLAN, mode="replay", sequence=SEQUENCE, replay_requests=600, replay_users=2)
+    assert plan.workers == 2
+    assert plan.replay_limit_s == 60 + 30
+    assert replace(plan, regions=REGIONS).replay_limit_s == 60 + 300
+    assert replace(plan, prefill=4, closed_users=2).prepare_limit_s == 62
 
 
 def test_windows_of_an_open_loop_with_capacity() -> None:

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from harness.errors import StoreError
-from harness.load.recorder import Outcome, Phase
+from harness.load.recorder import CACHE_WORDS, Outcome, Phase
 from harness.store import samples
 from harness.store.folder import CampaignFolder
 from tests.unit.analysis.synthetic import manifest
 from tests.unit.analysis.synthetic_records import SAMPLE_DTYPE, record
 
 TASKS = ["GET /", "POST /echo", "item"]
+REGIONS = ["near", "far"]
 
 
 def some_requests(count: int = 3) -> np.ndarray:
@@ -35,8 +36,10 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, raw:
     raw["phase"] %= len(samples.PHASES)
     raw["outcome"] %= len(samples.OUTCOMES)
     raw["task"] %= len(TASKS)
+    raw["region"] %= len(REGIONS)
+    raw["cache"] %= len(samples.CACHE)
     path = tmp_path_factory.mktemp("samples") / "samples.parquet"
-    samples.write(path, raw, TASKS)
+    samples.write(path, raw, TASKS, REGIONS)
     found = samples.read(path)
     assert list(found.columns) == list(samples.COLUMNS)
     for name in ("intended_ns", "sent_ns", "done_ns", "status", "bytes"):
@@ -44,12 +47,32 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, raw:
     assert found["phase"].tolist() == [samples.PHASES[code] for code in raw["phase"]]
     assert found["outcome"].tolist() == [samples.OUTCOMES[code] for code in raw["outcome"]]
     assert found["task"].tolist() == [TASKS[code] for code in raw["task"]]
+    assert found["region"].tolist() == [REGIONS[code] for code in raw["region"]]
+    assert found["cache"].tolist() == [samples.CACHE[code] for code in raw["cache"]]
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_without_regions_the_place_is_empty(tmp_path: Path) -> None:
+    samples.write(tmp_path / "s.parquet", some_requests(), TASKS)
+    found = samples.read(tmp_path / "s.parquet")
+    assert set(found["region"]) == {""}
+    assert set(found["cache"]) == {"none"}
+
+
+def test_a_file_of_before_regions_and_caches_is_read_as_having_none(tmp_path: Path) -> None:
+    path = tmp_path / "s.parquet"
+    samples.write(path, some_requests(), TASKS, REGIONS)
+    pq.write_table(pq.read_table(path).drop_columns(["region", "cache"]), path)
+    found = samples.read(path)
+    assert list(found.columns) == list(samples.COLUMNS)
+    assert found["region"].tolist() == [""] * 3
+    assert found["cache"].tolist() == ["none"] * 3
 
 
 def test_the_words_are_the_generators() -> None:
     assert tuple(phase.name.lower() for phase in Phase) == samples.PHASES
     assert tuple(outcome.name.lower() for outcome in Outcome) == samples.OUTCOMES
+    assert CACHE_WORDS == samples.CACHE
 
 
 def test_a_failed_attempt_has_an_empty_frame(tmp_path: Path) -> None:
