@@ -15,11 +15,8 @@ from harness.analysis.frames import Row, frame_of
 from harness.analysis.intervals import Estimate, of_differences, of_trials
 from harness.analysis.metrics import answered, latency_ms
 from harness.analysis.percentiles import percentile
-from harness.store.cdn_records import CacheRecord, Simulated, SimulatedRatio
+from harness.store.cdn_records import SIMULATION, CacheRecord, Simulated, SimulatedRatio
 from harness.store.records import TrialRecord
-
-SIMULATION: Mapping[str, str] = {"lru": "LRU", "fifo": "FIFO", "lfuda": "LFUDA-textbook", "gdsf": "GDSF"}
-"""The simulated policy of each real one. ``clfus`` (Apache Traffic Server) has none in libCacheSim."""
 
 POINTS: Mapping[tuple[str, str], float] = {
     ("varnish", "lru"): 2.0,

@@ -4,8 +4,9 @@ Columns (``n``, ``low``, ``high``: see harness.analysis.intervals; units stand i
 
 ``trials``
     one row per attempt, in journal order: trial, kind, block, position, attempt, variant, workload, topology, target,
-    front, accelerator, level, outcome, replicas, cache_share (NaN), valid, reasons (a tuple of words), counts (whether summaries use it:
-    the latest valid attempt of its block), and one column per metric of harness.units, NaN where it was not measured.
+    front, accelerator, level, outcome, replicas, cache_share, valid, reasons (a tuple of words), counts (whether
+    summaries use it: the latest valid attempt of its block), and one column per metric of harness.units, NaN where it
+    was not measured.
 ``samples``
     one row per answered request of the measured window of a trial that counts: trial, variant, level, task, status,
     outcome, bytes, region (empty without regions), cache (harness.store.samples.CACHE), since_begin_s (of the intended
@@ -44,7 +45,7 @@ Columns (``n``, ``low``, ``high``: see harness.analysis.intervals; units stand i
     trial, variant, level, number, kind, since_event_s (the bin's begin), answered, failed, slow; per bin of 0.25 s.
 ``regions``
     latency of the measured window: trial, variant, level, block, region, cache (all; hit, stale ones included; miss:
-    whatever waited for the origin or for another's fetch), requests, latency_p50_ms, latency_p99_ms (NaN where too few).
+    whatever waited for the origin or for another's fetch), requests, latency_p50_ms, latency_p99_ms (NaN: too few).
 ``rtts``
     one row per region and host of a trial that counts: trial, variant, level, block, region, host, role (origin, pop),
     own (whether that region's clients are sent to it), asked_ms, median_ms, p99_ms, echoes.

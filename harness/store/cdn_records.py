@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from harness.store.record import Record
@@ -66,6 +68,13 @@ class ReplayRecord(Record):
     warmup: int
     window_begin_ns: int
     window_end_ns: int
+
+
+SIMULATION: Mapping[str, str] = {"lru": "LRU", "fifo": "FIFO", "lfuda": "LFUDA-textbook", "gdsf": "GDSF"}
+"""The simulated policy (harness.cache.policies) of each real one (harness.spec.front.CacheSpec).
+
+``clfus``, which is Apache Traffic Server's alone, has none.
+"""
 
 
 class SimulatedRatio(Record):

@@ -124,7 +124,9 @@ class CampaignFolder:
             return None
         except (OSError, ValidationError) as error:
             what = _first(error) if isinstance(error, ValidationError) else str(error)
-            raise StoreError(f"{file} cannot be read: {what}.", f"Remove it, then: tare run --resume {self.path}") from error
+            raise StoreError(
+                f"{file} cannot be read: {what}.", f"Remove it, then: tare run --resume {self.path}"
+            ) from error
 
     def write_simulated(self, simulated: Simulated) -> None:
         """Keep what was simulated, in place of what was before. Raises StoreError if the disk refuses."""

@@ -145,7 +145,7 @@ def _figures(one: Fill) -> list[Figure]:
 CLAIM = Claim(
     "cache fill",
     "What a point of presence lacks it fetches from the origin, stores and serves.",
-    "The origin's count equals the caches' misses in every trial, and hits are faster than misses (ratio of the medians, "
+    "The origin's count equals the caches' misses in every trial, and hits are faster than misses (ratio of medians, "
     "by trial).",
     check,
     lambda campaign: any(is_cache(campaign, variant) for variant in campaign.experiment.variants),

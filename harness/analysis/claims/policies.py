@@ -206,7 +206,7 @@ def _why_not(campaign: Campaign) -> str:
 CLAIM = Claim(
     "policies",
     "FIFO, LRU and LFU keep different things.",
-    "Hit ratios on the same requests, real caches against simulations of their policies at the same effective capacity: "
+    "Hit ratios on the same requests, real caches against simulations of their policies at the same capacity: "
     "supported if at most 2 points apart (LFUDA 4) and the policies of a cache differ by more than that error.",
     check,
     lambda campaign: (
