@@ -5,7 +5,7 @@ Columns: harness.analysis.campaign.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -172,8 +172,3 @@ def _ends(name: str, found: Estimate | None) -> Row:
     if found is None:
         return {}
     return {name: found.median, f"{name}_low": found.low, f"{name}_high": found.high}
-
-
-def rows_of(frame: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """The rows as plain dictionaries."""
-    return ({str(key): value for key, value in row.items()} for row in frame.to_dict("records"))

@@ -125,9 +125,9 @@ def check(campaign: Campaign) -> Finding:
         return Finding("not measured", _why_not(campaign, found), figures)
     first = warm[0]
     said = [(one.verdict, _text(campaign, one)) for one in (*warm, *(one for one in found if one not in warm))]
-    head = f"{first.region} is {first.rtt_ms:.1f} ms from the origin"
+    head = f"the farthest region, {first.region}, is {first.rtt_ms:.1f} ms from the origin"
     if first.wait is not None:
-        head += f", and waits {added(first.wait)} longer without a PoP than the region next to it"
+        head += f", and without a PoP its median latency is {added(first.wait)} above that of the region next to it"
     evidence = f"{sentence([head])} {brief(said, shown=3)}"
     real = [one.verdict for one in warm if not campaign.is_emulated(one.variant.name)]
     return Finding(combined(real) if real else "emulated only", evidence, figures)
@@ -137,8 +137,8 @@ def _text(campaign: Campaign, one: Distance) -> str:
     state = "warm" if is_warm(campaign, one.variant) else "cold"
     p50 = METRICS[_P50]
     return (
-        f"with {state} PoPs ({campaign.label(one.variant.name)}) its median latency is {figure(p50, one.through)}, "
-        f"{factor(one.ratio)} that without ({figure(p50, one.direct)})"
+        f"with {state} PoPs ({campaign.label(one.variant.name)}) it is {figure(p50, one.through)}, {factor(one.ratio)} "
+        f"that without ({figure(p50, one.direct)})"
     )
 
 

@@ -30,8 +30,9 @@ def is_forward(campaign: Campaign, variant: VariantId | Variant) -> bool:
 
 
 def is_reverse(campaign: Campaign, variant: VariantId | Variant) -> bool:
-    """Whether its front is a reverse proxy."""
-    return variant.front != DIRECT and not is_forward(campaign, variant)
+    """Whether its front is a reverse proxy. One cache before one origin is judged as a cache, by other claims."""
+    one_cache = variant.replicas == 1 and is_cache(campaign, variant)
+    return variant.front != DIRECT and not is_forward(campaign, variant) and not one_cache
 
 
 def is_cache(campaign: Campaign, variant: VariantId | Variant) -> bool:
