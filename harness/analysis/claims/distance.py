@@ -124,7 +124,7 @@ def check(campaign: Campaign) -> Finding:
     if not warm:
         return Finding("not measured", _why_not(campaign, found), figures)
     first = warm[0]
-    said = [(one.verdict, _text(campaign, one)) for one in (*warm, *(one for one in found if one not in warm))]
+    said = [(one.verdict if one in warm else "", _text(campaign, one)) for one in found]
     head = f"the farthest region, {first.region}, is {first.rtt_ms:.1f} ms from the origin"
     if first.wait is not None:
         head += f", and without a PoP its median latency is {added(first.wait)} above that of the region next to it"
