@@ -221,7 +221,8 @@ def _cdn_trial(
     window = requests(rng, made.rate, made.seconds, NEAR_MS, begin_ns)
     parts, events = [window], []
     at_ns = begin_ns + round(made.seconds * S)
-    for spec in made.events:
+    hits = made.hits.get(variant.front)
+    for spec in made.events if hits is not None else ():
         event = _event(spec, at_ns)
         tail = requests(rng, made.rate, (event.watched_until_ns - at_ns) / S, NEAR_MS, at_ns)
         tail = tail[tail["intended_ns"] >= at_ns]
@@ -230,7 +231,6 @@ def _cdn_trial(
         events.append(event)
         at_ns = event.watched_until_ns
     found = np.concatenate(parts)
-    hits = made.hits.get(variant.front)
     _at_a_distance(found, geography, hits, rng)
     _unreached(found, events)
     base = record(
