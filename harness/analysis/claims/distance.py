@@ -57,7 +57,9 @@ class Distance:
 
 def distances(campaign: Campaign) -> list[Distance]:
     """Every variant with PoPs that has a block in common with the same one without, at the lowest such level."""
-    far, near = farthest(campaign.rtts), nearest(campaign.rtts)
+    # A region without clients has no latency.
+    rtts = campaign.rtts[campaign.rtts["region"].isin(set(campaign.regions["region"]))]
+    far, near = farthest(rtts), nearest(rtts)
     found = []
     for variant in campaign.manifest.variants:
         direct = direct_of(variant, campaign.manifest.variants)
