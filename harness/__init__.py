@@ -36,6 +36,20 @@ event
     replaced or scaled.
 front
     A proxy or cache put before services. It is a service, so any target can launch it. ``direct`` means none.
+region
+    Where clients, and perhaps services, stand: a bridge of its own in the lab. The *core* joins regions, each two of
+    them at the distance (round-trip time) that the geography gives.
+point of presence
+    An instance of a front that caches, in a region, for the clients to whom it is the nearest. A *shield* is one that
+    stands between the others and the origin.
+origin
+    The services behind the fronts, as what fills their caches. Its region is where it stands.
+catalogue
+    The objects that an origin has, numbered, each of a known size.
+sequence
+    The objects that requests ask for, in order: drawn by a seed, or a trace mapped onto the catalogue.
+replay
+    A load that asks for a sequence in order, each as soon as its turn comes. It has no schedule.
 lab
     The private network of one trial: a bridge, and one network namespace per client host.
 variant

@@ -28,6 +28,9 @@ HEADROOM = 2.0
 
 MAX_REDUCTIONS = 4
 
+REPLAY_FLOOR_RPS = 100.0
+"""A replay has no rate at which the instrument's floor would have to be known: this one tells its latency."""
+
 
 class Observer(Protocol):
     """Who is told how the campaign goes on."""
@@ -61,7 +64,7 @@ class Campaign:
             levels = self._find_levels(done)
             folder.append(levels)
         elif folder.null_floor() is None:
-            self._measure_floor(max(levels.rates_rps.values()))
+            self._measure_floor(max(levels.rates_rps.values(), default=REPLAY_FLOOR_RPS))
         for block in self.plan.blocks:
             trials = [trial for trial in self.plan.trials if trial.block == block and trial.kind == "measured"]
             self._block(trials, levels.rates_rps, done)
@@ -72,6 +75,9 @@ class Campaign:
         Shares are of the slowest variant's capacity, which the calibrations find, as far as the generator keeps twice
         that rate against the null service: else it would be the generator that is measured.
         """
+        if all(level.sequence is not None for level in self.plan.levels):
+            self._measure_floor(REPLAY_FLOOR_RPS)
+            return Levels(rates_rps={})
         capacities = self._capacities(done)
         slowest = min(capacities.values(), default=0.0)
         rates = {level.name: level.value * slowest if level.is_share else level.value for level in self.plan.levels}
@@ -124,7 +130,7 @@ class Campaign:
             for index, (trial, attempt, tries) in enumerate(waiting):
                 left = [later for later, *_ in (*waiting[index + 1 :], *again)]
                 self.observer.began(trial, attempt, (*left, *self._later_blocks(trial)))
-                rate = rates[trial.level.name] if trial.level else None
+                rate = rates.get(trial.level.name) if trial.level else None
                 record = run_attempt(trial, attempt, rate, self.setting)
                 self.setting.folder.append(record)
                 self.outcomes[trial.variant.name].append(record.outcome)

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.lab.bridged import BridgedLab, Lab, LoopbackLab
+from harness.lab.regional import RegionalLab
 from harness.load.plan import LoadPlan
 from harness.load.result import LoadResult
 from harness.load.runner import Generator
 from harness.load.windows import Windows
 from harness.probes.startup import Prober, ProbeResult
 from harness.probes.transaction import Transaction, TransactionResult
+from harness.spec.geography import Geography
 from harness.spec.route import Route
 from harness.spec.service import Readiness
 from harness.spec.topology import Step
@@ -49,9 +51,14 @@ class FirstTransaction(Protocol):
 
 
 class Instruments(Protocol):
-    """Makes what one trial needs. ``prefix`` begins the names of all that a lab makes."""
+    """Makes what one trial needs. ``prefix`` begins the names of all that a lab makes.
 
-    def lab(self, prefix: str) -> AbstractContextManager[Lab]: ...
+    With a ``geography`` the lab has its regions; what joins them is a part of the instrument, and runs on ``cpus``.
+    """
+
+    def lab(
+        self, prefix: str, geography: Geography | None = None, cpus: frozenset[int] = frozenset()
+    ) -> AbstractContextManager[Lab]: ...
     def generator(
         self, plan: LoadPlan, *, netns: str | None, cpus: frozenset[int], scratch: Path
     ) -> AbstractContextManager[LoadGenerator]: ...
@@ -85,9 +92,14 @@ class RealInstruments:
 
     loopback: bool = False
 
-    def lab(self, prefix: str) -> AbstractContextManager[Lab]:
+    def lab(
+        self, prefix: str, geography: Geography | None = None, cpus: frozenset[int] = frozenset()
+    ) -> AbstractContextManager[Lab]:
+        if self.loopback:
+            return LoopbackLab(prefix)
         # Links have short names; these exist only while the lab does.
-        return LoopbackLab(prefix) if self.loopback else BridgedLab(prefix, secrets.token_hex(3))
+        tag = secrets.token_hex(3)
+        return BridgedLab(prefix, tag) if geography is None else RegionalLab(prefix, tag, geography, cpus)
 
     def generator(
         self, plan: LoadPlan, *, netns: str | None, cpus: frozenset[int], scratch: Path

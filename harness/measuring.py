@@ -9,19 +9,21 @@ from pathlib import Path
 
 from harness import clock as clocks
 from harness.clock import NS_PER_S
-from harness.deployment import checks, reading
+from harness.deployment import checks, driving, reading
 from harness.deployment.deploy import Deployment, Running, attach_logs, deploy
 from harness.deployment.happening import Stage, happen
-from harness.deployment.layout import Layout, lay_out
+from harness.deployment.layout import lay_out
+from harness.deployment.places import Layout, Way
 from harness.deployment.setting import Setting
 from harness.errors import DeployError, LoadError, TareError
 from harness.instruments import LoadGenerator
 from harness.lab.bridged import Lab
-from harness.load.plan import LoadPlan
+from harness.lab.regional import RegionalLab
 from harness.load.result import LoadResult
 from harness.load.windows import Windows
 from harness.plan import PlannedTrial
 from harness.probes import exchanges, memory
+from harness.store.cdn_records import CacheRecord, CoreRecord, OriginCount, ReplayRecord, RttRecord
 from harness.store.records import (
     Capacity,
     Cpu,
@@ -35,12 +37,6 @@ from harness.store.records import (
     Noise,
     Startup,
 )
-
-TAIL_S = 2.0
-"""The load goes on so long after the window, and memory under load is read meanwhile."""
-
-SAMPLES = "samples.bin"
-"""The generator's file in the attempt's folder."""
 
 
 @dataclass(slots=True)
@@ -67,6 +63,11 @@ class Findings:
     served: dict[str, int] = field(default_factory=dict)
     path_checks: dict[str, str] = field(default_factory=dict)
     propagation_ms: tuple[float, ...] = ()
+    rtts: tuple[RttRecord, ...] = ()
+    core: CoreRecord | None = None
+    origin: OriginCount | None = None
+    caches: tuple[CacheRecord, ...] = ()
+    replay: ReplayRecord | None = None
     outcome: LoadResult | None = None
     failure: Failure | None = None
 
@@ -124,12 +125,14 @@ def measure(
     Everything that is made is entered on ``stack``. Raises TareError, or OSError where the host refuses.
     """
     tools, cpus = setting.instruments, setting.cpus
-    lab = stack.enter_context(tools.lab(f"tare-{setting.folder.manifest.tag}-{scratch.name}"))
+    prefix = f"tare-{setting.folder.manifest.tag}-{scratch.name}"
+    lab = stack.enter_context(tools.lab(prefix, setting.experiment.geography, cpus.generator))
     layout = lay_out(planned.variant, setting, lab, scratch)
     for name, text in layout.files.items():
         (scratch / name).write_text(text, "utf-8")
     found.footprint = reading.footprint_of(layout)
-    plan = load_plan(planned, rate_rps, setting, layout, scratch)
+    found.caches = layout.caches
+    plan = driving.load_plan(planned, rate_rps, setting, layout, scratch)
     generator = stack.enter_context(tools.generator(plan, netns=lab.client_netns, cpus=cpus.generator, scratch=scratch))
     generator.wait_ready()
     engine_before = memory.engine_memory(reading.engine_processes(place.target for place in layout.places))
@@ -137,22 +140,34 @@ def measure(
     try:
         found.path_checks = checks.close_paths(layout, lab)
         if planned.kind == "measured":
+            if isinstance(lab, RegionalLab):
+                found.rtts = lab.measure_rtts({place.name: place.at.ip for place in layout.places})
             time.sleep(setting.experiment.settle_s)
             found.memory_idle, found.idle_of = reading.read_memory(deployment, engine_before)
             found.inside = reading.inside_of(deployment)
             found.responses = _exchange(setting, layout, lab)
         generator.prepare()
-        windows = generator.start()
-        _window(windows, deployment, engine_before, rate_rps, found)
-        if rate_rps is not None:
-            # Before anything happens: a replica that was down has served less, and a service that was replaced is told
-            # its old events again.
+        before = checks.origin_count(layout, lab) if planned.kind == "measured" else None
+        if plan.mode == "replay":
+            _replay(planned, setting, generator, deployment, engine_before, found)
             found.served = checks.served(planned.variant, setting, deployment)
-            found.propagation_ms = checks.propagation(layout, lab)
-            begin_ns = windows.window_end_ns + round(TAIL_S * NS_PER_S)
-            stage = Stage(deployment, setting, lab, stack)
-            happen(setting.experiment.events_of(planned.variant), begin_ns, stage, found.events)
-        _finish(generator, windows, rate_rps, deployment, found)
+        else:
+            windows = generator.start()
+            _window(windows, deployment, engine_before, rate_rps, found)
+            if rate_rps is not None:
+                # Before anything happens: a replica that was down has served less, and a service that was replaced is
+                # told its old events again.
+                found.served = checks.served(planned.variant, setting, deployment)
+                found.propagation_ms = checks.propagation(layout, lab)
+                begin_ns = windows.window_end_ns + round(driving.TAIL_S * NS_PER_S)
+                stage = Stage(deployment, setting, lab, stack)
+                happen(setting.experiment.events_of(planned.variant), begin_ns, stage, found.events)
+            _finish(generator, deployment, found)
+            if rate_rps is not None and found.outcome is not None:
+                found.load = _facts(found.outcome, rate_rps, windows.window_begin_ns, windows.window_end_ns)
+        found.origin = _counted(layout, lab, before, found)
+        if isinstance(lab, RegionalLab):
+            found.core = lab.core.report()
         found.digests_of = reading.digests_of(deployment)
         found.digests = reading.total_digests(deployment, found.digests_of)
     except TareError as error:
@@ -160,43 +175,15 @@ def measure(
         raise
 
 
-def load_plan(
-    planned: PlannedTrial, rate_rps: float | None, setting: Setting, layout: Layout, scratch: Path
-) -> LoadPlan:
-    """What the generator shall do: the load goes on after the window for the ledger, and for every event."""
-    load, ready = setting.experiment.load, layout.places[-1].service.ready
-    measured = rate_rps is not None
-    events = setting.experiment.events_of(planned.variant) if measured else ()
-    return LoadPlan(
-        routes=layout.routes,
-        tls_ca=layout.way.tls_ca,
-        proxy=layout.way.proxy,
-        samples=str(scratch / SAMPLES),
-        mode="open" if measured else "closed",
-        rate_rps=rate_rps or 1.0,
-        duration_s=load.duration_s if measured else load.capacity_s,
-        locustfile=str(setting.locustfile) if setting.locustfile else None,
-        path=ready.path,
-        status=ready.status,
-        arrivals="constant" if load.arrivals == "constant" else "poisson",
-        # Every variant of a block meets the same arrivals; every block has arrivals of its own.
-        seed=setting.experiment.seed * 1_000_003 + planned.block,
-        warmup_s=load.warmup_s,
-        tail_s=TAIL_S + sum(event.slot_s for event in events) if measured else 0.0,
-        # What an event left behind has no capacity of its own.
-        capacity_s=load.capacity_s if measured and not events else 0.0,
-        closed_users=load.closed_users,
-        max_in_flight=load.max_in_flight,
-        timeout_s=load.timeout_s,
-    )
-
-
 def _exchange(setting: Setting, layout: Layout, lab: Lab) -> dict[str, str]:
-    """What the service answers to the workload's fixed requests. Raises LoadError for a status that is not expected."""
+    """What the service answers to the workload's fixed requests. Raises LoadError for a status that is not expected.
+
+    Caches are passed by, so that they know nothing before the load.
+    """
     wanted = setting.exchanges
     asked = [(exchange.method, exchange.path, exchange.body) for exchange in wanted]
-    way = layout.way
-    answers = exchanges.ask(asked, layout.routes, lab.client_netns, tls_ca=way.tls_ca, proxy=way.proxy)
+    way, routes = (Way(), layout.direct) if layout.caches else (layout.way, layout.routes)
+    answers = exchanges.ask(asked, routes, lab.client_netns, tls_ca=way.tls_ca, proxy=way.proxy)
     for exchange in wanted:
         status, _ = answers[f"{exchange.method} {exchange.path}"]
         if status != exchange.status:
@@ -222,21 +209,54 @@ def _window(
     if rate_rps is None:
         return
     found.memory_load, found.load_of = reading.read_memory(deployment, engine_before)
-    figures = before.noise.until(after.noise, after.own_ns - before.own_ns)
-    found.noise = Noise(
-        steal_share=figures.steal_share,
-        throttled_periods=figures.throttled_periods,
-        swapped_in_pages=figures.swapped_in_pages,
-        load1=figures.load1,
-        other_busy_share=figures.other_busy_share,
-    )
+    found.noise = before.noise_until(after)
     found.cpu_of = before.used_until(after)
     found.cpu = reading.total_cpu(found.cpu_of.values())
 
 
-def _finish(
-    generator: LoadGenerator, windows: Windows, rate_rps: float | None, deployment: Deployment, found: Findings
+def _replay(
+    planned: PlannedTrial,
+    setting: Setting,
+    generator: LoadGenerator,
+    deployment: Deployment,
+    engine_before: dict[str, int],
+    found: Findings,
 ) -> None:
+    """A load without a schedule: it ends when it is through, and the caches are then as full as they get.
+
+    The host's noise is that of all of it. CPU time is not told: what there is would be the warm-up's, too.
+    """
+    before = reading.Counters.read(deployment)
+    generator.start()
+    _finish(generator, deployment, found)
+    found.noise = before.noise_until(reading.Counters.read(deployment))
+    found.memory_load, found.load_of = reading.read_memory(deployment, engine_before)
+    outcome, replay = found.outcome, setting.experiment.load.replay
+    if outcome is None or replay is None or planned.level is None or planned.level.sequence is None:
+        raise LoadError("The load was no replay of a sequence.", "Run the experiment again from its file.")
+    begin_ns, end_ns = outcome.windows.window_begin_ns, outcome.windows.window_end_ns
+    found.replay = ReplayRecord(
+        sequence=planned.level.sequence,
+        requests=replay.requests,
+        warmup=replay.warmup,
+        window_begin_ns=begin_ns,
+        window_end_ns=end_ns,
+    )
+    found.load = _facts(outcome, 0.0, begin_ns, end_ns)
+
+
+def _counted(layout: Layout, lab: Lab, before: OriginCount | None, found: Findings) -> OriginCount | None:
+    """What the origin counted of the load; None if something happened to it, which made it forget."""
+    path = layout.topology.counter
+    if path is None or before is None:
+        return None
+    origin = {place.name for place in layout.places_of(layout.topology.route_of(path))}
+    if any(event.instance in origin for event in found.events):
+        return None
+    return checks.since(before, checks.origin_count(layout, lab))
+
+
+def _finish(generator: LoadGenerator, deployment: Deployment, found: Findings) -> None:
     """Wait for the generator's end. Raises DeployError if an instance ended that no event had ended."""
     outcome = found.outcome = generator.finish()
     wanted = {event.instance for event in found.events if event.recovered_ns is None}
@@ -251,12 +271,13 @@ def _finish(
         found.capacity = Capacity(
             users=count.users, completed=count.completed, errors=count.errors, window_ns=count.window_ns
         )
-    if rate_rps is None:
-        return
-    found.load = LoadFacts(
+
+
+def _facts(outcome: LoadResult, rate_rps: float, begin_ns: int, end_ns: int) -> LoadFacts:
+    return LoadFacts(
         target_rps=rate_rps,
-        window_begin_ns=windows.window_begin_ns,
-        window_end_ns=windows.window_end_ns,
+        window_begin_ns=begin_ns,
+        window_end_ns=end_ns,
         scheduled=outcome.scheduled,
         completed=outcome.completed,
         dropped=outcome.dropped,

@@ -19,11 +19,15 @@ CALIBRATION_BLOCK = 0
 
 @dataclass(frozen=True, slots=True)
 class LoadLevel:
-    """How hard a cell is driven: ``value`` arrivals per second, or that share of the slowest variant's capacity."""
+    """How hard a cell is driven: ``value`` arrivals per second, or that share of the slowest variant's capacity.
+
+    A replay has no rate: it is the replayed ``sequence`` of that name that tells one level from another.
+    """
 
     name: str
     value: float
     is_share: bool
+    sequence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Plan:
 def levels(experiment: Experiment) -> tuple[LoadLevel, ...]:
     """The experiment's load levels, in the order of the file."""
     load = experiment.load
+    if load.replay is not None:
+        return tuple(LoadLevel(name, 0.0, False, name) for name in experiment.sequences)
     absolute = (LoadLevel(f"{rate:g} rps", rate, False) for rate in load.rates_rps)
     relative = (LoadLevel(f"{share * 100:g}% of capacity", share, True) for share in load.capacity_shares)
     return (*absolute, *relative)
@@ -90,12 +96,25 @@ STARTUP_GUESS_S: Mapping[str, float] = {"process": 1.0, "container": 2.0, "vm": 
 _OVERHEAD_S = 5.0
 """A trial's lab, generator start, digest and teardown, as seen on a small host."""
 
+_REPLAY_RPS = 500.0
+_PREFILL_RPS = 300.0
+"""Requests per second of one replaying connection, and of all that fill one cache beforehand, as seen there."""
+
 
 def expected_s(trial: PlannedTrial, experiment: Experiment, startup_s: Mapping[str, float] = STARTUP_GUESS_S) -> float:
     """An estimate of how long a trial takes, in seconds: what it waits for by design, and guesses for the rest."""
     load = experiment.load
-    window = load.capacity_s if trial.kind == "calibration" else load.duration_s + load.capacity_s
-    wait = load.warmup_s + window
+    events = experiment.events_of(trial.variant)
+    if load.replay is not None:
+        wait = load.replay.requests / _REPLAY_RPS
+    elif trial.kind == "calibration":
+        wait = load.warmup_s + load.capacity_s
+    else:
+        wait = load.warmup_s + load.duration_s + sum(event.slot_s for event in events)
+        wait += 0.0 if events else load.capacity_s
     if trial.kind == "measured":
-        wait += experiment.settle_s + sum(event.slot_s for event in experiment.events_of(trial.variant))
+        wait += experiment.settle_s
+    front = experiment.front(trial.variant.front)
+    if front is not None and front.warm:
+        wait += experiment.prefill / _PREFILL_RPS
     return startup_s.get(trial.variant.target, 5.0) + wait + _OVERHEAD_S

@@ -92,7 +92,10 @@ def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
     wanted = chosen_variants(experiment, request.only)
     must_be_known(experiment, request.workload_folder)
     cpus = split_cpus(host.cpus, experiment.limits.cpus)
-    embedded = experiment.image is None and _must_embed(host) is not None
+    obstacle = _must_embed(host)
+    embedded = experiment.image is None and obstacle is not None
+    if experiment.geography is not None and obstacle is not None:
+        raise Unavailable(f"Regions need the lab's bridges: {obstacle[0]}.", obstacle[1])
     ready = _prepare(experiment, wanted, request.workload_folder, host, say, embedded=embedded)
     name = f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{experiment.name}-{secrets.token_hex(3)}"
     path = request.out or Path("results") / name
@@ -264,6 +267,7 @@ def _setting(
         cpus=cpus,
         folder=folder,
         instruments=RealInstruments(loopback=embedded),
+        catalogue=ready.source.catalogue,
     )
 
 

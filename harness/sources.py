@@ -10,17 +10,21 @@ from harness.artifacts.api import Artifact
 from harness.artifacts.embedded import build_embedded
 from harness.artifacts.from_image import build_from_image
 from harness.artifacts.rootfs import build_workload
+from harness.cache.catalogue import Catalogue
+from harness.deployment.possible import front_names, must_be_possible
 from harness.deployment.setting import Deployable
 from harness.errors import BuildError, SpecError, Unavailable
 from harness.fronts import certificates
 from harness.fronts import registry as front_registry
 from harness.fronts.api import Certificate, Front
+from harness.spec.event import EventSpec
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_workload
 from harness.spec.front import DIRECT
 from harness.spec.matrix import Variant
 from harness.spec.service import Exchange
 from harness.spec.topology import SERVICE, SINGLE, Member, Topology
+from harness.spec.workload import Workload
 from harness.store.campaign_records import ArtifactRecord
 
 
@@ -32,6 +36,7 @@ class Source:
     topologies: Mapping[str, Topology]
     exchanges: tuple[Exchange, ...]
     locustfile: Path | None
+    catalogue: Catalogue | None = None
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -64,24 +69,34 @@ def source_of(experiment: Experiment, folder: Path | None, wanted: Sequence[Vari
     build = build_embedded if embedded else build_workload
     services = dict.fromkeys(service for topology in topologies.values() for service in topology.services)
     members = {name: Deployable(workload.members[name], build(folder, workload, name)) for name in services}
-    return Source(members, topologies, workload.exchanges, folder / workload.locustfile)
+    return Source(members, topologies, workload.exchanges, folder / workload.locustfile, _catalogue(workload))
+
+
+def _catalogue(workload: Workload) -> Catalogue | None:
+    return None if workload.catalogue is None else Catalogue.of(workload.catalogue)
 
 
 def must_be_known(experiment: Experiment, folder: Path | None) -> None:
     """Raise SpecError for a topology that the workload has not, an event or a placement of a service that is not there,
-    and a kind of front that does not exist."""
+    a kind of front that does not exist, and what regions, caches and sequences cannot be."""
     sets = {SINGLE: Topology(services=(SERVICE,), routes={"/": SERVICE})}
+    catalogue = None
     if folder is not None:
-        sets = read_workload(folder).sets
+        workload = read_workload(folder)
+        sets, catalogue = workload.sets, _catalogue(workload)
     for name in experiment.matrix.topologies:
         if name not in sets:
             raise SpecError(
                 f"{experiment.workload} has no topology {name!r}.", f"Its topologies are: {', '.join(sets)}."
             )
+    for name in experiment.matrix.fronts:
+        if (front := experiment.front(name)) is not None:
+            front_registry.make(front.kind)
+    must_be_possible(experiment, sets, catalogue)
     for variant in experiment.variants:
-        topology = sets[variant.topology]
+        names = (*sets[variant.topology].services, *front_names(experiment, variant))
         for event in experiment.events_of(variant):
-            _must_happen_to_somebody(event.service, event.route, variant, topology)
+            _must_happen_to_somebody(event, variant, sets[variant.topology], names)
     everyone = {name for topology in sets.values() for name in topology.services} | {"default", "front"}
     for name, placement in experiment.placements.items():
         if strangers := sorted(set(placement) - everyone):
@@ -89,20 +104,17 @@ def must_be_known(experiment: Experiment, folder: Path | None) -> None:
                 f"placements.{name} places {strangers[0]!r}, which is no service of {experiment.workload}.",
                 f"Its services are: {', '.join(sorted(everyone - {'default', 'front'}))}; and front.",
             )
-    for name in experiment.matrix.fronts:
-        if (front := experiment.front(name)) is not None:
-            front_registry.make(front.kind)
 
 
-def _must_happen_to_somebody(service: str | None, route: str | None, variant: Variant, topology: Topology) -> None:
-    if service is not None and service not in topology.services:
+def _must_happen_to_somebody(event: EventSpec, variant: Variant, topology: Topology, names: Sequence[str]) -> None:
+    if event.service is not None and event.service not in names:
         raise SpecError(
-            f"An event happens to {service!r}, which {variant.name} does not have.",
-            f"It has: {', '.join(topology.services)}. Give route instead, or targets.",
+            f"An event happens to {event.service!r}, which {variant.name} does not have.",
+            f"It has: {', '.join(names)}. Give route instead, or targets.",
         )
-    if route is not None:
+    if event.route is not None:
         try:
-            topology.route_of(route)
+            topology.route_of(event.route)
         except ValueError as error:
             raise SpecError(f"An event of {variant.name}: {error}.", "Give one of the topology's routes.") from error
 

@@ -12,11 +12,12 @@ from contextlib import ExitStack, contextmanager
 
 from harness.analysis.validity import judge, latency_p99_ns
 from harness.deployment.deploy import tail
+from harness.deployment.driving import SAMPLES
 from harness.deployment.setting import Setting
 from harness.errors import TareError
 from harness.interrupts import held, raise_if_asked
 from harness.load.result import is_first_request
-from harness.measuring import SAMPLES, Findings, measure
+from harness.measuring import Findings, measure
 from harness.plan import PlannedTrial
 from harness.provenance import utc_now
 from harness.spec.matrix import Variant
@@ -27,7 +28,8 @@ _GENERATOR_FILES = (SAMPLES, f"{SAMPLES}.json")
 
 
 def run_attempt(planned: PlannedTrial, attempt: int, rate_rps: float | None, setting: Setting) -> TrialRecord:
-    """Deploy, measure and tear down once. ``rate_rps`` is None for a calibration, which measures capacity alone.
+    """Deploy, measure and tear down once. ``rate_rps`` is None for a calibration, which measures capacity alone, and
+    for a replay.
 
     A deployment that fails, or a disk that refuses, is a failed record and no exception. Raises StoreError if what was
     measured cannot be kept.
@@ -81,6 +83,11 @@ def run_attempt(planned: PlannedTrial, attempt: int, rate_rps: float | None, set
         served=found.served,
         path_checks=found.path_checks,
         propagation_ms=found.propagation_ms,
+        rtts=found.rtts,
+        core=found.core,
+        origin=found.origin,
+        caches=found.caches,
+        replay=found.replay,
         samples=samples,
     )
 
@@ -94,6 +101,7 @@ def variant_id(variant: Variant) -> VariantId:
         target=variant.target,
         front=variant.front,
         replicas=variant.replicas,
+        cache_share=variant.cache_share,
         aa=variant.aa,
     )
 
@@ -110,6 +118,9 @@ def _verdict(planned: PlannedTrial, found: Findings, setting: Setting) -> tuple[
         noise=found.noise if measured else None,
         digests=found.digests,
         limits=setting.experiment.validity,
+        is_replay=found.replay is not None,
+        rtts=found.rtts,
+        core=found.core,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from harness.analysis.percentiles import percentile
 from harness.clock import NS_PER_MS
 from harness.spec.experiment import Validity
+from harness.store.cdn_records import CoreRecord, RttRecord
 from harness.store.records import Digests, LoadFacts, Noise, TrialRecord
 from harness.store.samples import OUTCOMES, PHASES
 
@@ -24,16 +25,20 @@ def judge(
     noise: Noise | None,
     digests: Digests | None,
     limits: Validity,
+    is_replay: bool = False,
+    rtts: Sequence[RttRecord] = (),
+    core: CoreRecord | None = None,
 ) -> tuple[str, ...]:
     """Why a trial does not count: one reason a rule, in METHOD's order; empty if it counts.
 
     A part that is None was not measured and is not judged. ``latency_p99_ns`` None means too few samples for a 99th
     percentile; the send lag is then held to ``max_send_lag_ms`` alone. A request that got no response at all (refused,
     broken off, timed out) counts as an unexpected response: otherwise a service could improve its percentiles by not
-    answering. Throttling and swap-in have no setting: none is allowed.
+    answering. Throttling, swap-in and packets that the core between regions dropped have no setting: none is allowed.
+    A replay has no schedule: nothing of it can be late or missed, so its errors and its answers alone are judged.
     """
     reasons: list[str] = []
-    if load is not None:
+    if load is not None and not is_replay:
         reasons += _of_load(load, latency_p99_ns, limits)
     if noise is not None:
         reasons += _of_noise(noise, limits)
@@ -43,6 +48,7 @@ def judge(
         reasons.append(
             f"{wrong:,} unexpected responses ({load.errors:,} of them none at all), limit {limits.max_unexpected:,}"
         )
+    reasons += _of_distances(rtts, core, limits)
     return tuple(reasons)
 
 
@@ -54,7 +60,16 @@ def judge_record(record: TrialRecord, p99_ns: int | None, limits: Validity) -> t
     """
     if record.invalid or record.outcome != "ok" or record.kind != "measured":
         return record.invalid
-    return judge(load=record.load, latency_p99_ns=p99_ns, noise=record.noise, digests=record.digests, limits=limits)
+    return judge(
+        load=record.load,
+        latency_p99_ns=p99_ns,
+        noise=record.noise,
+        digests=record.digests,
+        limits=limits,
+        is_replay=record.replay is not None,
+        rtts=record.rtts,
+        core=record.core,
+    )
 
 
 def latency_p99_ns(samples: NDArray[np.void]) -> int | None:
@@ -89,6 +104,24 @@ def _of_noise(noise: Noise, limits: Validity) -> Iterator[str]:
         yield f"throttled in {noise.throttled_periods:,} periods, limit 0"
     if noise.swapped_in_pages > 0:
         yield f"{noise.swapped_in_pages:,} pages swapped in, limit 0"
+
+
+def _of_distances(rtts: Sequence[RttRecord], core: CoreRecord | None, limits: Validity) -> Iterator[str]:
+    """Regions that are not as far apart as they should be, of which the worst is named, and a core that was full."""
+    wrong = [(excess, rtt) for rtt in rtts if (excess := abs(rtt.median_ms - rtt.asked_ms) - _allowed(rtt, limits)) > 0]
+    if wrong:
+        _, worst = max(wrong, key=lambda pair: pair[0])
+        yield (
+            f"{worst.region} is {worst.median_ms:.2f} ms from {worst.host} and back, asked {worst.asked_ms:g} ms, "
+            f"limit {_allowed(worst, limits):.2f} ms off"
+        )
+    if core is not None and core.dropped > 0:
+        yield f"the core between the regions dropped {core.dropped:,} packets, limit 0"
+
+
+def _allowed(rtt: RttRecord, limits: Validity) -> float:
+    """How far off a round-trip time may be, in ms."""
+    return max(limits.max_rtt_error_ms, limits.max_rtt_error_share * rtt.asked_ms)
 
 
 def _percent(share: float) -> str:

@@ -31,6 +31,7 @@ from harness.interrupts import interruptible
 from harness.lock import host_lock
 from harness.plan import Plan, expected_s, plan
 from harness.prepare import Request, begin, chosen_variants, find_workload, resume
+from harness.sources import must_be_known
 from harness.spec.experiment import IMAGE_PREFIX, Experiment
 from harness.spec.files import experiment_of, read_experiment
 from harness.store.folder import CampaignFolder
@@ -65,7 +66,7 @@ def plan_command(
 ) -> int:
     """Show the trials of an experiment in order, and the time they will take; deploy nothing."""
     experiment = _read(file, quick, repeats, seed)
-    find_workload(experiment, file)
+    must_be_known(experiment, find_workload(experiment, file))
     found = plan(experiment, chosen_variants(experiment, only))
     seconds = [expected_s(trial, experiment) for trial in found.trials]
     total = sum(seconds) + FLOOR_S

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import isfinite
 
+from pydantic import ValidationError
+
 from harness.deployment.deploy import Deployment
-from harness.deployment.layout import Layout
+from harness.deployment.places import Layout
 from harness.deployment.setting import Setting
 from harness.errors import LoadError
 from harness.lab.bridged import BridgedLab, Lab
 from harness.probes import exchanges, reach
 from harness.spec.matrix import Variant
+from harness.spec.route import Route
+from harness.store.cdn_records import OriginCount
 
 FORBIDDEN = ("198.19.255.254", 80)
 """A host of the benchmark's own address range that no allow list names; nobody ever has it."""
@@ -42,18 +47,54 @@ def close_paths(layout: Layout, lab: Lab) -> dict[str, str]:
 
 
 def served(variant: Variant, setting: Setting, deployment: Deployment) -> dict[str, int]:
-    """Requests that the front passed on, by instance, as its own log has them. Empty without a front."""
-    place = deployment.layout.front
-    if place is None:
-        return {}
-    counts = setting.fronts[variant.front].served(deployment.of(place.name).instance.logs())
+    """Requests that the front's instances passed on, by whom they were passed to, as their own logs have them.
+
+    Empty without a front.
+    """
+    counts: Counter[str] = Counter()
+    for place in deployment.layout.fronts:
+        counts.update(setting.fronts[variant.front].served(deployment.of(place.name).instance.logs()))
     names = {
         f"{at.ip}:{each.service.port}": each.name if at is each.at else f"{each.name}-{number}"
         for each in deployment.layout.places
-        if each.role == "service"
         for number, at in enumerate(each.addresses, start=1)
     }
     return {names.get(address, address): count for address, count in counts.items()}
+
+
+def origin_count(layout: Layout, lab: Lab) -> OriginCount | None:
+    """What the origin has counted since its start, all its instances together; None if it counts nothing.
+
+    It is asked directly, past any front, by the clients of its own region. Raises LoadError if its answer is not what
+    the topology promises.
+    """
+    path = layout.topology.counter
+    if path is None:
+        return None
+    found = []
+    for place in layout.places_of(layout.topology.route_of(path)):
+        for at in place.addresses[: place.service.replicas]:
+            here = (Route("/", str(at.ip), place.service.port),)
+            answer = exchanges.fetch(path, here, lab.client_netns, proxy=layout.way.proxy)
+            found.append(_count(path, answer))
+    return OriginCount(requests=sum(each.requests for each in found), bytes=sum(each.bytes for each in found))
+
+
+def since(before: OriginCount | None, after: OriginCount | None) -> OriginCount | None:
+    """What was counted in between; None if one of the two is."""
+    if before is None or after is None:
+        return None
+    return OriginCount(requests=after.requests - before.requests, bytes=after.bytes - before.bytes)
+
+
+def _count(path: str, answer: object) -> OriginCount:
+    try:
+        return OriginCount.model_validate(answer)
+    except ValidationError as error:
+        raise LoadError(
+            f"GET {path} does not tell what the origin counted: {error.errors()[0]['msg']}.",
+            "It must answer with a JSON object of two whole numbers, requests and bytes.",
+        ) from error
 
 
 def propagation(layout: Layout, lab: Lab) -> tuple[float, ...]:

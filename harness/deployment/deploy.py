@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.clock import NS_PER_S, Stopwatch, now_ns
-from harness.deployment.layout import Layout, Place
+from harness.deployment.places import Layout, Place
 from harness.deployment.setting import Setting
 from harness.deployment.turns import HeldLaunch
 from harness.errors import DeployError, TareError
@@ -72,14 +72,14 @@ class Asked:
 
 
 def prober_of(place: Place, tools: Instruments, lab: Lab, cpus: frozenset[int], stack: ExitStack) -> StartupProber:
-    """A prober of that place, ready to go, until ``stack`` ends."""
+    """A prober of that place, ready to go, until ``stack`` ends. The clients of the place's own region ask."""
     ip, port = place.ask
     return stack.enter_context(
         tools.prober(
             ip,
             port,
             place.service.ready,
-            netns=lab.client_netns,
+            netns=place.at.client or lab.client_netns,
             cpus=cpus,
             tls_ca=place.way.tls_ca,
             proxy=place.way.proxy,
@@ -112,7 +112,8 @@ def deploy(
             tools.transaction(
                 layout.first,
                 layout.routes,
-                netns=lab.client_netns,
+                # A prober gives no connection the time that another continent takes.
+                netns=layout.client or lab.client_netns,
                 cpus=cpus,
                 tls_ca=layout.way.tls_ca,
                 proxy=layout.way.proxy,

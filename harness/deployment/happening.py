@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from harness import clock as clocks
 from harness.clock import NS_PER_S, Stopwatch, now_ns
 from harness.deployment.deploy import Deployment, Running, prober_of, seconds_until
-from harness.deployment.layout import Place
+from harness.deployment.places import Place
 from harness.deployment.setting import Setting
 from harness.errors import DeployError, NotReady
 from harness.instruments import StartupProber
 from harness.lab.bridged import Lab
 from harness.spec.event import EventSpec
+from harness.spec.front import is_front
 from harness.store.records import EventRecord
 from harness.targets.orchestrated import Orchestrated
 
@@ -51,7 +52,9 @@ def service_of(event: EventSpec, stage: Stage) -> str:
 
 def _one(event: EventSpec, watched_ns: int, until_ns: int, stage: Stage) -> EventRecord:
     service = service_of(event, stage)
-    instances = [each for each in stage.deployment.running if each.place.service_name == service]
+    places = stage.deployment.layout.places_of(service)
+    names = {place.name for place in places}
+    instances = [each for each in stage.deployment.running if each.name in names]
     if len(instances) < event.replica:
         raise DeployError(
             f"{event.kind} of {service}: there is no replica {event.replica} of it.", "Correct the event."
@@ -68,7 +71,8 @@ def _one(event: EventSpec, watched_ns: int, until_ns: int, stage: Stage) -> Even
         kind=event.kind,
         service=service,
         instance=run.name,
-        routes=tuple(prefix for prefix, name in topology.routes.items() if name == service),
+        # Everything goes through a front.
+        routes=tuple(prefix for prefix, name in topology.routes.items() if name == service or is_front(service)),
         watched_from_ns=watched_ns,
         begin_ns=begin_ns,
         done_ns=done_ns,

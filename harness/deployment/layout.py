@@ -2,85 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
+from harness.deployment.places import Layout, Place, Way
+from harness.deployment.presence import region_plans, with_front
 from harness.deployment.setting import Setting
-from harness.errors import DeployError
-from harness.fronts import certificates
-from harness.fronts.api import Certificate, Upstream
-from harness.fronts.api import Route as FrontRoute
 from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab
 from harness.spec.front import DIRECT
 from harness.spec.matrix import Variant
-from harness.spec.route import Route, is_below
-from harness.spec.service import Readiness
-from harness.spec.topology import Step, Topology, launch_order, rendered
+from harness.spec.route import Route
+from harness.spec.topology import launch_order, rendered
 from harness.targets.api import Service, Target
-
-FRONT = "front"
-CA_FILE = "ca.pem"
-_CERTIFICATE_DAYS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How a client connects: over TLS if ``tls_ca`` (a PEM file) is given, through ``proxy`` if that is."""
-
-    tls_ca: str | None = None
-    proxy: tuple[str, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One instance that is to be launched, or all replicas of a service where an orchestrator keeps them.
-
-    ``ask``: where its readiness is asked, and the way there.
-    """
-
-    name: str
-    service_name: str
-    role: Literal["service", "front"]
-    target: Target
-    service: Service
-    at: LabAddress
-    ask: tuple[str, int]
-    way: Way = Way()
-
-    @property
-    def addresses(self) -> tuple[LabAddress, ...]:
-        """Where instances of it may answer."""
-        return (self.at, *self.at.spares)
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """``places`` in the order of their launch, the front last. ``routes`` and ``way``: how clients reach the workload.
-
-    ``files``: the front's configuration, to be kept with the trial.
-    """
-
-    topology: Topology
-    places: tuple[Place, ...]
-    routes: tuple[Route, ...]
-    way: Way
-    files: Mapping[str, str]
-
-    @property
-    def front(self) -> Place | None:
-        return next((place for place in self.places if place.role == "front"), None)
-
-    @property
-    def first(self) -> tuple[Step, ...]:
-        """The transaction that ends the startup of the whole."""
-        return self.topology.first
-
-    def places_of(self, service: str) -> tuple[Place, ...]:
-        """The instances of one service."""
-        return tuple(place for place in self.places if place.service_name == service)
 
 
 def lay_out(variant: Variant, setting: Setting, lab: Lab, scratch: Path) -> Layout:
@@ -97,9 +32,13 @@ def lay_out(variant: Variant, setting: Setting, lab: Lab, scratch: Path) -> Layo
         for number, at in enumerate(addresses[name], start=1)
     ]
     direct = tuple(Route(prefix, *hosts[name]) for prefix, name in topology.routes.items())
-    if variant.front == DIRECT:
-        return Layout(topology, tuple(places), direct, Way(), {})
-    return _with_front(variant, topology, places, direct, setting, lab, scratch)
+    plain = Layout(topology, tuple(places), direct, Way(), {}, direct)
+    if variant.front != DIRECT:
+        return with_front(plain, variant, setting, lab, scratch)
+    geography = setting.experiment.geography
+    if geography is None:
+        return plain
+    return replace(plain, regions=region_plans(geography, lab, dict.fromkeys(geography.names, (direct,))))
 
 
 def most_replicas(variant: Variant, service: str, setting: Setting) -> int:
@@ -149,65 +88,4 @@ def _place(
         service=replace(made, env=env, replicas=size),
         at=at,
         ask=(str(at.ip), member.spec.ready.port or member.spec.port),
-    )
-
-
-def _with_front(
-    variant: Variant,
-    topology: Topology,
-    places: Sequence[Place],
-    direct: tuple[Route, ...],
-    setting: Setting,
-    lab: Lab,
-    scratch: Path,
-) -> Layout:
-    spec = setting.experiment.front(variant.front)
-    if spec is None:
-        raise DeployError(f"{variant.name} has no front.", "Run the experiment again from its file.")
-    front = setting.fronts[variant.front]
-    at = lab.address(FRONT)
-    certificate: Certificate | None = None
-    tls_ca: str | None = None
-    if spec.tls:
-        certificate = setting.certificates.get(variant.front) or certificates.make(str(at.ip), _CERTIFICATE_DAYS)
-        (scratch / CA_FILE).write_text(certificate.ca_pem, "utf-8")
-        tls_ca = str(scratch / CA_FILE)
-    routes = [FrontRoute(prefix, _upstreams(places, name)) for prefix, name in topology.routes.items()]
-    first = setting.members[topology.routed[0]].spec
-    ready: Readiness = first.ready.model_copy(update={"port": None, "path": _below(topology, first.ready.path)})
-    made = front.front_service(spec, routes, certificate, ready)
-    service = Service.of(made.artifact, made.spec, setting.experiment.limits, setting.cpus.service)
-    here = (str(at.ip), made.spec.port)
-    way = Way(tls_ca, here if front.forward else None)
-    entry = direct if front.forward else (Route("/", *here),)
-    # Its readiness is a response that came through it.
-    ask = next((route.ip, route.port) for route in entry)
-    place = Place(
-        name=FRONT,
-        service_name=FRONT,
-        role="front",
-        target=setting.targets[setting.experiment.target_of(variant, FRONT)],
-        service=service,
-        at=at,
-        ask=ask,
-        way=way,
-    )
-    return Layout(topology, (*places, place), entry, way, made.files)
-
-
-def _below(topology: Topology, path: str) -> str:
-    """Where the readiness of the first service is asked through a front: below the first prefix that leads to it.
-
-    A service that is reached below a prefix answers there as well: ``/auth/health`` for ``/health``.
-    """
-    prefix = next(prefix for prefix, name in topology.routes.items() if name == topology.routed[0])
-    return path if is_below(path, prefix) else f"{prefix.rstrip('/')}{path}"
-
-
-def _upstreams(places: Sequence[Place], service: str) -> tuple[Upstream, ...]:
-    return tuple(
-        Upstream(place.name if at is place.at else f"{place.name}-{number}", str(at.ip), place.service.port)
-        for place in places
-        if place.service_name == service
-        for number, at in enumerate(place.addresses, start=1)
     )

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.deployment.deploy import Deployment
-from harness.deployment.layout import Layout
+from harness.deployment.places import Layout
 from harness.deployment.setting import set_digest
 from harness.host.noise import NoiseCounters
 from harness.probes import cpu, memory
-from harness.store.records import CgroupMemory, Cpu, Digests, Inside, MemoryView
+from harness.store.records import CgroupMemory, Cpu, Digests, Inside, MemoryView, Noise
 from harness.targets.api import Target
 
 
@@ -35,6 +35,17 @@ class Counters:
     def used_until(self, later: Counters) -> dict[str, Cpu]:
         """What each instance used from here to ``later``."""
         return {name: cpu.used(before, later.cpu[name]) for name, before in self.cpu.items()}
+
+    def noise_until(self, later: Counters) -> Noise:
+        """The host's noise from here to ``later``."""
+        figures = self.noise.until(later.noise, later.own_ns - self.own_ns)
+        return Noise(
+            steal_share=figures.steal_share,
+            throttled_periods=figures.throttled_periods,
+            swapped_in_pages=figures.swapped_in_pages,
+            load1=figures.load1,
+            other_busy_share=figures.other_busy_share,
+        )
 
 
 def total_cpu(used: Iterable[Cpu]) -> Cpu:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.artifacts.api import Artifact
+from harness.cache.catalogue import Catalogue
 from harness.fronts.api import Certificate, Front
 from harness.host.cpus import CpuSplit
 from harness.instruments import Instruments
@@ -30,7 +31,8 @@ class Deployable:
 @dataclass(frozen=True, slots=True)
 class Setting:
     """``members``: the workload's services by name. ``fronts`` and ``certificates`` (the user's): by the front's name
-    in the experiment; one without a certificate of the user's gets its own in each trial.
+    in the experiment; one without a certificate of the user's gets its own in each trial. ``catalogue``: the objects
+    of the workload, if it has any.
     """
 
     experiment: Experiment
@@ -44,6 +46,7 @@ class Setting:
     cpus: CpuSplit
     folder: CampaignFolder
     instruments: Instruments
+    catalogue: Catalogue | None = None
 
     def specs(self) -> dict[str, Member]:
         """The workload's services as its file describes them."""

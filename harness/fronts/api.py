@@ -13,6 +13,7 @@ from typing import ClassVar
 from harness.artifacts.api import Artifact
 from harness.artifacts.packages import build_packages
 from harness.errors import SpecError
+from harness.fronts.caching import CacheSize, OutcomeHeader, check, with_size
 from harness.fronts.delivery import delivered
 from harness.spec.front import FrontSpec
 from harness.spec.service import Readiness, ServiceSpec
@@ -113,6 +114,30 @@ class Front(ABC):
     forward: ClassVar[bool] = False
     """A forward proxy: clients name the service in the request (absolute form), and it only lets them through."""
 
+    balances: ClassVar[frozenset[str]] = frozenset({"round-robin", "least-connections"})
+    """How it can spread requests over several upstreams."""
+
+    logs: ClassVar[bool] = True
+    """Whether it prints who served each request. If it does not, what the services count stands in for it."""
+
+    policies: ClassVar[frozenset[str]] = frozenset()
+    """The eviction policies that it has; empty if it caches nothing."""
+
+    lacks: ClassVar[frozenset[str]] = frozenset()
+    """Keys of the table ``cache`` that it cannot do; they are refused unless they have their defaults."""
+
+    stale_ends: ClassVar[bool] = True
+    """Whether it keeps to the seconds for which something stale may be served; if not, any number means: for ever."""
+
+    outcome: ClassVar[OutcomeHeader | None] = None
+    """Where it says what its cache made of a request; None if it caches nothing."""
+
+    minimum_bytes: ClassVar[int] = 0
+    """The smallest capacity that its cache works with."""
+
+    overhead_bytes: ClassVar[int] = 0
+    """What each object takes of the capacity beside its body; measured, see docs/adding-a-front.md."""
+
     def prepare(self) -> Artifact:
         """Build its root file system once, or take it from the cache. Raises Unavailable or BuildError."""
         return self._artifact(ServiceSpec(argv=("/bin/sh",), port=self.port, user=self.user))
@@ -123,16 +148,21 @@ class Front(ABC):
         routes: Sequence[Route],
         certificate: Certificate | None = None,
         ready: Readiness | None = None,
+        cache: CacheSize | None = None,
     ) -> FrontService:
         """The service that passes requests on to ``routes``, each to the upstreams of its longest matching prefix.
 
-        ``certificate`` is needed if ``spec.tls``. ``ready`` is how its readiness is checked. Raises SpecError for what
-        cannot be asked of this front: no upstreams, several of them of a forward proxy, TLS where it speaks none, a
-        prefix that is no path.
+        ``certificate`` is needed if ``spec.tls``. ``ready`` is how its readiness is checked. ``cache`` is the capacity
+        of a front that caches, if it is not the ``size_mib`` of the specification. Raises SpecError for what cannot be
+        asked of this front: no upstreams, several of them of a forward proxy, TLS where it speaks none, a prefix that
+        is no path, a cache where it has none, a policy that it lacks, a capacity that is too small for it.
         """
         self._check(spec, routes)
+        check(self.name, self.policies, self.lacks, self.minimum_bytes, spec, cache)
         if spec.tls and certificate is None:
             raise SpecError(f"front {self.name}: TLS needs a certificate", "give one, or set tls = false")
+        if self.policies:
+            spec = with_size(spec, cache)
         rendered = self.render(spec, routes, certificate if spec.tls else None)
         argv, env = delivered({**rendered.files, **rendered.secrets}, rendered.argv)
         service = ServiceSpec(
@@ -147,7 +177,14 @@ class Front(ABC):
 
     @abstractmethod
     def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:
-        """Configuration and command. Pure; what it is given has been checked. TLS if there is a certificate."""
+        """Configuration and command. Pure; what it is given has been checked. TLS if there is a certificate.
+
+        For a front that caches ``spec.cache`` is there, and its ``size_mib`` is the capacity, to the byte.
+        """
+
+    def effective_bytes(self, size: int, mean_object_bytes: float, policy: str) -> int:  # noqa: ARG002 - for who differs
+        """The bytes of objects' bodies that a cache of ``size`` bytes holds once it is full."""
+        return round(size * mean_object_bytes / (mean_object_bytes + self.overhead_bytes))
 
     def served(self, log: str) -> dict[str, int]:
         """Requests by the upstream (``ip:port``) that each was passed to, the last one if it was passed on.
@@ -177,6 +214,8 @@ class Front(ABC):
                 )
         if len({route.prefix for route in routes}) != len(routes):
             raise SpecError(f"front {self.name}: a prefix is routed twice", "give each prefix one route")
+        if spec.balance not in self.balances:
+            raise SpecError(f"front {self.name} cannot balance by {spec.balance}", f"use {', '.join(self.balances)}")
         if spec.tls and self.tls_port is None:
             raise SpecError(f"front {self.name} speaks no TLS to its clients", "set tls = false, or use another front")
         if spec.check_s is not None and not self.checks:

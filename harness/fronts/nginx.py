@@ -9,7 +9,6 @@ already sent.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
@@ -26,6 +25,7 @@ from harness.fronts.routing import (
     UPSTREAM_IDLE_S,
     Group,
     Table,
+    below,
     fail_timeout,
     table,
 )
@@ -46,13 +46,40 @@ class NginxFront(Front):
     tls_port: ClassVar[int | None] = 8443
 
     def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:
-        lines = [*_main(), "http {", *_indented(_http(spec, table(routes), certificate is not None)), "}"]
+        lines = [*_main(), "http {", *indented(self._http(spec, table(routes), certificate is not None)), "}"]
         secrets = {} if certificate is None else {"chain.pem": certificate.chain_pem, "key.pem": certificate.key_pem}
         return Rendered(
             files={_CONFIG: "\n".join(lines) + "\n"},
             argv=("nginx", "-e", "stderr", "-c", f"{FOLDER}/{_CONFIG}"),
             secrets=secrets,
         )
+
+    def of_http(self, spec: FrontSpec) -> Iterator[str]:  # noqa: ARG002 - a plain proxy adds nothing
+        """What a kind of nginx adds to the block ``http``."""
+        yield from ()
+
+    def of_server(self, spec: FrontSpec) -> Iterator[str]:  # noqa: ARG002 - see above
+        """What a kind of nginx adds to the block ``server``: here, what services are told of the client's host."""
+        yield "proxy_set_header Host $http_host;"
+
+    def _http(self, spec: FrontSpec, routed: Table, tls: bool) -> Iterator[str]:
+        yield f"log_format served '{LOG_WORD} $status $upstream_addr';"
+        yield "access_log /dev/stdout served;"
+        yield from (f"{kind}_temp_path {FOLDER}/{kind};" for kind in _TEMPORARY)
+        yield from self.of_http(spec)
+        for group in routed.groups:
+            yield f"upstream {group.name} {{"
+            yield from indented(_upstream(spec, group))
+            yield "}"
+        yield "map $request_uri $group {"
+        yield from indented(_rules(routed))
+        yield "}"
+        yield "server {"
+        yield from indented(_server(spec, tls))
+        yield from indented(self.of_server(spec))
+        yield '    if ($group = "") { return 404; }'
+        yield "    location / { proxy_pass http://$group; }"
+        yield "}"
 
 
 def _main() -> Iterator[str]:
@@ -62,22 +89,6 @@ def _main() -> Iterator[str]:
     yield f"pid {FOLDER}/nginx.pid;"
     yield "error_log stderr error;"
     yield f"events {{ worker_connections {2 * CONNECTIONS}; }}"
-
-
-def _http(spec: FrontSpec, routed: Table, tls: bool) -> Iterator[str]:
-    yield f"log_format served '{LOG_WORD} $status $upstream_addr';"
-    yield "access_log /dev/stdout served;"
-    yield from (f"{kind}_temp_path {FOLDER}/{kind};" for kind in _TEMPORARY)
-    for group in routed.groups:
-        yield f"upstream {group.name} {{"
-        yield from _indented(_upstream(spec, group))
-        yield "}"
-    yield "map $request_uri $group {"
-    yield from _indented(_rules(routed))
-    yield "}"
-    yield "server {"
-    yield from _indented(_server(spec, tls))
-    yield "}"
 
 
 def _upstream(spec: FrontSpec, group: Group) -> Iterator[str]:
@@ -99,14 +110,8 @@ def _rules(routed: Table) -> Iterator[str]:
         if prefix == ROOT:
             fallback = group.name
         else:
-            yield f'"{pattern(prefix)}" {group.name};'
+            yield f'"~{below(prefix)}" {group.name};'
     yield f"default {fallback};"
-
-
-def pattern(prefix: str) -> str:
-    """What nginx compares a request's path and query with: the prefix itself, or something below it."""
-    end = "" if prefix.endswith("/") else "(?:[/?]|$)"
-    return f"~^{re.escape(prefix)}{end}"
 
 
 def _server(spec: FrontSpec, tls: bool) -> Iterator[str]:
@@ -132,12 +137,10 @@ def _server(spec: FrontSpec, tls: bool) -> Iterator[str]:
     yield f"proxy_next_upstream_tries {TRIES};"
     yield "proxy_http_version 1.1;"
     yield f'proxy_set_header Connection "{"" if spec.keepalive else "close"}";'
-    yield "proxy_set_header Host $http_host;"
     yield "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
     yield "proxy_set_header X-Forwarded-Proto $scheme;"
-    yield 'if ($group = "") { return 404; }'
-    yield "location / { proxy_pass http://$group; }"
 
 
-def _indented(lines: Iterator[str]) -> Iterator[str]:
+def indented(lines: Iterator[str]) -> Iterator[str]:
+    """The lines of a block."""
     return (f"    {line}" for line in lines)

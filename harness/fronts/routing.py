@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,3 +55,9 @@ def table(routes: Sequence[Route]) -> Table:
 def fail_timeout(spec: FrontSpec) -> int:
     """In whole seconds, rounded up: nginx takes no fraction, and all fronts shall mean the same."""
     return max(1, math.ceil(spec.fail_timeout_s))
+
+
+def below(prefix: str) -> str:
+    """An expression (PCRE) that fits a request's path and query if that is the prefix itself, or something below it."""
+    end = "" if prefix.endswith("/") else "(?:[/?]|$)"
+    return f"^{re.escape(prefix)}{end}"

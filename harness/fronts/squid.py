@@ -15,12 +15,11 @@ from typing import ClassVar
 from harness.errors import SpecError
 from harness.fronts.api import LOG_WORD, Certificate, Front, Rendered, Route
 from harness.fronts.delivery import FOLDER
-from harness.fronts.routing import ANSWER_S, CLIENT_IDLE_S, CONNECT_S, CONNECTIONS, UPSTREAM_IDLE_S
+from harness.fronts.squid_common import how_it_runs, how_it_treats_connections
 from harness.spec.front import FrontSpec
 
 _CONFIG = "squid.conf"
 _HOST_NAME = re.compile(r"\.?(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
-_DESCRIPTORS = 4 * CONNECTIONS
 _MAX_PORT = 65_535
 
 
@@ -36,27 +35,16 @@ class SquidFront(Front):
 
     def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:  # noqa: ARG002 - it speaks no TLS
         upstreams = dict.fromkeys(upstream.address for route in routes for upstream in route.upstreams)
-        lines = [*_what_it_is(), *_access(spec.allow or tuple(upstreams)), *_how_it_treats_connections(spec)]
+        lines = [*_what_it_is(), *_access(spec.allow or tuple(upstreams)), *how_it_treats_connections(spec)]
         return Rendered(files={_CONFIG: "\n".join(lines) + "\n"}, argv=("squid", "-N", "-f", f"{FOLDER}/{_CONFIG}"))
 
 
 def _what_it_is() -> Iterator[str]:
     yield f"http_port {SquidFront.port}"
-    # Without a name it would ask the host's resolver for one; and no question of a client's leaves the lab.
-    yield "visible_hostname front"
-    yield "dns_nameservers 127.0.0.1"
-    yield "pid_filename none"
-    yield f"coredump_dir {FOLDER}"
-    yield f"logformat {LOG_WORD} {LOG_WORD} %>Hs %<a:%<p"
+    yield from how_it_runs()
     yield f"access_log stdio:/dev/stdout logformat={LOG_WORD}"
-    yield "cache_log /dev/stderr"
     yield "cache deny all"
     yield "cache_mem 8 MB"
-    yield "pinger_enable off"
-    yield "netdb_filename none"
-    yield "shutdown_lifetime 0 seconds"
-    # Left alone, it lays out a table for every descriptor that its limit allows, which may be a million.
-    yield f"max_filedescriptors {_DESCRIPTORS}"
 
 
 def _access(allow: Sequence[str]) -> Iterator[str]:
@@ -94,12 +82,3 @@ def destination(place: str) -> tuple[IPv4Network | str, int | None]:
     if not _HOST_NAME.fullmatch(host):
         raise wrong
     return host, number
-
-
-def _how_it_treats_connections(spec: FrontSpec) -> Iterator[str]:
-    yield f"server_persistent_connections {'on' if spec.keepalive else 'off'}"
-    yield f"pconn_timeout {UPSTREAM_IDLE_S} seconds"
-    yield f"client_idle_pconn_timeout {CLIENT_IDLE_S} seconds"
-    yield f"connect_timeout {CONNECT_S} seconds"
-    yield f"read_timeout {ANSWER_S} seconds"
-    yield "forward_timeout 5 seconds"

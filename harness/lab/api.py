@@ -16,6 +16,10 @@ class LabAddress:
     bridge's own address. ``prefix`` begins the name of everything that is made for this instance, ``lab`` that of what
     all instances of the lab share. ``client`` is the client's namespace. ``spares`` are further places for replicas of
     this instance, an aligned block together with it.
+
+    In a lab with regions ``region`` is the one that the place is in, ``network`` is all of the lab, ``pool`` is that
+    region's part of it, and bridge, gateway and client are that region's own. Every host is to reach all of
+    ``network`` directly, without a gateway. Elsewhere ``pool`` is None.
     """
 
     prefix: str
@@ -28,3 +32,5 @@ class LabAddress:
     lab: str = ""
     client: str | None = None
     spares: tuple[LabAddress, ...] = ()
+    region: str = ""
+    pool: IPv4Network | None = None

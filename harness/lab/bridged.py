@@ -22,9 +22,9 @@ LINK_PREFIX = "tare"
 """Every link of ours begins so; Linux allows 15 characters in all."""
 
 _TAG = "[a-z0-9]{1,6}"
-_OWN_LINK = re.compile(rf"{LINK_PREFIX}{_TAG}-(br|cl|\d{{1,3}})")
-_CLIENT_HOST = 2
-_FIRST_SERVICE_HOST = 10
+_OWN_LINK = re.compile(rf"{LINK_PREFIX}{_TAG}-(br|cl|[rct]\d{{1,2}}|\d{{1,4}})")
+CLIENT_HOST = 2
+FIRST_SERVICE_HOST = 10
 _LAST_SERVICE_HOST = 250
 
 
@@ -43,15 +43,16 @@ class BridgedLab:
         self.bridge = f"{LINK_PREFIX}{tag}-br"
         self.client_netns: str | None = f"{prefix}-client"
         self.network: IPv4Network | None = None
-        self._next_host = _FIRST_SERVICE_HOST
+        self._next_host = FIRST_SERVICE_HOST
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self.network = self._make_bridge(stack)
-            stack.callback(forwarding.drop_rule, self.bridge)
-            forwarding.accept_within(self.bridge)
-            self._make_client(stack, self.network)
+            with IPRoute() as route:
+                self.network = free_subnet(route)
+            make_bridge(stack, self.bridge, self.network)
+            interface = f"{LINK_PREFIX}{self.tag}-cl"
+            make_client(stack, f"{self.prefix}-client", self.bridge, interface, self.network, self.network.prefixlen)
             self._stack = stack.pop_all()
         return self
 
@@ -60,17 +61,16 @@ class BridgedLab:
     ) -> None:
         self._stack.close()
 
-    def address(self, role: str, spares: int = 0) -> LabAddress:
+    def address(self, role: str, spares: int = 0, region: str | None = None) -> LabAddress:
         """A free place for one instance, which the client knows already, with at least so many spares.
 
-        Raises DeployError when the lab is full.
+        ``region`` is for labs that have some; None elsewhere. Raises DeployError when the lab is full.
         """
-        size = 1 << spares.bit_length()
-        first = -(-self._next_host // size) * size
-        if first + size - 1 > _LAST_SERVICE_HOST:
-            raise DeployError("The lab has no free address left.", "Ask for fewer instances at once.")
-        self._next_host = first + size
-        return self._place(role, first, tuple(self._place(role, first + each) for each in range(1, size)))
+        if region is not None:
+            raise ValueError("this lab has no regions")
+        first, self._next_host = free_block(self._next_host, spares)
+        others = tuple(self._place(role, host) for host in range(first + 1, self._next_host))
+        return self._place(role, first, others)
 
     def _place(self, role: str, host: int, spares: tuple[LabAddress, ...] = ()) -> LabAddress:
         if self.network is None:
@@ -102,41 +102,6 @@ class BridgedLab:
             raise RuntimeError("the lab is not up")
         namespace.refuse_route(self.client_netns, ip)
 
-    def _make_bridge(self, stack: ExitStack) -> IPv4Network:
-        with IPRoute() as route:
-            network = free_subnet(route)
-            with told(f"Bridge {self.bridge} cannot be made"):
-                route.link(
-                    "add",
-                    ifname=self.bridge,
-                    kind="bridge",
-                    address=mac_of(network.network_address + 1),
-                    br_forward_delay=0,
-                    br_stp_state=0,
-                    br_mcast_snooping=0,
-                )
-                stack.callback(_remove_bridge, self.bridge)
-                (index,) = route.link_lookup(ifname=self.bridge)
-                route.addr("add", index=index, address=str(network.network_address + 1), prefixlen=network.prefixlen)
-                route.link("set", index=index, state="up")
-        return network
-
-    def _make_client(self, stack: ExitStack, network: IPv4Network) -> None:
-        client = f"{self.prefix}-client"
-        interface = f"{LINK_PREFIX}{self.tag}-cl"
-        stack.callback(namespace.remove, client)
-        # The kernel ends a namespace some time after it was removed, and its links with it.
-        stack.callback(remove_link, interface)
-        namespace.create(client)
-        namespace.join_bridge(
-            client,
-            bridge=self.bridge,
-            interface=interface,
-            ip=network.network_address + _CLIENT_HOST,
-            prefixlen=network.prefixlen,
-            mac=mac_of(network.network_address + _CLIENT_HOST),
-        )
-
 
 class LoopbackLab:
     """The lab of a host that gives us no privileges: the client and the service share the loopback interface."""
@@ -153,14 +118,60 @@ class LoopbackLab:
     ) -> None:
         return None
 
-    def address(self, role: str, spares: int = 0) -> LabAddress:
-        """127.0.0.1, for every role. Raises DeployError if spares are wanted: there is no other."""
+    def address(self, role: str, spares: int = 0, region: str | None = None) -> LabAddress:
+        """127.0.0.1, for every role. Raises DeployError if spares or a region are wanted: there is no other."""
+        if region is not None:
+            raise DeployError("Regions need the lab's bridges.", "Run as root: sudo -E tare run …")
         if spares:
             raise DeployError("Replicas need the lab's bridge.", "Run as root: sudo -E tare run …")
         return LabAddress(prefix=f"{self.prefix}-{role}", ip=IPv4Address("127.0.0.1"), lab=self.prefix)
 
 
 Lab = BridgedLab | LoopbackLab
+
+
+def make_bridge(stack: ExitStack, name: str, pool: IPv4Network) -> None:
+    """A bridge with the first address of ``pool``, within which everything may be forwarded, until ``stack`` ends.
+
+    Raises DeployError.
+    """
+    address = pool.network_address + 1
+    with IPRoute() as route, told(f"Bridge {name} cannot be made"):
+        route.link(
+            "add",
+            ifname=name,
+            kind="bridge",
+            address=mac_of(address),
+            br_forward_delay=0,
+            br_stp_state=0,
+            br_mcast_snooping=0,
+        )
+        stack.callback(_remove_bridge, name)
+        (index,) = route.link_lookup(ifname=name)
+        route.addr("add", index=index, address=str(address), prefixlen=pool.prefixlen)
+        route.link("set", index=index, state="up")
+    stack.callback(forwarding.drop_rule, name)
+    forwarding.accept_within(name)
+
+
+def make_client(stack: ExitStack, name: str, bridge: str, interface: str, pool: IPv4Network, prefixlen: int) -> None:
+    """The client's namespace as a host on ``bridge``, until ``stack`` ends. Raises DeployError."""
+    ip = pool.network_address + CLIENT_HOST
+    stack.callback(namespace.remove, name)
+    # The kernel ends a namespace some time after it was removed, and its links with it.
+    stack.callback(remove_link, interface)
+    namespace.create(name)
+    namespace.join_bridge(name, bridge=bridge, interface=interface, ip=ip, prefixlen=prefixlen, mac=mac_of(ip))
+
+
+def free_block(next_host: int, spares: int) -> tuple[int, int]:
+    """The first host number from ``next_host`` on of an aligned block for one instance and its spares, and the number
+    after the block. Raises DeployError if there is none."""
+    size = 1 << spares.bit_length()
+    first = -(-next_host // size) * size
+    if first + size - 1 > _LAST_SERVICE_HOST:
+        raise DeployError("The lab has no free address left.", "Ask for fewer instances at once.")
+    return first, first + size
 
 
 def remove_link(name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from pyroute2 import IPRoute, NetNS, netns
@@ -71,3 +71,13 @@ def refuse_route(name: str, ip: IPv4Address) -> None:
     """That namespace has no way to ``ip`` any more: connecting fails at once. Idempotent. Raises DeployError."""
     with told(f"Namespace {name} cannot be kept from {ip}"), NetNS(name) as namespace:
         namespace.route("replace", dst=f"{ip}/32", type="unreachable")
+
+
+def reach_directly(name: str, network: IPv4Network) -> None:
+    """That host takes all of ``network`` for neighbours, whatever its own mask says. Idempotent. Raises DeployError.
+
+    ``name`` may be the path of a namespace that has no name, such as a container's.
+    """
+    with told(f"Namespace {name} cannot be given a route to {network}"), NetNS(name, flags=0) as namespace:
+        (inner,) = namespace.link_lookup(ifname=INTERFACE)
+        namespace.route("replace", dst=str(network), oif=inner, scope="link")

@@ -21,13 +21,13 @@ SUBNET_PREFIX = 24
 _ENGINE_LIMIT_S = 5
 
 
-def free_subnet(route: IPRoute) -> IPv4Network:
-    """The first subnet of the range that no address, route or Docker network of this host touches.
+def free_subnet(route: IPRoute, prefixlen: int = SUBNET_PREFIX) -> IPv4Network:
+    """The first subnet of that size in the range that no address, route or Docker network of this host touches.
 
     Raises Unavailable if there is none.
     """
     taken = [*_routed(route), *_pools()]
-    for subnet in RANGE.subnets(new_prefix=SUBNET_PREFIX):
+    for subnet in RANGE.subnets(new_prefix=prefixlen):
         if not any(subnet.overlaps(other) for other in taken):
             return subnet
     raise Unavailable(

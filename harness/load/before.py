@@ -9,7 +9,6 @@ from harness.errors import LoadError
 from harness.load.http import ExchangeFailed, Response
 from harness.load.recorder import Outcome
 from harness.load.session import Session
-from harness.load.ways import Ways
 
 _REMEDY = "look at before_load in the locustfile, and at the service's log lines"
 
@@ -26,12 +25,12 @@ class StrictSink:
         raise LoadError(f"before the load: {name}: {failure.what}", _REMEDY) from failure
 
 
-def run_before_load(user_class: Any, ways: Ways, timeout_s: float, seed: int) -> None:
-    """Run the hook of ``user_class`` once, with a session and random numbers that are not the load's.
+def run_before_load(user_class: Any, client: Session, seed: int) -> None:
+    """Run the hook of ``user_class`` once, with random numbers that are not the load's, and close ``client``.
 
-    Raises LoadError for whatever the hook raises, and for the first answer that it did not expect.
+    That is to have a StrictSink. Raises LoadError for whatever the hook raises, and so for an answer that it did not
+    expect.
     """
-    client = Session(ways, timeout_s, StrictSink())
     try:
         # Not the load's own sequence, whose first draws would otherwise be the same.
         user_class.before_load(client, random.Random(f"before the load {seed}"))

@@ -15,6 +15,7 @@ from gevent import get_hub, getcurrent
 
 from harness.clock import NS_PER_S, now_ns
 from harness.load.http import ExchangeFailed, Response, ResponseReader
+from harness.load.netns import Namespace
 
 READ, WRITE = 1, 2
 """libev's event bits."""
@@ -43,11 +44,17 @@ class TimedOut(Exception):
 
 
 class Connection:
-    """At most one exchange at a time. Opens itself when needed; reconnects once if the service closed it while idle."""
+    """At most one exchange at a time. Opens itself when needed; reconnects once if the service closed it while idle.
 
-    def __init__(self, ip: str, port: int, timeout_s: float, activity: Activity | None = None) -> None:
+    ``place`` is the network namespace that it is opened in; None: the process's own.
+    """
+
+    def __init__(
+        self, ip: str, port: int, timeout_s: float, activity: Activity | None = None, *, place: Namespace | None = None
+    ) -> None:
         self._activity = activity or Activity()
         self._address = (ip, port)
+        self._place = place
         self._hub = get_hub()
         self._timer = self._hub.loop.timer(timeout_s)
         self._timeout_s = timeout_s
@@ -125,7 +132,8 @@ class Connection:
     def _connect(self) -> _socket.socket:
         # What was left of an answer on the connection before is no part of this one.
         self._reader = ResponseReader()
-        sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        place = self._place
+        sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM) if place is None else place.socket()
         sock.setblocking(False)
         sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         loop = self._hub.loop

@@ -12,31 +12,37 @@ from gevent import get_hub
 from harness.clock import now_ns
 from harness.load.client import Activity, Connection
 from harness.load.http import ExchangeFailed, Response
+from harness.load.outcomes import CacheReader
 from harness.load.recorder import Outcome, Recorder
 from harness.load.session import Session
 
 Task = Callable[[object], object]
 PREOPENED = 16
-"""Workers whose connections are opened before the first arrival. They are used in turn; another only when all are
-busy."""
+"""Workers of each region whose connections are opened before the first arrival. They are used in turn; another only
+when all are busy."""
 
 _RETRY_S = 0.001
 
 
 class Job(NamedTuple):
-    """One run of a task. ``intended_ns`` None: it counts from when its request is sent (closed loop)."""
+    """One run of a task. ``intended_ns`` None: it counts from when its request is sent (closed loop).
+
+    ``region``: the number of the region that its client stands in; 0 without regions.
+    """
 
     task: int
     intended_ns: int | None
     phase: int
+    region: int = 0
 
 
 class JobSink:
     """Records the requests of one worker's current job."""
 
-    def __init__(self, recorder: Recorder, names: Sequence[str]) -> None:
+    def __init__(self, recorder: Recorder, names: Sequence[str], cache: CacheReader | None = None) -> None:
         self._recorder = recorder
         self._names = names
+        self._cache = cache
         self._job = Job(0, None, 0)
         self._requests = 0
         self._last = -1
@@ -51,7 +57,8 @@ class JobSink:
 
     def answered(self, name: str, response: Response, outcome: Outcome, problem: str) -> None:  # noqa: ARG002 (Sink)
         self._last_ok = outcome is Outcome.OK
-        self._add(response.sent_ns, response.done_ns, outcome, response.status, len(response.body))
+        cache = 0 if self._cache is None else self._cache.read(response)
+        self._add(response.sent_ns, response.done_ns, outcome, response.status, len(response.body), cache)
 
     def failed(self, name: str, failure: ExchangeFailed) -> None:  # noqa: ARG002 (Sink)
         self._last_ok = False
@@ -75,15 +82,17 @@ class JobSink:
         at_ns = now_ns()
         self._add(at_ns, at_ns, Outcome.ERROR, 0, 0)
 
-    def _add(self, sent_ns: int, done_ns: int, outcome: Outcome, status: int, size: int) -> None:
+    def _add(self, sent_ns: int, done_ns: int, outcome: Outcome, status: int, size: int, cache: int = 0) -> None:
         self._requests += 1
-        name, intended_ns = self._names[self._job.task], self._job.intended_ns
+        task, intended_ns, phase, region = self._job
+        name = self._names[task]
         if self._requests > 1:
             name, intended_ns = f"{name}#{self._requests}", None
         intended_ns = sent_ns if intended_ns is None else intended_ns
         number = self._recorder.task(name)
-        phase = self._job.phase
-        self._last = self._recorder.add(intended_ns, sent_ns, done_ns, phase, outcome, status, number, size)
+        self._last = self._recorder.add(
+            intended_ns, sent_ns, done_ns, phase, outcome, status, number, size, region, cache
+        )
 
 
 class Worker:
@@ -110,6 +119,7 @@ class Worker:
     def _do(self, job: Job) -> None:
         sink = self.sink
         sink.begin(job)
+        self.session.region = job.region
         try:
             self._crew.tasks[job.task](self._user)
         except ExchangeFailed:
@@ -125,9 +135,15 @@ class Worker:
 
 
 class Crew:
-    """All workers. ``dispatch`` and ``closed_loop`` give them jobs."""
+    """All workers. ``dispatch`` and ``closed_loop`` give them jobs.
 
-    def __init__(self, tasks: Sequence[Task], names: Sequence[str], activity: Activity, *, queue: bool) -> None:
+    With ``regions`` (how many) a job goes to a worker who was in its region last, and has connections there; else to
+    one who was nowhere yet, or, when all have been somewhere, to one of another region.
+    """
+
+    def __init__(
+        self, tasks: Sequence[Task], names: Sequence[str], activity: Activity, *, queue: bool, regions: int = 1
+    ) -> None:
         self.tasks = tasks
         self.names = names
         self.problems: list[str] = []
@@ -135,7 +151,7 @@ class Crew:
         self._activity = activity
         self._queue = queue
         self._waiting: deque[Job] = deque()
-        self._ready: deque[Worker] = deque()
+        self._ready: list[deque[Worker]] = [deque() for _ in range(regions)]
         self._spare: list[Worker] = []
         self._next: Callable[[], Job | None] | None = None
 
@@ -143,30 +159,37 @@ class Crew:
         """Take the workers in. Only then may jobs be given."""
         self.workers = list(workers)
         gevent.sleep(0)  # every greenlet runs up to where it waits for its first job
-        self._ready = deque(self.workers[:PREOPENED])
-        self._spare = self.workers[PREOPENED:][::-1]
+        for worker in self.workers:
+            ready = self._ready[worker.session.region]
+            if len(ready) < PREOPENED:
+                ready.append(worker)
+            else:
+                self._spare.append(worker)
+        self._spare.reverse()
 
     def open_connections(self, timeout_s: float) -> None:
         """Open the first workers' connections to all places, side by side, so that none waits for a dead one.
 
         One that cannot be opened in time is opened by its first request.
         """
-        openers = [gevent.spawn(_try_open, each) for worker in self._ready for each in worker.session.connections]
+        ready = [worker for region in self._ready for worker in region]
+        openers = [gevent.spawn(_try_open, each) for worker in ready for each in worker.session.connections]
         gevent.joinall(openers, timeout=timeout_s)
         gevent.killall(openers)
 
     def idle(self) -> int:
-        return len(self._ready) + len(self._spare)
+        return sum(map(len, self._ready)) + len(self._spare)
 
     def dispatch(self, job: Job) -> bool:
         """Start the job now, in the dispatcher's greenlet, and come back after one turn of the loop.
 
         False if all workers are busy and arrivals do not queue: then nothing happened. Only with a turning pacer.
         """
-        if self._ready:
-            worker = self._ready.popleft()
-        elif self._spare:
-            worker = self._spare.pop()
+        ready = self._ready[job.region]
+        if ready:
+            worker = ready.popleft()
+        elif (free := self._free()) is not None:
+            worker = free
         elif self._queue:
             self._waiting.append(job)
             return True
@@ -180,8 +203,13 @@ class Crew:
         """Let ``users`` workers do one job after another, until ``next_job`` returns None. Returns at once."""
         self._next = next_job
         for _ in range(users):
-            worker = self._ready.popleft() if self._ready else self._spare.pop()
             job = next_job()
+            if job is None:
+                return
+            ready = self._ready[job.region]
+            worker = ready.popleft() if ready else self._free()
+            if worker is None:
+                raise ValueError(f"there are no {users} idle workers")
             get_hub().loop.run_callback(worker.greenlet.switch, job)
 
     def after(self, worker: Worker) -> Job | None:
@@ -191,8 +219,15 @@ class Crew:
             return self._waiting.popleft()
         job = self._next() if self._next is not None else None
         if job is None:
-            self._ready.append(worker)
+            self._ready[worker.session.region].append(worker)
         return job
+
+    def _free(self) -> Worker | None:
+        """A worker that was in no region yet, or one of the region with the most idle ones."""
+        if self._spare:
+            return self._spare.pop()
+        most = max(self._ready, key=len)
+        return most.popleft() if most else None
 
     def abandon(self) -> list[Job]:
         """Give up what is still under way, as errors, and return the jobs that nobody has begun."""

@@ -7,22 +7,28 @@ import os
 import random
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import gevent
 
-from harness.errors import LoadError
-from harness.load.before import run_before_load
+from harness.errors import LoadError, TareError
+from harness.load.before import StrictSink, run_before_load
 from harness.load.client import Activity
+from harness.load.clients import Clients
 from harness.load.control import Control
 from harness.load.crew import Crew, JobSink, Task, Worker
 from harness.load.engine import Engine
+from harness.load.outcomes import CacheReader
 from harness.load.pacing import Pacer
 from harness.load.plan import LoadPlan
+from harness.load.prefill import fill, homes
 from harness.load.recorder import Recorder
+from harness.load.replay import Replay
 from harness.load.session import Session
-from harness.load.ways import Ways
+from harness.load.wants import Wanted, Wants, beside
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +38,7 @@ class UserLike(Protocol):
 
     client: Session
     rng: random.Random
+    wants: Wants | None
 
 
 class RunnerLike(Protocol):
@@ -57,68 +64,129 @@ def weighted_tasks(user_class: Any) -> tuple[list[Task], list[str], list[float]]
     return tasks, [task.__name__ for task in tasks], [float(weight) for weight in counted.values()]
 
 
-def drive(user_class: Callable[[Any], Any], environment: EnvironmentLike, plan: LoadPlan) -> None:
+def object_task(user_class: Any, names: list[str]) -> int:
+    """The number of the task that asks for one object of the sequence. Raises LoadError if it is not known."""
+    name = user_class.object_task or (names[0] if len(names) == 1 else "")
+    if name not in names:
+        raise LoadError(
+            f"it is not known which task of {user_class.__name__} asks for an object",
+            'name it in the locustfile: object_task = "TASK"',
+        )
+    return names.index(name)
+
+
+class Drive:
+    """One run: everything that is made before anybody says ``ready``. Raises TareError for what cannot be run."""
+
+    def __init__(self, user_class: Any, environment: EnvironmentLike, plan: LoadPlan) -> None:
+        if len(environment.user_classes) != 1:
+            raise LoadError("the locustfile has several user classes", "keep one; give its tasks weights instead")
+        self._plan = plan
+        self._user_class = user_class
+        self._environment = environment
+        self._tasks, self._names, weights = weighted_tasks(user_class)
+        activity = Activity()
+        self._clients = Clients(plan, activity)
+        self.recorder = Recorder(
+            plan.replay_requests or round(plan.rate_rps * plan.open_s * 1.2), [region.name for region in plan.regions]
+        )
+        regions = max(1, len(plan.regions))
+        self.crew = Crew(self._tasks, self._names, activity, queue=plan.queue, regions=regions)
+        self.engine = Engine(plan, self.crew, Pacer(activity), self.recorder, weights)
+        self._wants, self._filling = self._sequence()
+        self._object_task = object_task(user_class, self._names) if plan.prefill or plan.mode == "replay" else 0
+        rng = random.Random(plan.seed)
+        places = self._clients.places
+        cache = None if plan.outcome_header is None else CacheReader(plan.outcome_header)
+        workers = []
+        for number in range(plan.workers):
+            sink = JobSink(self.recorder, self._names, cache)
+            session = self._clients.session(sink, places[number % len(places)])
+            workers.append(Worker(self.crew, self._user(session, rng, self._wants), session, sink))
+        self.crew.complete(workers)
+
+    def prepare(self) -> None:
+        """What is made before the load. Raises TareError."""
+        run_before_load(self._user_class, self._clients.session(StrictSink()), self._plan.seed)
+        if not self._filling:
+            return
+        with ExitStack() as stack:
+            fill(self._filling, homes(self._plan.regions), self._plan.closed_users, partial(self._asking, stack))
+
+    def run(self, begin_ns: int) -> None:
+        """The load. Raises TareError for a replay that does not come to its end."""
+        replay = None
+        if self._plan.mode == "replay" and self._wants is not None:
+            replay = Replay(self._plan, self._object_task, self._wants)
+        self.engine.run(begin_ns, replay)
+
+    def write(self) -> None:
+        """Write what has been recorded so far."""
+        self.recorder.write(Path(self._plan.samples), self.engine.facts)
+
+    def _sequence(self) -> tuple[Wants | None, list[Wanted]]:
+        """What the load's requests ask for, and what those before it do. Nothing without a catalogue."""
+        plan = self._plan
+        sequence = plan.sequence or beside(self._user_class)
+        if sequence is None:
+            return None, []
+        from harness.load.objects import Objects
+
+        objects = Objects(sequence, plan.seed)
+        replayed = plan.mode == "replay"
+        wants = objects.exactly(plan.replay_requests) if replayed else objects.for_the_load(self.engine.arrivals)
+        return wants, objects.before_the_load(plan.prefill) if plan.prefill else []
+
+    def _asking(self, stack: ExitStack, region: int, wants: Wants) -> Callable[[], object]:
+        session = self._clients.session(StrictSink(), region)
+        stack.callback(session.close)
+        user = self._user(session, random.Random(f"before the load {self._plan.seed}"), wants)
+        return partial(self._tasks[self._object_task], user)
+
+    def _user(self, session: Session, rng: random.Random, wants: Wants | None) -> UserLike:
+        user: UserLike = self._user_class(self._environment)
+        user.client, user.rng, user.wants = session, rng, wants
+        return user
+
+
+def drive(user_class: Any, environment: EnvironmentLike, plan: LoadPlan) -> None:
     """Tell the parent ``ready``, prepare and start when it says so, write the samples, tell ``done``, and quit Locust.
 
     The samples are also written when Locust is asked to stop early, and when the parent is gone.
     """
     control = Control()
     try:
-        if len(environment.user_classes) != 1:
-            raise LoadError("the locustfile has several user classes", "keep one; give its tasks weights instead")
-        tasks, names, weights = weighted_tasks(user_class)
-        ways = Ways.of(plan)
-    except LoadError as error:
+        run = Drive(user_class, environment, plan)
+    except TareError as error:
         _give_up(control, environment, error)
         return
-    activity = Activity()
-    recorder = Recorder(round(plan.rate_rps * plan.open_s * 1.2))
-    crew = Crew(tasks, names, activity, queue=plan.queue)
-    rng = random.Random(plan.seed)
-    crew.complete(
-        [_worker(crew, user_class(environment), ways, plan, recorder, rng, activity) for _ in range(plan.workers)]
-    )
-    engine = Engine(plan, crew, Pacer(activity), recorder, weights)
-
-    def write() -> None:
-        recorder.write(Path(plan.samples), engine.facts)
 
     def stop_with_parent() -> None:
         control.parent_gone.wait()
-        write()
+        run.write()
         # Not through Locust, whose way out waits for users and prints statistics to a terminal that may be gone.
         os._exit(1)
 
     gevent.spawn(stop_with_parent)
 
     def write_early(**_: object) -> None:
-        if engine.facts["interrupted"]:
-            write()
+        if run.engine.facts["interrupted"]:
+            run.write()
 
     environment.runner.environment.events.quitting.add_listener(write_early)
     control.tell("ready")
     try:
-        begin_ns = control.begin_ns(lambda: run_before_load(user_class, ways, plan.timeout_s, plan.seed))
-    except LoadError as error:
+        run.run(control.begin_ns(run.prepare))
+    except TareError as error:
         _give_up(control, environment, error)
         return
-    engine.run(begin_ns)
-    write()
-    for problem in crew.problems:
+    run.write()
+    for problem in run.crew.problems:
         log.warning("a task raised %s", problem)
     control.tell("done")
     gevent.spawn(environment.runner.quit)
 
 
-def _give_up(control: Control, environment: EnvironmentLike, error: LoadError) -> None:
+def _give_up(control: Control, environment: EnvironmentLike, error: TareError) -> None:
     control.tell("failed", what=error.what, remedy=error.remedy)
     environment.runner.quit()
-
-
-def _worker(
-    crew: Crew, user: UserLike, ways: Ways, plan: LoadPlan, recorder: Recorder, rng: random.Random, activity: Activity
-) -> Worker:
-    sink = JobSink(recorder, crew.names)
-    user.client = Session(ways, plan.timeout_s, sink, activity)
-    user.rng = rng
-    return Worker(crew, user, user.client, sink)

@@ -1,4 +1,4 @@
-"""One run of a load plan, inside Locust's process: open loop, closed loop, or a ramp of rates."""
+"""One run of a load plan, inside Locust's process: open loop, closed loop, a ramp of rates, or a replay."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from harness.load.crew import Crew, Job
 from harness.load.pacing import Pacer
 from harness.load.plan import LoadPlan
 from harness.load.recorder import Outcome, Phase, Recorder
-from harness.load.schedule import intended_offsets_ns, task_choices
+from harness.load.replay import Replay
+from harness.load.schedule import intended_offsets_ns, region_choices, region_stream, task_choices
 from harness.load.windows import Windows
 
 _CLOSED_CHOICES = 1 << 16
@@ -25,8 +26,8 @@ _STEP_LATE_NS = 250_000_000
 """A ramp's step that is so far behind its schedule has failed: the rest of it counts as dropped."""
 
 
-Arrival = tuple[int, int, int]
-"""Nanoseconds from the run's (or the step's) begin, the task's number, the phase."""
+Arrival = tuple[int, int, int, int]
+"""Nanoseconds from the run's (or the step's) begin, the task's number, the phase, the region's number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,40 +53,61 @@ class Engine:
         self._pacer = pacer
         self._recorder = recorder
         self._weights = weights
+        self._region_weights = [region.weight for region in plan.regions]
         # Drawn before anybody says that the generator is ready: nothing is computed once the load runs.
-        self._schedule = self._draw(plan.rate_rps, plan.open_s, plan.seed)
+        scheduled = plan.mode in {"open", "ramp"}
+        self._schedule = self._draw(plan.rate_rps, plan.open_s, plan.seed) if scheduled else []
         self._readings: list[Reading] = []
         self.facts: dict[str, object] = {"interrupted": True, "gc": "frozen and disabled while the load runs"}
 
-    def run(self, begin_ns: int) -> None:
-        """Run the plan from ``begin_ns`` on and wait for the last answers. Garbage collection is off meanwhile."""
+    @property
+    def arrivals(self) -> int:
+        """How many arrivals the schedule has."""
+        return len(self._schedule)
+
+    def run(self, begin_ns: int, replay: Replay | None = None) -> None:
+        """Run the plan from ``begin_ns`` on and wait for the last answers. Garbage collection is off meanwhile.
+
+        A plan of mode ``replay`` needs ``replay``. Raises LoadError for one that does not come to its end.
+        """
         gc.collect()
         gc.freeze()
         gc.disable()
+        try:
+            self._run(begin_ns, replay)
+        finally:
+            gc.enable()
+            gc.unfreeze()
+        if len(self._readings) == 2:
+            self.facts["generator_busy"] = self._readings[0].busy_until(self._readings[1])
+        self.facts |= {"interrupted": False, "problems": self._crew.problems}
+
+    def _run(self, begin_ns: int, replay: Replay | None) -> None:
         windows = Windows.of(self._plan, begin_ns)
         self._crew.open_connections(max(0.001, (begin_ns - now_ns()) / NS_PER_S))
-        moments = () if self._plan.mode == "ramp" else (windows.window_begin_ns, windows.window_end_ns)
-        for moment in moments:
+        timed = self._plan.mode in {"open", "closed"}
+        for moment in (windows.window_begin_ns, windows.window_end_ns) if timed else ():
             gevent.spawn_later(max(0.0, (moment - now_ns()) / NS_PER_S), self._read_usage)
         if self._plan.mode == "closed":
             self._closed(windows.begin_ns, windows.window_begin_ns, windows.window_end_ns)
         elif self._plan.mode == "ramp":
             self._ramp(begin_ns)
+        elif replay is not None:
+            self._replay(begin_ns, replay)
         else:
             self._open(windows)
         self._drain(now_ns() + round((self._plan.timeout_s + 1) * NS_PER_S))
         for job in self._crew.abandon():
             self._drop(job)
-        gc.enable()
-        gc.unfreeze()
-        if len(self._readings) == 2:
-            self.facts["generator_busy"] = self._readings[0].busy_until(self._readings[1])
-        self.facts |= {"interrupted": False, "problems": self._crew.problems}
 
     def _draw(self, rate_rps: float, duration_s: float, seed: int) -> list[Arrival]:
         offsets = intended_offsets_ns(rate_rps, duration_s, self._plan.arrivals, seed)
+        return self._arrivals(offsets, self._phases(offsets), seed)
+
+    def _arrivals(self, offsets: NDArray[np.int64], phases: NDArray[np.int64], seed: int) -> list[Arrival]:
         choices = task_choices(len(offsets), self._weights, seed)
-        return list(zip(offsets.tolist(), choices.tolist(), self._phases(offsets).tolist(), strict=True))
+        regions = region_choices(len(offsets), self._region_weights, seed)
+        return list(zip(offsets.tolist(), choices.tolist(), phases.tolist(), regions.tolist(), strict=True))
 
     def _phases(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
         """Warm-up, measured or tail, by the offset from the run's begin."""
@@ -95,7 +117,7 @@ class Engine:
         return phases[np.searchsorted(edges, offsets, side="right")]
 
     def _open(self, windows: Windows) -> None:
-        self.facts["scheduled"] = sum(phase == Phase.MEASURED for _, _, phase in self._schedule)
+        self.facts["scheduled"] = sum(phase == Phase.MEASURED for _, _, phase, _ in self._schedule)
         self._follow(windows.begin_ns, self._schedule)
         if windows.capacity_begin_ns is not None and windows.capacity_end_ns is not None:
             self._drain(windows.capacity_begin_ns)
@@ -106,13 +128,13 @@ class Engine:
     def _follow(self, begin_ns: int, schedule: list[Arrival], late_ns: int | None = None) -> None:
         """Send each arrival at its intended time. With ``late_ns``, give up the rest once that far behind."""
         pacer, crew = self._pacer, self._crew
-        for position, (offset, task, phase) in enumerate(schedule):
+        for position, (offset, task, phase, region) in enumerate(schedule):
             intended_ns = begin_ns + offset
-            job = Job(task, intended_ns, phase)
+            job = Job(task, intended_ns, phase, region)
             pacer.wait_until(intended_ns)
             if late_ns is not None and now_ns() - intended_ns > late_ns:
-                for lost_offset, lost_task, lost_phase in schedule[position:]:
-                    self._drop(Job(lost_task, begin_ns + lost_offset, lost_phase))
+                for lost_offset, *lost in schedule[position:]:
+                    self._drop(Job(lost[0], begin_ns + lost_offset, *lost[1:]))
                 break
             if not crew.dispatch(job):
                 self._drop(job)
@@ -122,22 +144,40 @@ class Engine:
     def _drop(self, job: Job) -> None:
         at_ns = now_ns()
         task = self._recorder.task(self._crew.names[job.task])
-        self._recorder.add(job.intended_ns or at_ns, at_ns, at_ns, job.phase, Outcome.DROPPED, 0, task, 0)
+        intended_ns = job.intended_ns or at_ns
+        self._recorder.add(intended_ns, at_ns, at_ns, job.phase, Outcome.DROPPED, 0, task, 0, job.region)
 
     def _closed(self, begin_ns: int, counted_ns: int, end_ns: int) -> None:
         choices = itertools.cycle(task_choices(_CLOSED_CHOICES, self._weights, self._plan.seed).tolist())
+        regions = region_stream(self._region_weights, self._plan.seed)
 
         def next_job() -> Job | None:
             at_ns = now_ns()
             if at_ns >= end_ns:
                 return None
-            return Job(next(choices), None, Phase.CAPACITY if at_ns >= counted_ns else Phase.WARMUP)
+            phase = Phase.CAPACITY if at_ns >= counted_ns else Phase.WARMUP
+            return Job(next(choices), None, phase, next(regions))
 
         self._wait(begin_ns)
         users = min(self._plan.closed_users, self._crew.idle())
         self._crew.closed_loop(users, next_job)
         self._wait(end_ns)
         self.facts["capacity"] = {"users": users, "begin_ns": counted_ns, "end_ns": end_ns}
+
+    def _replay(self, begin_ns: int, replay: Replay) -> None:
+        replay.when_counting = self._read_usage
+        self._wait(begin_ns)
+        self._crew.closed_loop(self._plan.replay_users, replay.next_job)
+        replay.wait()
+        self._drain(now_ns() + round((self._plan.timeout_s + 1) * NS_PER_S))
+        self._read_usage()
+        replay.check()
+        samples = self._recorder.samples()
+        counted = samples[samples["phase"] == Phase.MEASURED]
+        self.facts["replay"] = {
+            "window_begin_ns": int(counted["sent_ns"].min()),
+            "window_end_ns": int(counted["done_ns"].max()),
+        }
 
     def _ramp(self, begin_ns: int) -> None:
         steps: list[dict[str, float]] = []
@@ -147,10 +187,9 @@ class Engine:
         for number, rate in enumerate(self._plan.ramp_rps, start=1):
             if len(steps) > 1 and not steps[-1]["kept"] and not steps[-2]["kept"]:
                 break
-            offsets = intended_offsets_ns(rate, self._plan.ramp_step_s, self._plan.arrivals, self._plan.seed + number)
-            choices = task_choices(len(offsets), self._weights, self._plan.seed + number)
-            measured = itertools.repeat(int(Phase.MEASURED), len(offsets))
-            schedule = list(zip(offsets.tolist(), choices.tolist(), measured, strict=True))
+            seed = self._plan.seed + number
+            offsets = intended_offsets_ns(rate, self._plan.ramp_step_s, self._plan.arrivals, seed)
+            schedule = self._arrivals(offsets, np.full(len(offsets), Phase.MEASURED, np.int64), seed)
             steps.append({"rate_rps": rate, **self._step(now_ns() + _STEP_GAP_NS, schedule)})
 
     def _step(self, begin_ns: int, schedule: list[Arrival]) -> dict[str, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import LoadError
-from harness.load.recorder import Outcome, Phase
+from harness.load.recorder import CACHE_WORDS, Cache, Outcome, Phase
 from harness.load.windows import Windows
 
 
@@ -31,6 +31,9 @@ class CapacityCount:
 @dataclass(frozen=True, slots=True)
 class LoadResult:
     """One run. Counts are of the measured window (by intended time).
+
+    The window of a replay is from the sending of the first request that counts to the last answer. All of its requests
+    that count are ``scheduled``.
 
     ``scheduled`` arrivals; ``completed``: their first requests that were answered as expected; ``errors`` and
     ``unexpected`` count every request of a task. ``send_lag_p99_ns`` is over the first requests that were sent (0 where
@@ -54,6 +57,13 @@ class LoadResult:
     regions: tuple[str, ...] = ()
     """What the samples' ``region`` counts; empty without regions."""
 
+    @property
+    def cache_counts(self) -> dict[str, int]:
+        """How many answers of the window a cache said each word of (harness.load.recorder.Cache), dropped ones none."""
+        answered = np.isin(self.samples["outcome"], (Outcome.OK, Outcome.UNEXPECTED))
+        said = self.samples["cache"][(self.samples["phase"] == Phase.MEASURED) & answered]
+        return {word: int((said == Cache[word.upper()]).sum()) for word in CACHE_WORDS}
+
     @classmethod
     def of(
         cls,
@@ -71,6 +81,9 @@ class LoadResult:
         outcome = samples["outcome"]
         sent = samples[measured & first & (outcome != Outcome.DROPPED)]
         lag = sent["sent_ns"] - sent["intended_ns"]
+        if isinstance(replayed := facts.get("replay"), dict):
+            begin_ns, end_ns = int(replayed["window_begin_ns"]), int(replayed["window_end_ns"])
+            windows = Windows(windows.begin_ns, begin_ns, end_ns, end_ns)
         problems, busy, scheduled = facts.get("problems"), facts.get("generator_busy"), facts.get("scheduled")
         return cls(
             samples=samples,

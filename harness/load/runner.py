@@ -21,6 +21,8 @@ from harness.load.windows import Windows
 
 LEAD_NS = 300_000_000
 """How far in the future the start lies: the generator opens its first connections meanwhile."""
+FAR_LEAD_NS = 1_500_000_000
+"""The same where clients stand in regions: a connection to another continent takes a round trip, with TLS three."""
 
 _GRACE_S = 5.0
 _LOG_LINES = 20
@@ -51,6 +53,7 @@ class Generator:
         self._events = -1
         self._text = b""
         self._windows: Windows | None = None
+        self._prepared = False
 
     def __enter__(self) -> Self:
         plan_path = self._scratch / "load-plan.json"
@@ -103,21 +106,27 @@ class Generator:
         """Wait until Locust has loaded the locustfile and the whole schedule is drawn."""
         self._await("ready", timeout_s)
 
-    def prepare(self, timeout_s: float = 60.0) -> None:
-        """Run the locustfile's ``before_load`` and wait for its end. Its failure says what happened."""
+    def prepare(self) -> None:
+        """Run the locustfile's ``before_load``, make the plan's ``prefill``, and wait for the end of both.
+
+        A failure says what happened.
+        """
         self._order(b"prepare\n", "prepared")
-        self._await("prepared", timeout_s)
+        self._await("prepared", self._plan.prepare_limit_s)
+        self._prepared = True
 
     def start(self) -> Windows:
         """Fix the start a little ahead, tell the generator, and return at once with all windows."""
-        begin_ns = now_ns() + LEAD_NS
+        if self._plan.prefill and not self._prepared:
+            raise RuntimeError("a plan with prefill has to be prepared")
+        begin_ns = now_ns() + (FAR_LEAD_NS if self._plan.regions else LEAD_NS)
         self._order(b"start %d\n" % begin_ns, "started")
         self._windows = Windows.of(self._plan, begin_ns)
         return self._windows
 
     def finish(self) -> LoadResult:
         """Wait for the end of the run and read what it recorded."""
-        return LoadResult.of(*self.finish_raw())
+        return LoadResult.of(*self.finish_raw(), [region.name for region in self._plan.regions])
 
     def finish_raw(self) -> tuple[recorder.Samples, list[str], dict[str, object], Windows]:
         """``finish`` without the counts: samples, tasks, the generator's facts and the windows."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ Arrivals = Literal["poisson", "constant"]
 
 _ARRIVALS_STREAM = 0
 _TASKS_STREAM = 1
+_REGIONS_STREAM = 2
 _CHUNK = 4096
 
 
@@ -53,10 +55,30 @@ def task_choices(count: int, weights: Sequence[float], seed: int) -> NDArray[np.
     A stream of its own: the same seed gives the same tasks whatever the arrival times are. Raises ValueError when
     there is no positive weight.
     """
+    return _chosen(_generator(seed, _TASKS_STREAM), count, weights)
+
+
+def region_choices(count: int, weights: Sequence[float], seed: int) -> NDArray[np.int64]:
+    """As ``task_choices`` the index of each arrival's region, from a further stream. No weights: 0 for all."""
+    if not weights:
+        return np.zeros(count, np.int64)
+    return _chosen(_generator(seed, _REGIONS_STREAM), count, weights)
+
+
+def region_stream(weights: Sequence[float], seed: int) -> Iterator[int]:
+    """``region_choices`` without end, for arrivals whose number nobody knows beforehand."""
+    if not weights:
+        yield from repeat(0)
+    rng = _generator(seed, _REGIONS_STREAM)
+    while True:
+        yield from _chosen(rng, _CHUNK, weights).tolist()
+
+
+def _chosen(rng: np.random.Generator, count: int, weights: Sequence[float]) -> NDArray[np.int64]:
     shares = np.asarray(weights, dtype=np.float64)
     if shares.size == 0 or (shares < 0).any() or shares.sum() <= 0:
         raise ValueError("weights must hold at least one positive number and none below 0")
     edges = np.cumsum(shares) / shares.sum()
-    edges[-1] = 1.0
-    draws = _generator(seed, _TASKS_STREAM).random(count)
-    return np.asarray(np.searchsorted(edges, draws, side="right"), dtype=np.int64)
+    # Rounding must leave nothing beyond the last that can be drawn.
+    edges[int(np.flatnonzero(shares)[-1]) :] = 1.0
+    return np.asarray(np.searchsorted(edges, rng.random(count), side="right"), dtype=np.int64)

@@ -25,8 +25,11 @@ class Sink(Protocol):
 class Session:
     """A keep-alive connection to each place under load, as ``self.client`` of a Locust user.
 
-    The path decides over which of them a request goes. At most one request at a time.
+    The path decides over which of them a request goes. At most one request at a time. ``region`` is the number of the
+    region that the client stands in.
     """
+
+    region: int = 0
 
     def __init__(self, ways: Ways, timeout_s: float, sink: Sink, activity: Activity | None = None) -> None:
         self.connections = ways.connections(timeout_s, activity)
@@ -70,17 +73,20 @@ class Session:
         leads. The stamps are taken before the check runs.
         ``name`` is what Locust's own statistics call the request (default: method and path).
         """
-        way = self._ways.to(path)
-        encoded = encode_request(method, way.before + path, way.host, headers, body)
         label = name or f"{method} {path}"
         try:
-            response = self.connections[way.hop].exchange(encoded, head=method == "HEAD")
+            response = self._exchange(method, path, body, headers)
         except ExchangeFailed as failure:
             self._sink.failed(label, failure)
             raise
         problem = _problem(response, expect_status, check)
         self._sink.answered(label, response, Outcome.UNEXPECTED if problem else Outcome.OK, problem)
         return response
+
+    def _exchange(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None) -> Response:
+        way = self._ways.to(path)
+        encoded = encode_request(method, way.before + path, way.host, headers, body)
+        return self.connections[way.hop].exchange(encoded, head=method == "HEAD")
 
 
 def _problem(response: Response, expect_status: int, check: Check | None) -> str:

@@ -12,6 +12,7 @@ import ssl
 from harness.clock import now_ns
 from harness.load.client import CHUNK, Activity, Connection
 from harness.load.http import Response
+from harness.load.netns import Namespace
 
 
 class TlsConnection(Connection):
@@ -22,9 +23,16 @@ class TlsConnection(Connection):
     """
 
     def __init__(
-        self, ip: str, port: int, timeout_s: float, activity: Activity | None = None, *, context: ssl.SSLContext
+        self,
+        ip: str,
+        port: int,
+        timeout_s: float,
+        activity: Activity | None = None,
+        *,
+        place: Namespace | None = None,
+        context: ssl.SSLContext,
     ) -> None:
-        super().__init__(ip, port, timeout_s, activity)
+        super().__init__(ip, port, timeout_s, activity, place=place)
         self._context = context
         self._server_name = ip
         self._incoming: ssl.MemoryBIO

@@ -21,12 +21,13 @@ from locust.env import Environment
 from locust.exception import RescheduleTask
 
 from harness.errors import LoadError
-from harness.load.before import run_before_load
+from harness.load.before import StrictSink, run_before_load
 from harness.load.drive import drive
 from harness.load.http import ExchangeFailed, Response
 from harness.load.plan import PLAN_ENV, LoadPlan
 from harness.load.recorder import Outcome
 from harness.load.session import Session
+from harness.load.wants import Wanted, Wants, beside
 from harness.load.ways import Ways
 from harness.spec.route import Route
 
@@ -79,7 +80,11 @@ class HttpUser(User):
     """
 
     abstract = True
+    object_task: ClassVar[str] = ""
+    """The name of the task that asks for one object, ``wanted()``, for replays and for filling caches; not needed where
+    there is one task alone."""
     _prepared: ClassVar[bool]
+    _plain_wants: ClassVar[Wants]
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -91,6 +96,7 @@ class HttpUser(User):
             raise ValueError(f"--host must be http://HOST:PORT, not {self.host!r}")
         ip = socket.gethostbyname(parts.hostname)
         self._ways = Ways([Route("/", ip, parts.port or 80)])
+        self.wants: Wants | None = None
         self.client: Session = PlainSession(self._ways, PLAIN_TIMEOUT_S, LocustSink(environment))
 
     @classmethod
@@ -100,6 +106,28 @@ class HttpUser(User):
         Its requests are neither recorded nor measured. The first answer that is not the expected one ends the run, and
         so does whatever it raises. ``rng`` is seeded, but not the tasks' own.
         """
+
+    def wanted(self) -> Wanted:
+        """The object that the next request is to ask for, in the order of the load's sequence.
+
+        Call it before the task's first request, as with ``rng``. Without a sequence it is one of the workload's
+        catalogue by Zipf's law. Raises LoadError where there is no catalogue either.
+        """
+        if self.wants is None:
+            self.wants = self._wants_without_plan()
+        return self.wants.take()
+
+    def _wants_without_plan(self) -> Wants:
+        """One sequence for all users."""
+        user_class = type(self)
+        if "_plain_wants" not in vars(user_class):
+            sequence = beside(user_class)
+            if sequence is None:
+                raise LoadError("there is no catalogue to want an object of", "give workload.toml a [catalogue]")
+            from harness.load.objects import Objects
+
+            user_class._plain_wants = Objects(sequence, seed=1).for_the_load(0)
+        return user_class._plain_wants
 
     def start(self, group: Any) -> Any:
         """Called by Locust when it spawns the user: under Tare the one user that is spawned drives the whole load."""
@@ -118,7 +146,7 @@ class HttpUser(User):
             return
         type(self)._prepared = True
         try:
-            run_before_load(type(self), self._ways, PLAIN_TIMEOUT_S, seed=1)
+            run_before_load(type(self), Session(self._ways, PLAIN_TIMEOUT_S, StrictSink()), seed=1)
         except LoadError as error:
             log.error("%s: %s", error.what, error.remedy)
             self.environment.process_exit_code = 1

@@ -9,6 +9,7 @@ from typing import Self
 
 from harness.errors import LoadError
 from harness.load.client import Activity, Connection
+from harness.load.netns import Namespace
 from harness.load.plan import LoadPlan
 from harness.load.tls import TlsConnection
 from harness.spec.route import Route, is_below
@@ -30,12 +31,19 @@ class Way:
 class Ways:
     """The ways to a set of services. ``hops`` are the places to connect to: each once, or the proxy alone.
 
-    With ``tls_ca`` (a PEM file) every connection speaks TLS; raises LoadError when that file cannot be used.
+    With ``tls_ca`` (a PEM file) every connection speaks TLS; raises LoadError when that file cannot be used. ``place``
+    is the network namespace that connections are opened in; None: the process's own.
     """
 
     def __init__(
-        self, routes: Sequence[Route], *, tls_ca: str | None = None, proxy: tuple[str, int] | None = None
+        self,
+        routes: Sequence[Route],
+        *,
+        tls_ca: str | None = None,
+        proxy: tuple[str, int] | None = None,
+        place: Namespace | None = None,
     ) -> None:
+        self._place = place
         self._context = None if tls_ca is None else _context(tls_ca)
         places = [(route.ip, route.port) for route in routes]
         self.hops = list(dict.fromkeys([proxy] if proxy else places))
@@ -64,9 +72,10 @@ class Ways:
 
     def connections(self, timeout_s: float, activity: Activity | None) -> tuple[Connection, ...]:
         """A connection for each hop, none of them open yet."""
-        if self._context is None:
-            return tuple(Connection(ip, port, timeout_s, activity) for ip, port in self.hops)
-        return tuple(TlsConnection(ip, port, timeout_s, activity, context=self._context) for ip, port in self.hops)
+        context, place = self._context, self._place
+        if context is None:
+            return tuple(Connection(*hop, timeout_s, activity, place=place) for hop in self.hops)
+        return tuple(TlsConnection(*hop, timeout_s, activity, place=place, context=context) for hop in self.hops)
 
 
 def _context(tls_ca: str) -> ssl.SSLContext:

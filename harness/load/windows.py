@@ -25,7 +25,14 @@ class Windows:
 
     @classmethod
     def of(cls, plan: LoadPlan, begin_ns: int) -> Self:
-        """The windows of ``plan`` when it begins at ``begin_ns``. A ramp's end is the latest possible one."""
+        """The windows of ``plan`` when it begins at ``begin_ns``.
+
+        A ramp's end is the latest possible one. So is a replay's, and that of its window, which begins when nobody
+        knows: the result has the real ones.
+        """
+        if plan.mode == "replay":
+            end = begin_ns + round(plan.replay_limit_s * NS_PER_S)
+            return cls(begin_ns, begin_ns, end, end)
         window_begin = begin_ns + round(plan.warmup_s * NS_PER_S)
         duration = round(plan.duration_s * NS_PER_S)
         window_end = window_begin + duration

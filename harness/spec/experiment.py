@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from harness.spec.base import Name, Rate, Seconds, SecondsOrZero, Share, SpecModel
 from harness.spec.event import EventSpec
-from harness.spec.front import DIRECT, FrontSpec
+from harness.spec.front import DIRECT, FrontSpec, is_front
 from harness.spec.geography import Geography
 from harness.spec.matrix import Matrix, Variant
 from harness.spec.sequence import SequenceSpec, TraceSpec
@@ -75,6 +75,8 @@ class Validity(SpecModel):
     max_generator_busy: Share = 0.8
     max_steal: Share = 0.02
     max_unexpected: Annotated[int, Field(ge=0)] = 0
+    max_rtt_error_ms: Annotated[float, Field(gt=0, strict=False)] = 1.0
+    max_rtt_error_share: Share = 0.05
 
 
 class Experiment(SpecModel):
@@ -127,8 +129,18 @@ class Experiment(SpecModel):
             raise ValueError("sequences: give one, or load.replay, which replays each")
         if self.prefill and not self.sequences:
             raise ValueError("prefill is a part of a sequence: give [sequences.NAME]")
+        if cold := next((name for name, front in self.fronts.items() if front.warm and not self.prefill), None):
+            raise ValueError(f"fronts.{cold} is warm, but prefill is 0: say how many requests make it so")
         if self.load.replay is not None and self.events:
             raise ValueError("events need a load that goes on: give rates_rps instead of load.replay")
+        for name, sequence in self.sequences.items():
+            needed = self.prefill + (self.load.replay.requests if self.load.replay is not None else 0)
+            if isinstance(sequence, SequenceSpec) and sequence.requests < needed:
+                raise ValueError(
+                    f"sequences.{name} has {sequence.requests} requests; prefill and load ask for {needed}"
+                )
+        if self.geography is not None and max(self.matrix.replicas) > 1:
+            raise ValueError("geography goes with replicas = [1]: a service stands once, in the region origin")
         if self.image == "":
             raise ValueError(f"workload = {self.workload!r} names no image")
         if "quick" in self.quick:
@@ -165,8 +177,13 @@ class Experiment(SpecModel):
         return variant.target if placement is None else placement.get(service, placement["default"])
 
     def events_of(self, variant: Variant) -> tuple[EventSpec, ...]:
-        """The events that happen to that variant, in their order."""
-        return tuple(event for event in self.events if not event.targets or variant.target in event.targets)
+        """The events that happen to that variant, in their order. What happens to a front needs one."""
+        return tuple(
+            event
+            for event in self.events
+            if (not event.targets or variant.target in event.targets)
+            and not (variant.front == DIRECT and is_front(event.service))
+        )
 
     @property
     def image(self) -> str | None:

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from harness.errors import SpecError
 from harness.spec.base import SpecModel
 from harness.spec.experiment import Experiment
-from harness.spec.sequence import SequenceSpec
+from harness.spec.sequence import SequenceSpec, TraceSpec
 from harness.spec.workload import Workload
 
 Model = TypeVar("Model", bound=SpecModel)
@@ -40,14 +40,21 @@ def read_experiment(path: Path, *, quick: bool = False, overrides: Mapping[str, 
 
 
 def _located(experiment: Experiment, path: Path) -> Experiment:
-    """The same with the paths of certificates made absolute: in the file they begin at its own folder."""
+    """The same with the paths of certificates and traces made absolute: in the file they begin at its own folder."""
+    here = path.resolve().parent
     fronts = {
-        name: front.model_copy(update={"certificate": str(path.resolve().parent / front.certificate)})
+        name: front.model_copy(update={"certificate": str(here / front.certificate)})
         if front.certificate is not None
         else front
         for name, front in experiment.fronts.items()
     }
-    return experiment.model_copy(update={"fronts": fronts})
+    sequences = {
+        name: sequence.model_copy(update={"trace": str(here / sequence.trace)})
+        if isinstance(sequence, TraceSpec)
+        else sequence
+        for name, sequence in experiment.sequences.items()
+    }
+    return experiment.model_copy(update={"fronts": fronts, "sequences": sequences})
 
 
 def experiment_of(where: str, data: Mapping[str, Any]) -> Experiment:

@@ -11,6 +11,17 @@ from harness.spec.base import Name, Seconds, SecondsOrZero, Share, SpecModel
 DIRECT = "direct"
 """No front: the client reaches the services themselves."""
 
+FRONT = "front"
+"""The instance of a front, where there is one; in a geography ``front-<region>`` is the one in that region."""
+
+SHIELD = "front-shield"
+"""The instance that the others ask, and that alone asks the origin."""
+
+
+def is_front(service: str | None) -> bool:
+    """Whether that is a name of a front's instance, and so of no service of a workload."""
+    return service is not None and (service == FRONT or service.startswith(f"{FRONT}-"))
+
 
 class CacheSpec(SpecModel):
     """How a front caches. Fronts that do so take the defaults here where a table leaves them out.

@@ -55,6 +55,8 @@ class Geography(SpecModel):
         names = self.names
         if not 2 <= len(names) <= 16:
             raise ValueError(f"give 2 to 16 regions, not {len(names)}")
+        if "shield" in names:
+            raise ValueError("regions: none can be called shield: front-shield is what the others ask")
         if unknown := [name for name in self.regions if name not in names]:
             raise ValueError(f"regions: {unknown[0]!r} is not one of {', '.join(names)}")
         if doubled := _doubled(frozenset(link.between) for link in self.links):

@@ -88,7 +88,7 @@ class Cpu(Record):
 
 
 class LoadFacts(Record):
-    """What the generator did in the measured window."""
+    """What the generator did in the measured window. ``target_rps`` is 0 in a replay, which has no schedule."""
 
     target_rps: float
     window_begin_ns: int

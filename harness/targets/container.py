@@ -48,7 +48,7 @@ from harness.targets.container_engine import (
     remove_container,
     remove_network,
 )
-from harness.targets.container_network import join_network, network_of
+from harness.targets.container_network import join_network, network_of, reach_other_regions
 from harness.targets.container_orphans import end_processes_of
 from harness.targets.inside import look_inside
 from harness.targets.layers import packaged_tree
@@ -92,6 +92,7 @@ class ContainerTarget(Target):
                 stack.callback(_end_if_abandoned, api, container)
                 api.start(container)
                 clock.stamp("started")
+                reach_other_regions(at, int(api.inspect_container(container)["State"]["Pid"]))
                 return ContainerInstance(api, container, at, scratch, stack.pop_all())
         except ENGINE_FAILURES as error:
             raise refused("The container could not be started", error) from error
@@ -173,6 +174,7 @@ class ContainerInstance(Instance):
         self._ask(partial(self._api.start, self._container))
         clock.stamp("started")
         self._pid_seen = 0
+        reach_other_regions(self.address, self._pid())
 
     def _end_by(self, means: Callable[[str], object]) -> None:
         if not self.alive():

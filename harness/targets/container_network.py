@@ -1,4 +1,8 @@
-"""Docker's view of the lab's bridge: one network for all containers of a lab, as an address range has one alone."""
+"""Docker's view of the lab's bridge: one network for all containers of a lab, as an address range has one alone.
+
+In a lab with regions it is one for each region, with that region's own addresses: the engine refuses networks that
+overlap. So a container does not know that the other regions are on the same network, and is told once it runs.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import docker
 from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool
 
+from harness.lab import namespace
 from harness.lab.api import LabAddress
 from harness.targets.container_engine import LABEL, remove_network
 
@@ -17,7 +22,7 @@ _IN_USE = 403
 
 def network_of(at: LabAddress) -> str:
     """The name of the network that a container at that address is on."""
-    return f"{at.lab}-net"
+    return f"{at.lab}-net-{at.region}" if at.region else f"{at.lab}-net"
 
 
 def join_network(api: docker.APIClient, at: LabAddress, stack: ExitStack) -> str:
@@ -29,7 +34,7 @@ def join_network(api: docker.APIClient, at: LabAddress, stack: ExitStack) -> str
     name = network_of(at)
     stack.callback(_leave, api, name)
     if not any(found["Name"] == name for found in api.networks(names=[name])):
-        pool = IPAMPool(subnet=str(at.network), gateway=str(at.gateway))
+        pool = IPAMPool(subnet=str(at.pool or at.network), gateway=str(at.gateway))
         api.create_network(
             name,
             driver="bridge",
@@ -39,6 +44,16 @@ def join_network(api: docker.APIClient, at: LabAddress, stack: ExitStack) -> str
             labels={LABEL: at.lab},
         )
     return name
+
+
+def reach_other_regions(at: LabAddress, pid: int) -> None:
+    """A container with that process reaches the whole lab; nothing is to be done without regions. Raises DeployError.
+
+    The engine has no word for a route, and forgets it with the container's network namespace: to be called after every
+    start. A ``pid`` of 0 is that of a container that has ended already.
+    """
+    if pid and at.pool is not None and at.network is not None:
+        namespace.reach_directly(f"/proc/{pid}/ns/net", at.network)
 
 
 def _leave(api: docker.APIClient, name: str) -> None:

@@ -21,6 +21,8 @@ _LIMITS = {
     "max_generator_busy": ("generator's core busy with work", "at most {:.0%}"),
     "max_steal": ("CPU time stolen by the hypervisor", "at most {:.1%}"),
     "max_unexpected": ("responses with an unexpected status or body", "at most {:d}"),
+    "max_rtt_error_ms": ("error of a round-trip time between regions", "at most {:g} ms, or the share below if more"),
+    "max_rtt_error_share": ("error of a round-trip time, of what was asked for", "at most {:.0%}"),
 }
 
 
@@ -35,7 +37,11 @@ def validity(campaign: Campaign) -> Section:
         listed.append((Cell(title, "head"), Cell(_limit(form, value)), Cell(note)))
     listed += [
         (Cell(name, "head"), Cell("none"), Cell("always"))
-        for name in ("throttled periods and swapped-in pages in the window", "difference in the artifact's digest")
+        for name in (
+            "throttled periods and swapped-in pages in the window",
+            "difference in the artifact's digest",
+            "packets dropped by the core between regions",
+        )
     ]
     columns = ("what", "limit", "where it comes from")
     table = Table("A trial that breaks one of these is invalid", columns, tuple(listed))

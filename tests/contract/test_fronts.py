@@ -34,7 +34,10 @@ from tests.support.fronts import Backend, Fronted, backend, fronted, launched
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.targets]
 
-ON = [("process", front) for front in FRONTS] + [("container", front) for front in FRONTS]
+PLAIN = [name for name, front in FRONTS.items() if not front.policies]
+"""Those that cache have a suite of their own, test_caches."""
+
+ON = [(target, front) for target in ("process", "container") for front in PLAIN]
 REVERSE = [(target, front) for target, front in ON if not FRONTS[front].forward]
 FORWARD = [(target, front) for target, front in ON if FRONTS[front].forward]
 IN_A_VM = [("vm", "nginx")]

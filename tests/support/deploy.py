@@ -11,7 +11,9 @@ from pathlib import Path
 from harness.clock import NS_PER_MS, Stopwatch
 from harness.lab.api import LabAddress
 from harness.lab.bridged import BridgedLab, Lab
+from harness.lab.regional import RegionalLab
 from harness.probes.startup import Prober, ProbeResult
+from harness.spec.geography import Geography
 from harness.targets.api import Instance, Service, Target
 from tests.support.hello import CPUS
 
@@ -36,6 +38,12 @@ def bridged_lab(name: str) -> BridgedLab:
     """A lab with names that no other has."""
     tag = secrets.token_hex(3)
     return BridgedLab(f"tare-{name}-{tag}", tag)
+
+
+def regional_lab(name: str, geography: Geography, cpus: frozenset[int] = frozenset()) -> RegionalLab:
+    """The same with regions; its core has those CPUs."""
+    tag = secrets.token_hex(3)
+    return RegionalLab(f"tare-{name}-{tag}", tag, geography, cpus)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from harness.load.result import CapacityCount, LoadResult
 from harness.load.windows import Windows
 from harness.probes.startup import ProbeResult
 from harness.probes.transaction import StepDone, TransactionResult
+from harness.spec.geography import Geography
 from harness.spec.route import Route, route_of
 from harness.spec.service import Readiness
 from harness.spec.topology import Step
@@ -175,7 +176,10 @@ class FakeInstruments:
     labs: list[str] = field(default_factory=list)
     plans: list[LoadPlan] = field(default_factory=list)
 
-    def lab(self, prefix: str) -> AbstractContextManager[Lab]:
+    def lab(
+        self, prefix: str, geography: Geography | None = None, cpus: frozenset[int] = frozenset()
+    ) -> AbstractContextManager[Lab]:
+        assert (geography, bool(cpus)) == (None, True)
         self.labs.append(prefix)
         return LoopbackLab(prefix)
 

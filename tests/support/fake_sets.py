@@ -11,12 +11,14 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from harness.artifacts.api import Artifact, ImageConfig
+from harness.cache.catalogue import Catalogue
 from harness.clock import Stopwatch
 from harness.deployment.setting import Deployable, Setting
 from harness.fronts.api import Certificate, Front, Rendered, Route
 from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab, LoopbackLab
 from harness.spec.front import FrontSpec
+from harness.spec.geography import Geography
 from harness.spec.matrix import Variant
 from harness.spec.service import Readiness, ServiceSpec
 from harness.spec.topology import Member, Topology
@@ -54,9 +56,16 @@ class WideLab(LoopbackLab):
 class WideInstruments(FakeInstruments):
     """In such a lab."""
 
-    def lab(self, prefix: str) -> AbstractContextManager[Lab]:
+    def lab(
+        self, prefix: str, geography: Geography | None = None, cpus: frozenset[int] = frozenset()
+    ) -> AbstractContextManager[Lab]:
+        assert cpus
         self.labs.append(prefix)
-        return WideLab(prefix)
+        return WideLab(prefix) if geography is None else self.far(prefix, geography)
+
+    def far(self, prefix: str, geography: Geography) -> AbstractContextManager[Lab]:
+        """A lab with regions: see tests.support.fake_regions."""
+        raise AssertionError(f"no lab with regions was expected: {prefix}, {geography.names}")
 
 
 class SetTarget(FakeTarget):
@@ -167,6 +176,7 @@ class SetBench(Bench):
     topology: Topology
     fronts: dict[str, Front] = field(default_factory=dict)
     certificates: dict[str, Certificate] = field(default_factory=dict)
+    catalogue: Catalogue | None = None
 
     @property
     def deployables(self) -> dict[str, Deployable]:
@@ -188,6 +198,7 @@ class SetBench(Bench):
             topologies={SET: self.topology},
             fronts=self.fronts,
             certificates=self.certificates,
+            catalogue=self.catalogue,
         )
 
     @property

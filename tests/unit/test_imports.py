@@ -34,11 +34,12 @@ HOUSE: dict[str, set[str]] = {
     "harness.store": {"harness.spec"},
     # A catalogue's sizes are those of the sequences that ask for them.
     "harness.artifacts": {"harness.spec", "harness.host", "harness.cache.sequences"},
-    "harness.lab": {"harness.host"},
+    # A geography is plain data, and so is what was measured of it.
+    "harness.lab": {"harness.host", "harness.spec.geography", "harness.store.cdn_records"},
     "harness.fronts": {"harness.spec", "harness.host", "harness.artifacts"},
     "harness.targets": {"harness.spec", "harness.host", "harness.artifacts", "harness.lab"},
     "harness.probes": {"harness.spec", "harness.host", "harness.store.records", "harness.targets.api"},
-    "harness.load": {"harness", "harness.spec"},
+    "harness.load": {"harness", "harness.spec", "harness.cache"},
     # Samples to figures, on any machine: no engine, no target, no root.
     "harness.analysis": {"harness.spec", "harness.store"},
     # Traces and simulated caches: plain data and child processes, no engine, no root.
@@ -46,7 +47,7 @@ HOUSE: dict[str, set[str]] = {
     "harness.provenance": {"harness", "harness.host", "harness.store"},
     "harness.instruments": {"harness.spec", "harness.lab", "harness.load", "harness.probes"},
     # A variant in the lab, as a whole.
-    "harness.deployment": MEETING | {"harness.fronts"},
+    "harness.deployment": MEETING | {"harness.fronts", "harness.cache"},
     "harness.measuring": MEETING | {"harness.deployment"},
     # The verdict on a trial is recorded with it; it is pure, and analysis must be able to give it again.
     "harness.trial": MEETING | {
@@ -55,7 +56,7 @@ HOUSE: dict[str, set[str]] = {
     "harness.floor": {"harness.store", "harness.lab", "harness.load", "harness.deployment"},
     "harness.campaign": {"harness.spec", "harness.plan", "harness.store", "harness.deployment", "harness.trial"},
     "harness.sources": {
-        "harness.spec", "harness.store", "harness.artifacts", "harness.fronts", "harness.deployment",
+        "harness.spec", "harness.store", "harness.artifacts", "harness.cache", "harness.fronts", "harness.deployment",
     },
     "harness.prepare": {
         "harness", "harness.spec", "harness.plan", "harness.host", "harness.store", "harness.artifacts",
@@ -67,8 +68,8 @@ HOUSE: dict[str, set[str]] = {
     "harness.cli": {
         "harness", "harness.spec", "harness.plan", "harness.host", "harness.store", "harness.artifacts",
         "harness.targets", "harness.analysis", "harness.cache", "harness.interrupts", "harness.lock",
-        "harness.deployment", "harness.trial", "harness.floor", "harness.campaign", "harness.prepare", "harness.sweep",
-        "reports",
+        "harness.deployment", "harness.trial", "harness.floor", "harness.campaign", "harness.prepare",
+        "harness.sources", "harness.sweep", "reports",
     },
     # A workload runs inside Locust and knows nothing of Tare but its base class.
     "workloads": {"harness.load"},

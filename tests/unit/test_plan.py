@@ -166,3 +166,43 @@ def test_the_time_that_a_trial_takes_is_what_it_waits_for_and_a_guess() -> None:
     assert seconds["measured", "process"] > load.warmup_s + load.duration_s + load.capacity_s + spec.settle_s
     assert seconds["calibration", "process"] > load.warmup_s + load.capacity_s
     assert seconds["calibration", "process"] < seconds["measured", "process"] < seconds["measured", "vm"]
+
+
+def replayed(**changes: object) -> Experiment:
+    sequence = {"requests": 10_000, "objects": 100, "exponent": 1}
+    data: dict[str, object] = {
+        "name": "test",
+        "question": "?",
+        "workload": "static",
+        "matrix": {"targets": ["process"], "fronts": ["direct", "cache"]},
+        "fronts": {"cache": {"kind": "varnish"}},
+        "baseline": "process",
+        "sequences": {"steady": sequence, "drifting": {**sequence, "drift": 0.1}},
+        "load": {"replay": {"requests": 5000, "warmup": 1000}},
+    }
+    return experiment_of("a test", data | changes)
+
+
+def test_every_sequence_of_a_replay_is_a_level() -> None:
+    spec = replayed()
+    made = plan(spec)
+    assert [(level.name, level.sequence, level.is_share) for level in made.levels] == [
+        ("steady", "steady", False), ("drifting", "drifting", False),
+    ]  # fmt: skip
+    assert {trial.kind for trial in made.trials} == {"measured"}
+    assert len(made.trials) == spec.repeats * 4
+    shorter = replayed(load={"replay": {"requests": 100}})
+    assert expected_s(made.trials[0], spec) > expected_s(plan(shorter).trials[0], shorter)
+
+
+def test_a_warm_front_takes_its_time_before_the_load() -> None:
+    spec = replayed(prefill=5000, fronts={"cache": {"kind": "varnish", "warm": True}})
+    seconds = {trial.variant.front: expected_s(trial, spec) for trial in plan(spec).trials}
+    assert seconds["cache"] > seconds["direct"]
+
+
+def test_after_events_no_capacity_is_waited_for() -> None:
+    events = [{"kind": "kill", "route": "/", "before_s": 1, "watch_s": 1}]
+    spec = experiment_of("a test", {**experiment().model_dump(exclude_none=True), "events": events})
+    found, plain = (expected_s(plan(each).trials[0], each) for each in (spec, experiment()))
+    assert found == plain + 2 - spec.load.capacity_s

@@ -195,6 +195,14 @@ def test_a_host_that_has_everything_gives_each_target_a_root_file_system(
     assert not setting.folder.manifest.artifact_embedded
 
 
+def test_regions_need_root_because_they_are_bridges(host: FakeHost) -> None:
+    host.edit("[load]", '[geography]\npreset = "five-regions"\norigin = "us-east"\n[load]')
+    with pytest.raises(Unavailable) as caught:
+        prepared(host)
+    assert caught.value.what == "Regions need the lab's bridges: this user is not root."
+    assert caught.value.remedy == "sudo -E tare run …"
+
+
 def test_an_image_needs_root_because_it_is_a_root_file_system(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     host.edit('workload = "tiny"', 'workload = "image:nginx"\nservice = { port = 80 }')
     built(monkeypatch, "build_from_image")

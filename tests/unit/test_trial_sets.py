@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import measuring
+from harness.deployment import driving
 from harness.interrupts import Interrupted, interruptible
 from harness.load.plan import LoadPlan
 from harness.store.records import TrialRecord
@@ -32,7 +32,7 @@ FIRST = [{"path": "/pay/1"}]
 @pytest.fixture(autouse=True)
 def no_tail(monkeypatch: pytest.MonkeyPatch) -> None:
     """Events come at once after the window."""
-    monkeypatch.setattr(measuring, "TAIL_S", 0.0)
+    monkeypatch.setattr(driving, "TAIL_S", 0.0)
 
 
 def attempt(made: SetBench, number: int = 0) -> TrialRecord:

@@ -5,6 +5,7 @@ import pytest
 
 from harness.analysis.validity import judge, judge_record, latency_p99_ns
 from harness.spec.experiment import Validity
+from harness.store.cdn_records import CoreRecord, ReplayRecord, RttRecord
 from harness.store.records import Digests, LoadFacts, Noise
 from tests.unit.analysis import synthetic
 from tests.unit.analysis.synthetic_records import DIGEST, record, requests
@@ -117,3 +118,42 @@ def test_p99_of_raw_records_leaves_out_the_warm_up_and_what_had_no_response() ->
     raw["outcome"][measured[100:200]] = 3
     assert latency_p99_ns(raw) == 1_001_000_000
     assert latency_p99_ns(raw[:100]) is None
+
+
+def distance(asked_ms: float, median_ms: float, host: str = "front-far") -> RttRecord:
+    return RttRecord(region="far", host=host, asked_ms=asked_ms, median_ms=median_ms, p99_ms=median_ms, echoes=100)
+
+
+def core(dropped: int) -> CoreRecord:
+    return CoreRecord(packets=1000, bytes=1, dropped=dropped, lost=5, late_p99_ns=1, cpu_ns=1)
+
+
+def apart(*rtts: RttRecord, dropped: int = 0) -> tuple[str, ...]:
+    return judge(
+        load=load(), latency_p99_ns=None, noise=QUIET, digests=SAME, limits=LIMITS, rtts=rtts, core=core(dropped)
+    )
+
+
+@pytest.mark.parametrize(("asked_ms", "median_ms"), [(0, 1), (0, 0.1), (10, 11), (10, 9), (200, 210), (200, 190)])
+def test_regions_may_be_a_millisecond_or_a_twentieth_off(asked_ms: float, median_ms: float) -> None:
+    assert apart(distance(asked_ms, median_ms)) == ()
+
+
+def test_the_region_that_is_most_off_is_named() -> None:
+    found = apart(distance(10, 11.5), distance(200, 215, "origin"), distance(100, 100))
+    assert found == ("far is 215.00 ms from origin and back, asked 200 ms, limit 10.00 ms off",)
+    assert apart(distance(0, 1.5)) == ("far is 1.50 ms from front-far and back, asked 0 ms, limit 1.00 ms off",)
+
+
+def test_a_core_that_dropped_packets_has_changed_what_was_measured() -> None:
+    assert apart(dropped=3) == ("the core between the regions dropped 3 packets, limit 0",)
+
+
+def test_a_replay_has_no_schedule_but_its_answers_count() -> None:
+    facts = load(scheduled=0, completed=10, send_lag_p99_ns=10**9, generator_busy=1.0, target_rps=0.0)
+    replay = ReplayRecord(sequence="zipf", requests=20, warmup=10, window_begin_ns=0, window_end_ns=1)
+    made = record("process", "l", 100.0, 1, 1, np.random.default_rng(1))
+    made = made.model_copy(update={"load": facts, "noise": QUIET, "replay": replay})
+    assert judge_record(made, None, LIMITS) == ()
+    wrong = made.model_copy(update={"load": facts.model_copy(update={"unexpected": 1})})
+    assert judge_record(wrong, None, LIMITS) == ("1 unexpected responses (0 of them none at all), limit 0",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import pytest
 
 from harness.deployment import checks
 from harness.deployment.deploy import Deployment, deploy
-from harness.deployment.layout import Layout, lay_out
+from harness.deployment.layout import lay_out
+from harness.deployment.places import Layout
 from harness.errors import LoadError
 from harness.lab.bridged import BridgedLab
+from harness.store.cdn_records import OriginCount
 from tests.support import web
 from tests.support.fake_sets import FakeForwardFront, FakeFront, SetBench, SetTarget, WideLab, set_bench
 
@@ -58,7 +61,7 @@ def behind_a_proxy(folder: Path, proxy: web.Service) -> Layout:
     """Services that do not run, behind a forward proxy that does."""
     layout = layout_of(fronted(folder, FakeForwardFront(folder)))
     way = type(layout.way)(proxy=("127.0.0.1", proxy.port))
-    return Layout(layout.topology, layout.places, layout.routes, way, layout.files)
+    return replace(layout, way=way)
 
 
 def test_the_clients_way_to_every_service_is_taken_away_and_tried(tmp_path: Path) -> None:
@@ -78,7 +81,7 @@ def test_a_service_that_is_reached_past_the_proxy_is_a_failure(tmp_path: Path, s
     with web.service(lambda _: web.reply(403, "")) as proxy:
         layout = layout_of(made)
         way = type(layout.way)(proxy=("127.0.0.1", proxy.port))
-        open_one = Layout(layout.topology, layout.places, layout.routes, way, layout.files)
+        open_one = replace(layout, way=way)
         with pytest.raises(LoadError, match="reaches the service without the proxy"):
             checks.close_paths(open_one, ClosedLab())
 
@@ -143,6 +146,33 @@ def test_an_answer_that_is_not_what_the_topology_promises_is_refused(
     with pytest.raises(LoadError, match=r"^GET /events\?last=9 does not tell the propagation times") as caught:
         checks.propagation(layout, WideLab("tare-x"))
     assert "propagation_ms" in caught.value.remedy
+    assert "\n" not in caught.value.what
+
+
+def counting(folder: Path, stack: ExitStack, body: object) -> Deployment:
+    """A set whose catalog answers with that at ``/count``."""
+
+    def answer(_method: str, path: str, _body: bytes) -> tuple[int, bytes]:
+        return 200, json.dumps(body).encode() if path == "/count" else b""
+
+    target = SetTarget(answers={"catalog": answer})
+    return deployed(set_bench(folder, target, topology={"counter": "/count"}), stack)
+
+
+def test_the_origins_count_is_what_it_says_itself(tmp_path: Path, stack: ExitStack) -> None:
+    layout = counting(tmp_path / "c", stack, {"requests": 7, "bytes": 900}).layout
+    before = checks.origin_count(layout, WideLab("tare-x"))
+    assert before == OriginCount(requests=7, bytes=900)
+    assert checks.since(before, OriginCount(requests=9, bytes=1000)) == OriginCount(requests=2, bytes=100)
+    assert checks.since(before, None) is None
+    assert checks.origin_count(layout_of(set_bench(tmp_path / "d")), WideLab("tare-x")) is None
+
+
+@pytest.mark.parametrize("body", [[1], {"requests": 1}, {"requests": "many", "bytes": 1}])
+def test_a_count_of_another_kind_is_refused(tmp_path: Path, stack: ExitStack, body: object) -> None:
+    layout = counting(tmp_path / "c", stack, body).layout
+    with pytest.raises(LoadError, match=r"^GET /count does not tell what the origin counted") as caught:
+        checks.origin_count(layout, WideLab("tare-x"))
     assert "\n" not in caught.value.what
 
 

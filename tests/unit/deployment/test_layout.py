@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.deployment.layout import CA_FILE, Layout, Way, lay_out, most_replicas
+from harness.deployment.layout import lay_out, most_replicas
+from harness.deployment.places import Layout, Place, Way
+from harness.deployment.presence import CA_FILE
 from harness.errors import DeployError, SpecError
 from harness.fronts import certificates
 from harness.fronts.api import Certificate
@@ -29,6 +31,12 @@ class Orchestra(SetTarget):
     """Keeps all replicas of a service itself."""
 
     orchestrates = True
+
+
+def front_of(layout: Layout) -> Place:
+    """Its only front."""
+    (place,) = layout.fronts
+    return place
 
 
 def laid_out(made: SetBench, *, replicas: int = 1, number: int = 0, lab: WideLab | None = None) -> Layout:
@@ -53,7 +61,8 @@ def test_each_service_comes_after_those_that_it_needs(tmp_path: Path) -> None:
     assert [place.name for place in found.places] == ["broker", "catalog", "payments"] == lab.given
     assert {place.role for place in found.places} == {"service"}
     assert [place.at.prefix for place in found.places] == ["tare-x-broker", "tare-x-catalog", "tare-x-payments"]
-    assert (found.front, found.way, found.files, found.first) == (None, Way(), {}, ())
+    assert (found.fronts, found.way, found.files, found.first) == ((), Way(), {}, ())
+    assert (found.direct, found.regions, found.caches) == (found.routes, (), ())
 
 
 def test_clients_are_led_to_the_first_instance_of_each_routed_service(tmp_path: Path) -> None:
@@ -114,8 +123,7 @@ def test_a_placement_gives_a_service_a_target_of_its_own(tmp_path: Path) -> None
 def test_a_front_comes_last_and_everything_goes_through_it(tmp_path: Path) -> None:
     front = FakeFront(tmp_path)
     found = laid_out(fronted(tmp_path / "c", front), replicas=2)
-    place = found.front
-    assert place is not None
+    place = front_of(found)
     assert place is found.places[-1]
     assert (place.name, place.role, place.service.port) == ("front", "front", front.port)
     assert found.routes == (Route("/", str(place.at.ip), front.port),)
@@ -130,8 +138,7 @@ def test_a_front_comes_last_and_everything_goes_through_it(tmp_path: Path) -> No
 def test_a_fronts_readiness_is_that_of_the_first_routed_service_below_its_prefix(tmp_path: Path) -> None:
     made = fronted(tmp_path / "c", FakeFront(tmp_path))
     made.members = chain(payments={"ready": {"path": "/health", "port": 9000, "body_contains": "ok"}})
-    place = laid_out(made).front
-    assert place is not None
+    place = front_of(laid_out(made))
     ready = place.service.ready
     # The service's own port is nothing that the front listens on.
     assert (ready.path, ready.port, ready.body_contains) == ("/pay/health", None, "ok")
@@ -140,8 +147,7 @@ def test_a_fronts_readiness_is_that_of_the_first_routed_service_below_its_prefix
 def test_behind_a_forward_proxy_clients_still_name_the_services(tmp_path: Path) -> None:
     front = FakeForwardFront(tmp_path)
     found = laid_out(fronted(tmp_path / "c", front))
-    place = found.front
-    assert place is not None
+    place = front_of(found)
     at = {each.name: (str(each.at.ip), each.service.port) for each in found.places}
     assert found.routes == (Route("/pay", *at["payments"]), Route("/", *at["catalog"]))
     assert found.way == place.way == Way(proxy=at["front"])

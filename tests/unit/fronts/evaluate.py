@@ -2,7 +2,8 @@
 
 nginx: the first regular expression of a ``map`` that matches, else ``default``. HAProxy: the first ``use_backend``
 whose condition holds, else ``default_backend``; ``path`` ends where the query begins; several lines of one ACL are
-alternatives. Squid: the first ``http_access`` whose ACLs all hold.
+alternatives. Squid: the first ``http_access`` whose ACLs all hold. Varnish: one chain of ``if``, ``elsif``, ``else``
+in ``vcl_recv``, and the backends that were added to a director.
 """
 
 from __future__ import annotations
@@ -37,6 +38,32 @@ def nginx_group(config: str, group: str) -> Places:
     block = re.search(rf"upstream {group} \{{\n(.*?)\n    \}}", config, re.DOTALL)
     assert block
     return tuple(re.findall(r"server (\S+) ", block[1]))
+
+
+def varnish(config: str, request: str) -> Places | None:
+    """None: a synthetic 404."""
+    rules = re.search(r"sub vcl_recv \{\n(.*?)\n\}", config, re.DOTALL)
+    assert rules
+    lines = [line for line in rules[1].splitlines() if "backend_hint" in line or "synth(404)" in line]
+    group = None
+    for number, line in enumerate(lines):
+        parts = re.fullmatch(r'    (if|elsif) \(req\.url ~ \{"([^"]*)"\}\) \{ (.*) \}', line)
+        if parts is None:
+            assert number == len(lines) - 1
+            parts = re.fullmatch(r"    (?:(else) \{ )?()(.*?)(?: \})?", line)
+            assert parts
+            assert (parts[1] is None) == (number == 0)
+        else:
+            assert parts[1] == ("elsif" if number else "if")
+        if re.search(parts[2], request):
+            chosen = re.search(r"(\w+)\.backend\(\)", parts[3])
+            group = chosen and chosen[1]
+            break
+    if group is None:
+        return None
+    names = re.findall(rf"{group}\.add_backend\((\w+)\);", config)
+    found = (re.search(rf'backend {name} \{{ \.host = "(.*?)"; \.port = "(.*?)"; \}}', config) for name in names)
+    return tuple(f"{place[1]}:{place[2]}" for place in found if place)
 
 
 def haproxy(config: str, request: str) -> Places | None:

@@ -25,7 +25,10 @@ NOISE = [
 ADDRESSES = st.builds("198.18.0.{}:{}".format, st.integers(1, 254), st.integers(1, 65_535))
 
 
-@pytest.mark.parametrize("name", FRONTS)
+LOGGING = [name for name, front in FRONTS.items() if front.logs]
+
+
+@pytest.mark.parametrize("name", LOGGING)
 @given(counts=st.dictionaries(ADDRESSES, st.integers(1, 9), max_size=4), seed=st.integers())
 def test_every_request_is_counted_for_the_upstream_that_it_was_passed_to(
     name: str, counts: dict[str, int], seed: int
@@ -34,6 +37,11 @@ def test_every_request_is_counted_for_the_upstream_that_it_was_passed_to(
     lines += NOISE
     random.Random(seed).shuffle(lines)
     assert make(name).served("\n".join(lines)) == counts
+
+
+@pytest.mark.parametrize("name", FRONTS.keys() - set(LOGGING))
+def test_what_prints_nothing_counts_nothing(name: str) -> None:
+    assert make(name).served("served 200 198.18.0.10:8000\n") == {}
 
 
 def test_of_a_request_that_was_passed_on_the_last_upstream_counts() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import LoadError
-from harness.load.before import run_before_load
+from harness.load.before import StrictSink, run_before_load
 from harness.load.session import Session
 from harness.load.ways import Ways
 from harness.spec.route import Route
@@ -22,6 +22,10 @@ def user_class(hook: Hook) -> Any:
     return type("SomeUser", (), {"before_load": classmethod(hook)})
 
 
+def strict(port: int, prefix: str = "/") -> Session:
+    return Session(Ways([Route(prefix, "127.0.0.1", port)]), 5, StrictSink())
+
+
 def test_it_runs_once_with_a_client_and_a_seed_of_its_own() -> None:
     drawn: list[float] = []
 
@@ -30,9 +34,8 @@ def test_it_runs_once_with_a_client_and_a_seed_of_its_own() -> None:
         client.post("/users", b"{}")
 
     with service(lambda _: reply(200, "")) as one:
-        ways = Ways([Route("/", "127.0.0.1", one.port)])
         for seed in (1, 1, 2):
-            run_before_load(user_class(hook), ways, 5, seed)
+            run_before_load(user_class(hook), strict(one.port), seed)
         assert [asked.method for asked in one.asked] == ["POST"] * 3
     assert drawn[0] == drawn[1] != drawn[2]
     assert drawn[0] != random.Random(1).random()
@@ -49,7 +52,7 @@ def test_it_runs_once_with_a_client_and_a_seed_of_its_own() -> None:
 def test_its_failure_says_what_happened(hook: Hook, told: str) -> None:
     prefix = "/x" if "elsewhere" in told else "/"
     with service(lambda _: reply(503, "warming up")) as one, pytest.raises(LoadError) as caught:
-        run_before_load(user_class(hook), Ways([Route(prefix, "127.0.0.1", one.port)]), 5, 1)
+        run_before_load(user_class(hook), strict(one.port, prefix), 1)
     assert told in caught.value.what
     assert "before_load" in caught.value.remedy
 
@@ -58,6 +61,4 @@ def test_a_service_that_is_not_there_is_told() -> None:
     with service(lambda _: b"") as gone:
         pass
     with pytest.raises(LoadError, match=r"GET /: .*refused"):
-        run_before_load(
-            user_class(lambda _cls, client, _rng: client.get("/")), Ways([Route("/", "127.0.0.1", gone.port)]), 5, 1
-        )
+        run_before_load(user_class(lambda _cls, client, _rng: client.get("/")), strict(gone.port), 1)

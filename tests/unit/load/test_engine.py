@@ -14,17 +14,23 @@ import numpy as np
 import pytest
 
 from harness.clock import NS_PER_MS, now_ns
+from harness.errors import LoadError
+from harness.load import plan as plan_module
 from harness.load.client import Activity
+from harness.load.clients import Clients
 from harness.load.crew import Crew, JobSink, Worker
 from harness.load.engine import Engine
 from harness.load.http import Response
+from harness.load.outcomes import CacheReader
 from harness.load.pacing import Pacer
-from harness.load.plan import LoadPlan
-from harness.load.recorder import Outcome, Phase, Recorder, Samples
-from harness.load.schedule import intended_offsets_ns
+from harness.load.plan import LoadPlan, RegionPlan, SequencePlan
+from harness.load.recorder import Cache, Outcome, Phase, Recorder, Samples
+from harness.load.replay import Replay
+from harness.load.schedule import intended_offsets_ns, region_choices
 from harness.load.session import Session
-from harness.load.ways import Ways
+from harness.load.wants import Wanted, Wants
 from harness.spec.route import Route
+from harness.spec.sequence import CatalogueSpec
 
 Serve = Callable[[Callable[[socket.socket, int], None]], int]
 
@@ -44,8 +50,9 @@ def to(port: int) -> tuple[Route, ...]:
 
 
 class User:
-    def __init__(self, client: Session) -> None:
+    def __init__(self, client: Session, wants: Wants | None) -> None:
         self.client = client
+        self.wants = wants
 
 
 def answering(delay_s: float = 0.0, answer: bytes = OK) -> Callable[[socket.socket, int], None]:
@@ -57,23 +64,29 @@ def answering(delay_s: float = 0.0, answer: bytes = OK) -> Callable[[socket.sock
     return talk
 
 
-def run(plan: LoadPlan, task: Callable[[Any], object]) -> tuple[Samples, dict[str, Any], Recorder]:
+def run(
+    plan: LoadPlan, task: Callable[[Any], object], wants: Wants | None = None
+) -> tuple[Samples, dict[str, Any], Recorder]:
     activity, recorder = Activity(), Recorder(100)
-    crew = Crew([task], ["task"], activity, queue=plan.queue)
-    workers, ways = [], Ways.of(plan)
-    for _ in range(plan.workers):
-        sink = JobSink(recorder, crew.names)
-        session = Session(ways, plan.timeout_s, sink, activity)
-        workers.append(Worker(crew, User(session), session, sink))
+    crew = Crew([task], ["task"], activity, queue=plan.queue, regions=max(1, len(plan.regions)))
+    workers, clients = [], Clients(plan, activity)
+    cache = None if plan.outcome_header is None else CacheReader(plan.outcome_header)
+    for number in range(plan.workers):
+        sink = JobSink(recorder, crew.names, cache)
+        session = clients.session(sink, clients.places[number % len(clients.places)])
+        workers.append(Worker(crew, User(session, wants), session, sink))
     crew.complete(workers)
     engine = Engine(plan, crew, Pacer(activity), recorder, [1.0])
     # The engine collects garbage before it begins: of a generator's process in no time, of a test runner's in many.
     gc.collect()
     gc.freeze()
-    engine.run(now_ns() + 30 * NS_PER_MS)
-    for worker in workers:
-        worker.session.close()
-    gevent.killall([worker.greenlet for worker in workers])
+    replay = None if wants is None else Replay(plan, 0, wants)
+    try:
+        engine.run(now_ns() + 30 * NS_PER_MS, replay)
+    finally:
+        for worker in workers:
+            worker.session.close()
+        gevent.killall([worker.greenlet for worker in workers])
     return recorder.samples(), engine.facts, recorder
 
 
@@ -197,3 +210,100 @@ def test_the_pacer_is_never_early(left_ms: float) -> None:
     pacer.rest()
     assert 0 <= late < 2000 * NS_PER_MS
     assert pacer.waited_ns > 0
+
+
+def regions(*ports: int) -> tuple[RegionPlan, ...]:
+    weights = [3.0, 1.0, 0.0][: len(ports)]
+    return tuple(RegionPlan(f"r{port}", weight, None, (to(port),)) for port, weight in zip(ports, weights, strict=True))
+
+
+def test_every_arrival_is_made_from_its_region(serve: Serve) -> None:
+    served: list[list[socket.socket]] = [[], [], []]
+
+    def at(number: int) -> Callable[[socket.socket, int], None]:
+        def talk(connection: socket.socket, count: int) -> None:
+            served[number].append(connection)
+            answering()(connection, count)
+
+        return talk
+
+    ports = [serve(at(number)) for number in range(3)]
+    plan = replace(PLAN, routes=to(ports[0]), regions=regions(*ports))
+    samples, facts, _ = run(plan, get)
+    plain, _, _ = run(replace(PLAN, routes=to(ports[0])), get)
+    order, plain_order = (np.argsort(each["intended_ns"], kind="stable") for each in (samples, plain))
+    assert (samples["outcome"] == Outcome.OK).all()
+    assert samples["region"][order].tolist() == region_choices(len(samples), [3, 1, 0], plan.seed).tolist()
+    # Regions change neither when arrivals are nor what they do.
+    intended, plainly = samples["intended_ns"][order], plain["intended_ns"][plain_order]
+    assert (np.diff(intended) == np.diff(plainly)).all()
+    assert set(plain["region"]) == {0}
+    assert facts["scheduled"] == (samples["phase"] == Phase.MEASURED).sum()
+    assert not served[2]  # nobody stands there
+
+
+def test_what_a_cache_said_is_kept_with_the_sample(serve: Serve) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nX-Cache: HIT from here\r\nContent-Length: 2\r\n\r\nok"
+    plan = replace(PLAN, routes=to(serve(answering(answer=answer))), outcome_header=("x-cache", (("hit", "hit"),)))
+    samples, _, _ = run(plan, get)
+    assert len(samples) > 0
+    assert (samples["cache"] == Cache.HIT).all()
+
+
+REPLAY = replace(
+    PLAN, mode="replay", replay_requests=40, replay_warmup=10, sequence=SequencePlan(CatalogueSpec(objects=99))
+)
+
+
+def by_number(user: User) -> Response:
+    assert user.wants is not None
+    return user.client.get(f"/{user.wants.take().number}")
+
+
+def numbers(count: int) -> Wants:
+    return Wants(Wanted(number, 1) for number in range(count))
+
+
+@pytest.mark.parametrize("users", [1, 4])
+def test_a_replay_makes_its_requests_in_order_and_goes_on_after_one_that_failed(serve: Serve, users: int) -> None:
+    asked: list[int] = []
+
+    def talk(connection: socket.socket, _number: int) -> None:
+        while data := connection.recv(65536):
+            asked.append(int(data.split()[1][1:]))
+            if asked[-1] == 20:
+                return
+            connection.sendall(OK)
+
+    samples, facts, _ = run(replace(REPLAY, routes=to(serve(talk)), replay_users=users), by_number, numbers(40))
+    assert len(samples) == 40
+    # A reused connection that is closed without an answer is tried once more: number 20 was.
+    assert sorted(set(asked)) == list(range(40))
+    if users == 1:
+        assert asked == [*range(20), 20, *range(20, 40)]
+        assert samples["phase"].tolist() == [Phase.WARMUP] * 10 + [Phase.MEASURED] * 30
+    assert (samples["phase"] == Phase.MEASURED).sum() == 30
+    assert (samples["intended_ns"] == samples["sent_ns"]).all()
+    assert (samples["outcome"] == Outcome.ERROR).sum() == 1
+    counted = samples[samples["phase"] == Phase.MEASURED]
+    assert facts["replay"]["window_begin_ns"] == counted["sent_ns"].min()
+    assert facts["replay"]["window_end_ns"] == counted["done_ns"].max()
+    assert facts["interrupted"] is False
+    assert facts["generator_busy"] >= 0
+
+
+def test_a_replay_that_takes_too_long_is_told(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_module, "_PREPARE_S", 0.2)
+    monkeypatch.setattr(plan_module, "_NEAR_S", 0.001)
+    with pytest.raises(LoadError, match=r"had made \d+ of 40 requests when its 0 s were over"):
+        run(replace(REPLAY, routes=to(serve(answering(0.1)))), by_number, numbers(40))
+
+
+def test_a_replay_whose_sequence_ends_early_is_told(serve: Serve) -> None:
+    with pytest.raises(LoadError, match="at its end"):
+        run(replace(REPLAY, routes=to(serve(answering()))), by_number, numbers(30))
+
+
+def test_a_replayed_task_that_asks_for_no_object_is_told(serve: Serve) -> None:
+    with pytest.raises(LoadError, match="40 requests of the replay asked for 0 objects"):
+        run(replace(REPLAY, routes=to(serve(answering()))), get, numbers(40))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,18 +9,28 @@ import pytest
 
 from harness.errors import LoadError, StoreError
 from harness.load.plan import LoadPlan
-from harness.load.recorder import SAMPLE_DTYPE, Outcome, Phase, Recorder, read_run, read_samples
+from harness.load.recorder import (
+    SAMPLE_DTYPE,
+    Cache,
+    Outcome,
+    Phase,
+    Recorder,
+    read_run,
+    read_samples,
+    sidecar_path,
+)
 from harness.load.result import LoadResult
 from harness.load.windows import Windows
 from harness.spec.route import Route
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    recorder = Recorder(1)
+    recorder = Recorder(1, ["near", "far"])
     for number in range(3000):  # beyond the room that was made
         recorder.add(
-            number, number + 1, number + 2, Phase.TAIL, Outcome.OK, 200, recorder.task(f"t{number % 3}"), number
-        )
+            number, number + 1, number + 2, Phase.TAIL, Outcome.OK, 200, recorder.task(f"t{number % 3}"), number,
+            number % 2, Cache(number % 6),
+        )  # fmt: skip
     recorder.mark(2 * SAMPLE_DTYPE.itemsize, Outcome.UNEXPECTED)
     path = tmp_path / "s.bin"
     recorder.write(path, {"interrupted": False})
@@ -33,6 +44,10 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert samples["outcome"][2] == Outcome.UNEXPECTED
     assert set(samples["status"]) == {200}
     assert set(samples["phase"]) == {Phase.TAIL}
+    assert (samples["region"] == np.arange(3000) % 2).all()
+    assert (samples["cache"] == np.arange(3000) % 6).all()
+    sidecar = json.loads(sidecar_path(path).read_text())
+    assert (sidecar["schema"], sidecar["regions"]) == (2, ["near", "far"])
 
 
 def test_half_a_file_is_refused(tmp_path: Path) -> None:
@@ -89,3 +104,29 @@ def test_capacity_counts_answers_inside_the_window() -> None:
 def test_an_interrupted_run_is_no_result() -> None:
     with pytest.raises(LoadError, match="interrupted"):
         result([], {"interrupted": True})
+
+
+def test_a_replays_window_is_what_its_requests_say() -> None:
+    rows = [
+        (1, 1, 2, Phase.WARMUP, Outcome.OK, "a"),
+        (5, 5, 9, Phase.MEASURED, Outcome.ERROR, "a"),
+        (9, 9, 12, Phase.MEASURED, Outcome.OK, "a"),
+    ]
+    counted = result(rows, {"replay": {"window_begin_ns": 5, "window_end_ns": 12}})
+    assert (counted.windows.window_begin_ns, counted.windows.window_end_ns, counted.windows.end_ns) == (5, 12, 12)
+    assert (counted.scheduled, counted.completed, counted.errors, counted.send_lag_p99_ns) == (2, 1, 1, 0)
+
+
+def test_what_caches_said_is_counted_of_the_windows_answers() -> None:
+    recorder = Recorder(4)
+    for phase, outcome, cache in [
+        (Phase.WARMUP, Outcome.OK, Cache.HIT),
+        (Phase.MEASURED, Outcome.OK, Cache.HIT),
+        (Phase.MEASURED, Outcome.UNEXPECTED, Cache.STALE),
+        (Phase.MEASURED, Outcome.ERROR, Cache.NONE),
+    ]:
+        recorder.add(1, 1, 2, phase, outcome, 200, recorder.task("a"), 0, 0, cache)
+    plan = LoadPlan(routes=(Route("/", "127.0.0.1", 1),), samples="/s", rate_rps=1, duration_s=1)
+    counted = LoadResult.of(recorder.samples(), ["a"], {"interrupted": False}, Windows.of(plan, 0), ["near"])
+    assert {word: count for word, count in counted.cache_counts.items() if count} == {"hit": 1, "stale": 1}
+    assert counted.regions == ("near",)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.clock import NS_PER_S
-from harness.load.schedule import Arrivals, intended_offsets_ns, task_choices
+from harness.load.schedule import Arrivals, intended_offsets_ns, region_choices, region_stream, task_choices
 
 rates = st.floats(min_value=0.5, max_value=5000)
 durations = st.floats(min_value=0.01, max_value=3)
@@ -82,3 +84,22 @@ def test_task_choices_are_in_range_and_repeatable(weights: list[float], seed: in
 def test_bad_weights_are_refused(weights: list[float]) -> None:
     with pytest.raises(ValueError, match="weights"):
         task_choices(1, weights, 1)
+
+
+def test_regions_are_a_stream_of_their_own_by_weight() -> None:
+    weights = [3.0, 0.0, 1.0, 0.0]
+    drawn = region_choices(20_000, weights, 5)
+    counts = np.bincount(drawn, minlength=4)
+    assert counts[1] == counts[3] == 0
+    assert stats.binomtest(int(counts[0]), 20_000, 0.75).pvalue > 0.001
+    tasks = task_choices(20_000, weights, 5)
+    assert (drawn != tasks).any()
+    assert (region_choices(500, weights, 5) == drawn[:500]).all()
+
+
+def test_regions_without_end_are_the_same_ones() -> None:
+    assert list(islice(region_stream([1, 2], 7), 9000)) == region_choices(9000, [1, 2], 7).tolist()
+
+
+def test_without_regions_everybody_is_in_the_first() -> None:
+    assert region_choices(3, [], 1).tolist() == [0, 0, 0] == list(islice(region_stream([], 1), 3))

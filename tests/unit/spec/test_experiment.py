@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from harness.errors import ExitCode, SpecError
 from harness.spec.experiment import Experiment
 from harness.spec.files import experiment_of, read_experiment, spec_digest
+from harness.spec.sequence import TraceSpec
 
 GOOD = """
 name = "good"
@@ -189,6 +190,53 @@ def test_an_experiment_survives_being_stored(write: Write) -> None:
     assert Experiment.of_stored(found.model_dump(mode="json")) == found
     with pytest.raises(ValueError, match=r"^repeats: "):
         Experiment.of_stored(found.model_dump(mode="json") | {"repeats": 0})
+
+
+SEQUENCE = """
+[sequences.zipf]
+requests = 1000
+objects = 100
+exponent = 1
+"""
+GEOGRAPHY = """
+[geography]
+preset = "five-regions"
+origin = "us-east"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        (
+            "[limits]",
+            "[fronts.cache]\nkind = 'varnish'\nwarm = true\n[limits]",
+            "fronts.cache is warm, but prefill is 0",
+        ),
+        ("seed = 7", "seed = 7\nprefill = 2000", "sequences.zipf has 1000 requests, but 2000 are asked for"),
+        ("rates_rps = [100, 200.5]", "replay = { requests = 1001 }", "sequences.zipf has 1000 requests, but 1001"),
+        ('aa = "process"', f"replicas = [1, 2]\n{GEOGRAPHY}", "geography goes with replicas = [1]"),
+    ],
+)
+def test_what_a_sequence_or_a_geography_cannot_give_is_told(write: Write, old: str, new: str, what: str) -> None:
+    good = GOOD.partition("[quick]")[0] + SEQUENCE
+    assert old in good
+    assert what in mistake(write(good.replace(old, new, 1))).what
+
+
+def test_a_trace_lies_beside_the_experiment(write: Write, tmp_path: Path) -> None:
+    found = read_experiment(write(GOOD + "[sequences.real]\ntrace = 'traces/web.csv'\n"))
+    assert found.sequences["real"] == TraceSpec(trace=str(tmp_path / "traces/web.csv"))
+
+
+def test_what_happens_to_a_front_happens_where_there_is_one() -> None:
+    data = {
+        "name": "cdn", "question": "?", "workload": "w", "baseline": "p", "load": {"rates_rps": [1]},
+        "matrix": {"targets": ["p"], "fronts": ["direct", "varnish"]},
+        "events": [{"kind": "kill", "service": "front-far"}, {"kind": "kill", "service": "origin"}],
+    }  # fmt: skip
+    found = experiment_of("here", data)
+    assert [len(found.events_of(variant)) for variant in found.variants] == [1, 2]
 
 
 @given(st.text(max_size=60))

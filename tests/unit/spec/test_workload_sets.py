@@ -8,6 +8,7 @@ import pytest
 
 from harness.errors import ExitCode, SpecError
 from harness.spec.files import read_workload
+from harness.spec.sequence import CatalogueSpec
 from harness.spec.topology import SERVICE, SINGLE
 
 GOOD = """
@@ -123,3 +124,36 @@ def test_services_and_topologies_belong_together(folder: Path, cut: str) -> None
     text = GOOD[: GOOD.index(cut)] + (GOOD[GOOD.index(other) :] if other else "")
     (folder / "workload.toml").write_text(text)
     assert "[services.NAME]" in refused(folder).what
+
+
+def test_a_catalogue_and_the_root_that_wants_it_belong_together(folder: Path) -> None:
+    file = folder / "workload.toml"
+    wanted = GOOD.replace('packages = ["python3"]', 'packages = ["python3"]\ncatalogue = "data/sizes.u32"', 1)
+    for text in (wanted, GOOD + "[catalogue]\nobjects = 10\n"):
+        file.write_text(text)
+        assert "[catalogue] and the key catalogue of a root file system belong together" in refused(folder).what
+    file.write_text(wanted + "[catalogue]\nobjects = 10\nsize_bytes = 100\n")
+    found = read_workload(folder)
+    assert found.catalogue == CatalogueSpec(objects=10, size_bytes=100)
+    assert found.roots["python"].catalogue == "data/sizes.u32"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("objects = 0", "catalogue.objects"),
+        ("objects = 10000001", "catalogue.objects"),
+        ("requests = 5", "catalogue.requests is not a known key"),
+        ("size_sigma = -1", "catalogue.size_sigma"),
+        ("seed = -1", "catalogue.seed"),
+    ],
+)
+def test_a_mistake_in_a_catalogue_is_named(folder: Path, line: str, told: str) -> None:
+    (folder / "workload.toml").write_text(f"{GOOD}[catalogue]\n{line}\n")
+    assert told in refused(folder).what
+
+
+def test_a_catalogue_stays_in_the_app_tree(folder: Path) -> None:
+    text = GOOD.replace('packages = ["python3"]', 'catalogue = "../sizes"', 1)
+    (folder / "workload.toml").write_text(f"{text}[catalogue]\n")
+    assert "roots.python.catalogue" in refused(folder).what

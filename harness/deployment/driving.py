@@ -1,0 +1,73 @@
+"""What the generator is told to do with a deployment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.deployment.places import Layout
+from harness.deployment.setting import Setting
+from harness.load.plan import LoadPlan, SequencePlan
+from harness.plan import PlannedTrial
+
+TAIL_S = 2.0
+"""The load goes on so long after the window, and memory under load is read meanwhile."""
+
+SAMPLES = "samples.bin"
+"""The generator's file in the attempt's folder."""
+
+
+def load_plan(
+    planned: PlannedTrial, rate_rps: float | None, setting: Setting, layout: Layout, scratch: Path
+) -> LoadPlan:
+    """What the generator shall do: the load goes on after the window for the ledger, and for every event.
+
+    A warm front is asked for the first requests of the sequence before the load; the load of every variant begins
+    after them.
+    """
+    experiment = setting.experiment
+    load, ready = experiment.load, layout.places[-1].service.ready
+    is_open = planned.kind == "measured" and load.replay is None
+    events = experiment.events_of(planned.variant) if is_open else ()
+    front = setting.fronts.get(planned.variant.front)
+    spec = experiment.front(planned.variant.front)
+    outcome = front.outcome if front is not None else None
+    replay = load.replay if planned.kind == "measured" else None
+    return LoadPlan(
+        routes=layout.regions[0].entries[0] if layout.regions else layout.routes,
+        regions=layout.regions,
+        tls_ca=layout.way.tls_ca,
+        proxy=layout.way.proxy,
+        samples=str(scratch / SAMPLES),
+        mode="replay" if replay is not None else "open" if is_open else "closed",
+        rate_rps=rate_rps or 1.0,
+        duration_s=load.duration_s if is_open else load.capacity_s,
+        locustfile=str(setting.locustfile) if setting.locustfile else None,
+        path=ready.path,
+        status=ready.status,
+        arrivals="constant" if load.arrivals == "constant" else "poisson",
+        # Every variant of a block meets the same arrivals; every block has arrivals of its own.
+        seed=experiment.seed * 1_000_003 + planned.block,
+        warmup_s=load.warmup_s,
+        tail_s=TAIL_S + sum(event.slot_s for event in events) if is_open else 0.0,
+        # What an event left behind has no capacity of its own.
+        capacity_s=load.capacity_s if is_open and not events else 0.0,
+        closed_users=load.closed_users,
+        max_in_flight=load.max_in_flight,
+        timeout_s=load.timeout_s,
+        sequence=_sequence(planned, setting),
+        prefill=experiment.prefill if spec is not None and spec.warm else 0,
+        replay_requests=replay.requests if replay is not None else 0,
+        replay_warmup=replay.warmup if replay is not None else 0,
+        replay_users=replay.users if replay is not None else 1,
+        outcome_header=None if outcome is None else (outcome.name, outcome.words),
+    )
+
+
+def _sequence(planned: PlannedTrial, setting: Setting) -> SequencePlan | None:
+    """The level's sequence, or the only one there is, of the catalogue's objects; None without a catalogue."""
+    sequences, catalogue = setting.experiment.sequences, setting.catalogue
+    if catalogue is None:
+        return None
+    named = planned.level.sequence if planned.level is not None else None
+    chosen = sequences[named] if named is not None else next(iter(sequences.values()), None)
+    return SequencePlan(catalogue.spec, chosen, setting.experiment.prefill)

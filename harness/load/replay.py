@@ -1,0 +1,60 @@
+"""A replay: a sequence's requests in order, each as soon as its turn comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gevent.event import Event
+
+from harness.errors import LoadError
+from harness.load.crew import Job
+from harness.load.plan import LoadPlan
+from harness.load.recorder import Phase
+from harness.load.schedule import region_stream
+from harness.load.wants import Wants
+
+
+class Replay:
+    """Gives the jobs of a replay: ``task`` once for each object of ``wants``."""
+
+    def __init__(self, plan: LoadPlan, task: int, wants: Wants) -> None:
+        self._plan = plan
+        self._task = task
+        self._wants = wants
+        self._begun = 0
+        self._ended = Event()
+        self._regions = region_stream([region.weight for region in plan.regions], plan.seed)
+        self.when_counting: Callable[[], None] = lambda: None
+        """Called when the first request that counts is about to be made."""
+
+    def next_job(self) -> Job | None:
+        """The next request's; None at the end, and when there is no next object."""
+        number, plan = self._begun, self._plan
+        if number == plan.replay_requests or self._wants.failure is not None:
+            self._ended.set()
+            return None
+        if number == plan.replay_warmup:
+            self.when_counting()
+        self._begun += 1
+        phase = Phase.WARMUP if number < plan.replay_warmup else Phase.MEASURED
+        return Job(self._task, None, phase, next(self._regions))
+
+    def wait(self) -> None:
+        """Until the last request has been begun. Raises LoadError for a replay that takes too long."""
+        limit_s = self._plan.replay_limit_s
+        if not self._ended.wait(limit_s):
+            raise LoadError(
+                f"the replay had made {self._begun} of {self._plan.replay_requests} requests when its {limit_s:.0f} s "
+                "were over",
+                "look at the service's log lines, or replay fewer requests",
+            )
+
+    def check(self) -> None:
+        """Raise LoadError, or what kept the sequence from going on, unless every request asked for the next object."""
+        if self._wants.failure is not None:
+            raise self._wants.failure
+        if self._wants.taken != self._begun:
+            raise LoadError(
+                f"{self._begun} requests of the replay asked for {self._wants.taken} objects of the sequence",
+                "let the locustfile's object task call self.wanted() once, before its request",
+            )

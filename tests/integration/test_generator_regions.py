@@ -1,0 +1,133 @@
+"""Clients in several network namespaces, each with services of its own on its own loopback interface. Needs root."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from harness.clock import NS_PER_S, sleep_until_ns
+from harness.errors import LoadError
+from harness.lab import namespace
+from harness.load.calibrate import null_service
+from harness.load.plan import LoadPlan, RegionPlan
+from harness.load.recorder import Outcome, read_run
+from harness.load.runner import Generator
+from harness.load.schedule import region_choices
+from harness.spec.route import Route
+from tests.integration.test_generator import CPUS, SERVICE_CPUS
+
+pytestmark = pytest.mark.integration
+
+NAMES = ("tare-test-load-a", "tare-test-load-b")
+
+
+@pytest.fixture
+def namespaces() -> Iterator[tuple[str, str]]:
+    for name in NAMES:
+        namespace.create(name)
+    try:
+        for name in NAMES:
+            subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+        yield NAMES
+    finally:
+        for name in NAMES:
+            namespace.remove(name)
+
+
+def to(port: int) -> tuple[Route, ...]:
+    return (Route("/", "127.0.0.1", port),)
+
+
+def plan_for(folder: Path, *regions: RegionPlan, **more: object) -> LoadPlan:
+    values: dict[str, object] = {"rate_rps": 200, "duration_s": 1.0, "warmup_s": 0.3, **more}
+    return LoadPlan(
+        routes=regions[0].entries[0], samples=str(folder / "samples.bin"), regions=regions, **values,  # type: ignore[arg-type]  # plain test values
+    )  # fmt: skip
+
+
+@contextmanager
+def service_in(name: str) -> Iterator[int]:
+    with null_service("127.0.0.1", netns=name, cpus=SERVICE_CPUS) as port:
+        yield port
+
+
+def test_every_region_asks_from_its_own_namespace(namespaces: tuple[str, str], tmp_path: Path) -> None:
+    one, other = namespaces
+    with service_in(one) as first, service_in(other) as second:
+        plan = plan_for(
+            tmp_path, RegionPlan("near", 3.0, one, (to(first),)), RegionPlan("far", 1.0, other, (to(second),)), seed=4
+        )
+        with Generator(plan, netns=None, cpus=CPUS, scratch=tmp_path) as running:
+            running.wait_ready()
+            own = Path(f"/proc/{running.pid}/ns/net").stat().st_ino
+            running.start()
+            result = running.finish()
+    assert own == Path("/proc/self/ns/net").stat().st_ino
+    assert result.scheduled == result.completed > 100
+    assert result.regions == ("near", "far")
+    order = np.argsort(result.samples["intended_ns"], kind="stable")
+    drawn = region_choices(len(order), [3.0, 1.0], 4)
+    assert result.samples["region"][order].tolist() == drawn.tolist()
+    # With the two exchanged nobody answers: it is the namespaces that tell them apart.
+    entries = (to(second), to(first))
+    swapped = [replace(region, entries=(entry,)) for region, entry in zip(plan.regions, entries, strict=True)]
+    broken = replace(plan, regions=tuple(swapped), routes=entries[0], duration_s=0.2)
+    if first != second:
+        with Generator(broken, netns=None, cpus=CPUS, scratch=tmp_path) as running:
+            running.wait_ready()
+            running.start()
+            assert running.finish().completed == 0
+
+
+def test_clients_of_a_dead_entry_go_to_the_next_and_come_back(namespaces: tuple[str, str], tmp_path: Path) -> None:
+    one, other = namespaces
+    with service_in(one) as first, service_in(one) as second, service_in(other) as third:
+        near = RegionPlan("near", 1.0, one, (to(first), to(second)))
+        far = RegionPlan("far", 1.0, other, (to(third),))
+        plan = plan_for(tmp_path, near, far, duration_s=3.0, failover_s=0.6)
+        with Generator(plan, netns=None, cpus=CPUS, scratch=tmp_path) as running:
+            running.wait_ready()
+            windows = running.start()
+            killed = windows.window_begin_ns + NS_PER_S
+            sleep_until_ns(killed)
+            (process,) = (each for each in psutil.Process().children(recursive=True) if listens(each, first))
+            process.send_signal(signal.SIGKILL)
+            result = running.finish()
+    failed = result.samples[result.samples["outcome"] == Outcome.ERROR]
+    assert set(failed["region"]) == {0}
+    # The first moments of an outage that is noticed anew about every 0.6 s, for 2 s.
+    assert 2 <= len(failed) <= 60
+    after = result.samples[(result.samples["region"] == 0) & (result.samples["intended_ns"] > killed)]
+    assert (after["outcome"] == Outcome.OK).sum() > 0.7 * len(after) > 100
+    assert result.completed == result.scheduled - len(failed)
+
+
+def listens(process: psutil.Process, port: int) -> bool:
+    inside = process.net_connections("tcp") if process.is_running() else []
+    return any(found.laddr and found.laddr.port == port for found in inside)
+
+
+def test_a_namespace_that_is_not_there_is_told(tmp_path: Path) -> None:
+    plan = plan_for(tmp_path, RegionPlan("near", 1.0, "tare-test-none", (to(1),)))
+    with Generator(plan, netns=None, cpus=CPUS, scratch=tmp_path) as running, pytest.raises(LoadError) as caught:
+        running.wait_ready()
+    assert "tare-test-none" in caught.value.what
+
+
+def test_the_sidecar_names_the_regions(namespaces: tuple[str, str], tmp_path: Path) -> None:
+    with service_in(namespaces[0]) as port:
+        plan = plan_for(tmp_path, RegionPlan("near", 1.0, namespaces[0], (to(port),)), duration_s=0.2)
+        with Generator(plan, netns=None, cpus=CPUS, scratch=tmp_path) as running:
+            running.wait_ready()
+            running.start()
+            running.finish()
+    assert '"regions": [\n  "near"\n ]' in (tmp_path / "samples.bin.json").read_text()
+    assert len(read_run(Path(plan.samples))[0]) > 0

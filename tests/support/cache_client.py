@@ -1,0 +1,59 @@
+"""A client of a cache: ``python cache_client.py``, an order as JSON in, the answers as JSON out. Standard library only.
+
+``at``: ``ip:port``. ``requests``: [method, path, headers] of each; over ``connections`` at once, each its share in
+order. ``parts``: for each answer whether all of it is wanted, or the outcome header alone (``brief``, its name).
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+TIMEOUT_S = 60
+KEPT_BYTES = 2_000_000
+
+
+def ask(connection: http.client.HTTPConnection, method: str, path: str, headers: dict[str, str], brief: str) -> Any:
+    """{status, headers, body}, or [status, header, size of the body]; status 0 for no answer, and why."""
+    try:
+        connection.request(method, path, None, headers)
+        response = connection.getresponse()
+        body = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        connection.close()
+        return [0, repr(error), 0] if brief else {"status": 0, "headers": {}, "body": "", "why": repr(error)}
+    if brief:
+        return [response.status, response.getheader(brief) or "", len(body)]
+    told = {name.lower(): value for name, value in response.getheaders()}
+    return {"status": response.status, "headers": told, "body": base64.b64encode(body[:KEPT_BYTES]).decode(), "why": ""}
+
+
+def main() -> None:
+    """Do what the order on standard input says."""
+    order = json.load(sys.stdin)
+    requests, crew, brief = order["requests"], order["connections"], order.get("brief", "")
+    host, _, port = order["at"].partition(":")
+    answers: list[Any] = [None] * len(requests)
+    together = threading.Barrier(crew)
+
+    def share(number: int) -> None:
+        connection = http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_S)
+        connection.connect()
+        together.wait()
+        for place in range(number, len(requests), crew):
+            answers[place] = ask(connection, *requests[place], brief)
+        connection.close()
+
+    with ThreadPoolExecutor(crew) as pool:
+        for done in [pool.submit(share, number) for number in range(crew)]:
+            done.result()
+    json.dump(answers, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

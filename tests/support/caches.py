@@ -1,0 +1,178 @@
+"""A cache before an origin that counts, and a client of it that stands where the lab's client does."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.fronts.api import Front, Route, Upstream
+from harness.fronts.caching import CacheSize
+from harness.lab.api import LabAddress
+from harness.lab.bridged import BridgedLab
+from harness.spec.front import CacheSpec, FrontSpec
+from harness.spec.service import Limits, Readiness
+from harness.targets.api import Instance, Service, Target
+from harness.units import MIB
+from tests.support import cache_origin, hello
+from tests.support.fronts import launched
+
+CLIENT = Path(__file__).with_name("cache_client.py")
+ORIGIN = Path(cache_origin.__file__)
+LIMIT_S = 200
+SIZE = CacheSize(16 * MIB)
+GET = "GET"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. ``outcome``: the word for what the cache made of it."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    outcome: str
+    why: str
+
+
+@dataclass(slots=True)
+class OriginAt:
+    """The origin, its place, and its control port."""
+
+    lab: BridgedLab
+    at: LabAddress
+    instance: Instance
+
+    @property
+    def upstream(self) -> Upstream:
+        return Upstream("origin", str(self.at.ip), cache_origin.PORT)
+
+    def told(self, **changes: float) -> dict[str, Any]:
+        """Change how it behaves, and what it counted."""
+        query = "&".join(f"{name}={value}" for name, value in changes.items())
+        at = f"{self.at.ip}:{cache_origin.CONTROL_PORT}"
+        (answer,) = _client(self.lab, at, [(GET, f"/set?{query}", {})])
+        told: dict[str, Any] = json.loads(base64.b64decode(answer["body"]))
+        return told
+
+    def asked(self, path: str) -> int:
+        """How often it was asked for that path."""
+        return int(self.told()["paths"].get(path, 0))
+
+    @contextmanager
+    def changed(self, **changes: float) -> Iterator[None]:
+        """Behaving otherwise for as long as the context lasts: ``delay_s``, ``sick``, ``open``."""
+        self.told(**changes)
+        try:
+            yield
+        finally:
+            self.told(delay_s=0, sick=0, open=1)
+
+
+@dataclass(slots=True)
+class Cached:
+    """A cache that has answered, and the origin behind it."""
+
+    front: Front
+    target: Target
+    lab: BridgedLab
+    service: Service
+    at: LabAddress
+    instance: Instance
+    origin: OriginAt
+    spec: FrontSpec
+
+    def get(self, path: str, **headers: str) -> Answer:
+        """One GET over a connection of its own; in a header's name ``_`` is ``-``."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.ask((GET, path, named))[0]
+
+    def ask(self, *requests: tuple[str, str, dict[str, str]], connections: int = 1) -> list[Answer]:
+        """The answers to (method, path, headers), over so many connections at once."""
+        answers = _client(self.lab, self._place, requests, connections)
+        return [self._answer(answer) for answer in answers]
+
+    def outcomes(self, paths: Sequence[str], connections: int = 1) -> list[str]:
+        """The words for a long sequence of GETs in order; a status other than 200 is a word of its own."""
+        assert self.front.outcome is not None
+        requests = [(GET, path, {}) for path in paths]
+        told = _client(self.lab, self._place, requests, connections, self.front.outcome.name)
+        return [
+            self.front.outcome.word(header) if status == 200 else f"{status} {header}" for status, header, _ in told
+        ]
+
+    @property
+    def _place(self) -> str:
+        return f"{self.at.ip}:{self.service.port}"
+
+    def _answer(self, told: dict[str, Any]) -> Answer:
+        assert self.front.outcome is not None
+        headers = told["headers"]
+        word = self.front.outcome.word(headers.get(self.front.outcome.name.lower()))
+        return Answer(told["status"], headers, base64.b64decode(told["body"]), word, told["why"])
+
+
+@contextmanager
+def an_origin(target: Target, lab: BridgedLab, name: str, scratch: Path) -> Iterator[OriginAt]:
+    """The origin on ``target`` (Python is in the hello workload's tree), ready."""
+    made = hello.service(hello.build(), "/usr/bin/python3", "-c", ORIGIN.read_text("utf-8"))
+    at = lab.address(name)
+    with ExitStack() as stack:
+        yield OriginAt(lab, at, launched(target, made, at, lab, scratch / name, stack))
+
+
+@contextmanager
+def cached(
+    front: Front,
+    target: Target,
+    lab: BridgedLab,
+    origin: OriginAt,
+    scratch: Path,
+    *,
+    cache: CacheSpec | None = None,
+    size: CacheSize = SIZE,
+    routes: Sequence[Route] = (),
+    at: LabAddress | None = None,
+) -> Iterator[Cached]:
+    """The cache on ``target``, for as long as the context lasts."""
+    spec = FrontSpec(kind=front.name, cache=cache, keepalive=32)
+    wanted = routes or [Route("/", (origin.upstream,))]
+    made = front.front_service(spec, wanted, None, Readiness(path="/health"), size)
+    target.prepare(made.artifact)
+    service = Service.of(made.artifact, made.spec, Limits(), hello.CPUS.service)
+    place = at or lab.address("front")
+    scratch.mkdir(exist_ok=True, parents=True)
+    with ExitStack() as stack:
+        instance = launched(target, service, place, lab, scratch, stack)
+        yield Cached(front, target, lab, service, place, instance, origin, spec)
+
+
+def until(true: Callable[[], bool], within_s: float = 10, every_s: float = 0.05) -> None:
+    """Wait for what happens a moment later; fails if it does not."""
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(every_s)
+
+
+def _client(
+    lab: BridgedLab, at: str, requests: Sequence[tuple[str, str, dict[str, str]]], connections: int = 1, brief: str = ""
+) -> list[Any]:
+    order = {"at": at, "requests": requests, "connections": connections, "brief": brief}
+    done = subprocess.run(
+        ["nsenter", f"--net=/run/netns/{lab.client_netns}", sys.executable, "-I", "-S", str(CLIENT)],
+        input=json.dumps(order),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=LIMIT_S,
+    )
+    answers: list[Any] = json.loads(done.stdout)
+    return answers
