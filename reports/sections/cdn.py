@@ -16,6 +16,7 @@ from reports import charts
 from reports.blocks import Block, Cell, Group, Heading, Section, Table, Text, draw
 from reports.charts.latency import arrivals
 from reports.labels import CROWD, Look
+from reports.tables import is_vast
 
 if TYPE_CHECKING:
     from harness.analysis import Campaign
@@ -59,7 +60,7 @@ def caches(campaign: Campaign, look: Look) -> Section | None:
             name,
             look,
         )
-        for name in _RATIOS
+        for name in (_RATIOS[:1] if is_vast(campaign, look) else _RATIOS)
     )
     blocks = [
         *(_about_warmth(campaign, look) if campaign.rtts.empty else ()),

@@ -11,7 +11,8 @@ from reports import charts
 from reports.blocks import Cell, Group, Section, Table, Text, draw
 from reports.frames import rows
 from reports.labels import Look
-from reports.tables import figures, findings
+from reports.sections.evidence import CHOSEN
+from reports.tables import LEFT_OUT, figures, findings, is_vast
 
 if TYPE_CHECKING:
     from harness.analysis import Campaign
@@ -45,7 +46,7 @@ def startup(campaign: Campaign, look: Look) -> Section:
         )
         for name in look.present(campaign.phases)
     )
-    if timelines:
+    if timelines and not is_vast(campaign, look):
         blocks.append(Group(timelines))
     blocks.append(figures(campaign, look, "Startup", ("startup_s",)))
     blocks.append(_phase_table(campaign, look))
@@ -136,11 +137,14 @@ def footprint(campaign: Campaign, look: Look) -> Section:
 
 
 def strips(campaign: Campaign, look: Look) -> Section:
-    """Every metric, every trial."""
-    names = [n for n in METRICS if n != "footprint_mib" and n in campaign.trials and campaign.trials[n].notna().any()]
+    """Every metric, every trial; of a vast campaign the metrics that are compared in charts."""
+    vast = is_vast(campaign, look)
+    shown = CHOSEN if vast else tuple(n for n in METRICS if n != "footprint_mib")
+    names = [n for n in shown if n in campaign.trials and campaign.trials[n].notna().any()]
     drawn = tuple(
         draw(METRICS[n].title, charts.metric_dots, campaign.trials, campaign.summaries, n, look) for n in names
     )
     if not drawn:
         return Section("trials", "Every trial", (Text("No trial measured anything, so there is nothing to draw."),))
-    return Section("trials", "Every trial", (Text(f"{VALID_ONLY} Hover for block and trial."), Group(drawn)))
+    rest = f" Of the metrics those are drawn that matter most. {LEFT_OUT}" if vast else ""
+    return Section("trials", "Every trial", (Text(f"{VALID_ONLY} Hover for block and trial.{rest}"), Group(drawn)))

@@ -10,7 +10,7 @@ from reports import charts
 from reports.blocks import Block, Cell, Group, Heading, Section, Table, Text, draw
 from reports.charts.latency import arrivals, highest_percentile
 from reports.labels import CROWD, Look
-from reports.tables import figures, findings
+from reports.tables import figures, findings, is_vast
 
 if TYPE_CHECKING:
     from harness.analysis import Campaign
@@ -41,7 +41,8 @@ def latency(campaign: Campaign, look: Look) -> Section:
     if not levels:
         blocks.append(Text("No valid trial has latency samples, so there are no curves.", "empty"))
     # Many levels and variants share the file's room.
-    points = max(40, min(160, 640 * CROWD // (max(len(levels), 1) * max(len(look.order), CROWD))))
+    room = 240 if is_vast(campaign, look) else 640
+    points = max(40, min(160, room * CROWD // (max(len(levels), 1) * max(len(look.order), CROWD))))
     for level in levels:
         own = samples[samples["level"] == level]
         blocks.append(Heading(f"Load level {level}"))

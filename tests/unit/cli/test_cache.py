@@ -96,6 +96,7 @@ WORKLOAD = """
 name = "objects"
 catalogue = { objects = 200 }
 [rootfs]
+catalogue = "catalogue.u32"
 [service]
 argv = ["/bin/true"]
 port = 80
@@ -166,7 +167,7 @@ def test_a_workload_without_a_catalogue_has_nothing_to_simulate(
     experiment: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = experiment.parents[1] / "workloads" / "objects" / "workload.toml"
-    file.write_text(WORKLOAD.replace("catalogue = { objects = 200 }\n", ""))
+    file.write_text("\n".join(line for line in WORKLOAD.splitlines() if not line.startswith("catalogue")))
     assert run_command(["cache", "simulate", str(experiment)]) == 2
     assert capsys.readouterr().err.startswith("Error: objects has no catalogue of objects.\nTry: ")
 

@@ -16,8 +16,9 @@ from reports.labels import Look
 from reports.sections import all_sections
 from reports.sections.cdn import caches, regions
 from reports.sections.policies import policies
+from reports.tables import is_vast
 from tests.unit.analysis.synthetic import failed
-from tests.unit.analysis.synthetic_cdn import REGIONS, make_cdn, make_policies
+from tests.unit.analysis.synthetic_cdn import REGIONS, Policies, make_cdn, make_policies
 from tests.unit.reports.folders import Made, write_campaign
 
 MINE = ["regions", "caches", "policies"]
@@ -191,6 +192,22 @@ def test_capacities_are_shades_of_their_fronts_hue(replays: Campaign) -> None:
     assert look.order[:2] == ("container-varnish-lru-1pc", "container-varnish-lru-10pc")
     assert look.colours[look.order[0]] != look.colours[look.order[1]]
     assert Look.of(replays.trials).order == look.order
+
+
+def test_eight_policies_at_three_sizes_on_two_sequences_fit_a_file(tmp_path: Path) -> None:
+    fronts = [*Policies().fronts, ("squid-gdsf", "squid-cache", "gdsf"), ("ats-lru", "trafficserver", "lru")]
+    ratios = {name: 0.3 + 0.02 * place for place, (name, *_) in enumerate(fronts)}
+    campaign = make_policies(
+        tmp_path / "c", fronts=fronts, hit_ratios=ratios, shares=(0.001, 0.01, 0.1), requests=500, warmup=100
+    )
+    look = look_of(campaign)
+    assert is_vast(campaign, look)
+    assert len(render(campaign)) < 6_000_000
+    sections = {section.id: section for section in all_sections(campaign, look)}
+    assert "tare show --json" in words(sections["comparison"])
+    assert "tare show --json" in words(sections["trials"])
+    assert len(charts(sections["startup"])) == 1
+    assert len(tables(sections["policies"])[0].rows) == 48
 
 
 def test_the_whole_is_a_page(cdn: Campaign, replays: Campaign) -> None:
