@@ -13,6 +13,7 @@ from harness.analysis import Campaign, load
 from harness.spec.event import EventSpec
 from harness.spec.experiment import Experiment
 from harness.spec.geography import PRESETS, Geography
+from harness.spec.matrix import variant_name
 from harness.store.campaign_records import ArtifactRecord, Manifest
 from harness.store.cdn_records import (
     SIMULATION,
@@ -129,7 +130,7 @@ class Policies:
                 },
                 "fronts": {name: {"kind": kind, "cache": {"policy": policy}} for name, kind, policy in self.fronts},
                 "sequences": dict.fromkeys(self.sequences, sequence),
-                "baseline": f"container-{self.fronts[0][0]}-{100 * self.shares[0]:g}pc",
+                "baseline": variant_name("single", "container", self.fronts[0][0], 1, self.shares[0]),
                 "repeats": self.blocks,
                 "load": {"replay": {"requests": self.requests, "warmup": self.warmup}},
             }

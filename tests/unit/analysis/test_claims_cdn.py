@@ -78,7 +78,6 @@ def test_distance(cdn: Make) -> None:
         ({"blocks": 1}, "not resolved"),
         ({"hits": {"varnish-cold": 0.4, "varnish-warm": 0.2}}, "refuted"),
         ({"target": "vm"}, "emulated only"),
-        ({"prefill": 0}, "not measured"),
         ({"fronts": ("varnish-warm",)}, "not measured"),
         ({"change": failed}, "not measured"),
     ],
