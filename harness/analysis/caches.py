@@ -12,7 +12,7 @@ import pandas as pd
 
 from harness.analysis import caching
 from harness.analysis.frames import Row, frame_of
-from harness.analysis.intervals import Estimate, of_differences, of_trials
+from harness.analysis.intervals import Estimate, of_differences, of_known
 from harness.analysis.metrics import answered, latency_ms
 from harness.analysis.percentiles import percentile
 from harness.store.cdn_records import SIMULATION, CacheRecord, Simulated, SimulatedRatio
@@ -64,7 +64,7 @@ def caches(records: Iterable[TrialRecord], read: Read) -> pd.DataFrame:
 
 def simulated(found: Simulated | None) -> pd.DataFrame:
     """A row per simulated policy, sequence and capacity; hit ratios are 1 - the miss ratios that were kept."""
-    rows = (
+    rows: list[Row] = [
         {
             "policy": ratio.policy,
             "sequence": ratio.sequence,
@@ -75,7 +75,7 @@ def simulated(found: Simulated | None) -> pd.DataFrame:
             "matched": ratio.matched,
         }
         for ratio in (found.ratios if found is not None else ())
-    )
+    ]
     return frame_of(rows, SIMULATED_COLUMNS)
 
 
@@ -160,7 +160,7 @@ def _policy(cell: pd.DataFrame, ratio: SimulatedRatio | None) -> Row:
         ("byte_hit_ratio", "byte_points", "simulated_bytes"),
     ):
         real = cell[name].dropna().to_numpy(dtype=np.float64)
-        row |= _ends(name, of_trials(real) if len(real) else None)
+        row |= _ends(name, of_known(real))
         if ratio is not None:
             expected = 1 - (ratio.by_requests if part == "simulated" else ratio.by_bytes)
             row[part] = expected

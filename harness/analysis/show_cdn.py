@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
 from harness.analysis.caching import PARTS
-from harness.analysis.intervals import Estimate, of_trials
+from harness.analysis.intervals import Estimate, of_known
 from harness.analysis.regions import ALL
 from harness.analysis.show_sets import Json, estimate_json, number
 
@@ -78,8 +75,8 @@ def in_regions(campaign: Campaign) -> Iterator[InRegion]:
             pop=str(to_pop["host"].iloc[0]) if len(to_pop) else "",
             pop_ms=number(float(to_pop["median_ms"].median())),
             requests={name: int(own.loc[own["cache"] == name, "requests"].sum()) for name in OUTCOMES},
-            medians={name: _of(own.loc[own["cache"] == name, "latency_p50_ms"]) for name in OUTCOMES},
-            p99=_of(whole["latency_p99_ms"]),
+            medians={name: of_known(own.loc[own["cache"] == name, "latency_p50_ms"]) for name in OUTCOMES},
+            p99=of_known(whole["latency_p99_ms"]),
         )
 
 
@@ -98,9 +95,9 @@ def of_caches(campaign: Campaign) -> Iterator[OfCache]:
             cache_share=number(first["cache_share"]),
             size_bytes=_whole(first["size_bytes"]),
             effective_bytes=_whole(first["effective_bytes"]),
-            hit_ratio=_of(own["hit_ratio"]),
-            byte_hit_ratio=_of(own["byte_hit_ratio"]),
-            offload=_of(own["offload"]),
+            hit_ratio=of_known(own["hit_ratio"]),
+            byte_hit_ratio=of_known(own["byte_hit_ratio"]),
+            offload=of_known(own["offload"]),
             origin_requests=int(counted["origin_requests"].sum()) if len(counted) else None,
             fetched=int(fetched.sum()),
             unlike=int((counted["excess"] != 0).sum()),
@@ -108,8 +105,8 @@ def of_caches(campaign: Campaign) -> Iterator[OfCache]:
             stale=int(own["stale"].sum()),
             errors=int(own["errors"].sum()),
             trials=len(own),
-            hit_p50_ms=_of(own["hit_p50_ms"]),
-            miss_p50_ms=_of(own["miss_p50_ms"]),
+            hit_p50_ms=of_known(own["hit_p50_ms"]),
+            miss_p50_ms=of_known(own["miss_p50_ms"]),
         )
 
 
@@ -180,11 +177,6 @@ def policies_json(campaign: Campaign) -> Json | None:
 
 def _plain(row: dict[object, object]) -> Json:
     return {str(key): value if isinstance(value, str | bool | int) else number(value) for key, value in row.items()}
-
-
-def _of(values: pd.Series[float]) -> Estimate | None:
-    known = values.dropna().to_numpy(dtype=np.float64)
-    return of_trials(known) if len(known) else None
 
 
 def _whole(value: float) -> int | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from harness.analysis.claims.base import Claim, Figure, Finding, Verdict
 from harness.analysis.claims.functions import brief, combined
 from harness.analysis.claims.proxies import is_cache
-from harness.analysis.intervals import Estimate, of_ratio, of_trials
+from harness.analysis.intervals import Estimate, of_known, of_ratio, of_trials
 from harness.analysis.wording import factor, figure
 from harness.units import METRICS
 
@@ -94,16 +95,11 @@ def _fill(name: str, rows: pd.DataFrame, shielded: bool) -> Fill:
         fetched=int((rows["missed"] + rows["passed"]).sum()),
         unlike=int((rows["excess"] != 0).sum()),
         unexplained=int(unexplained(rows, shielded=shielded).sum()),
-        offload=of_trials(rows["offload"].to_numpy()),
-        hit_ms=_estimate(rows[_HIT]),
-        miss_ms=_estimate(rows[_MISS]),
+        offload=of_trials(np.asarray(rows["offload"], dtype=np.float64)),
+        hit_ms=of_known(rows[_HIT]),
+        miss_ms=of_known(rows[_MISS]),
         ratio=of_ratio(pairs[_HIT].to_numpy(), pairs[_MISS].to_numpy()),
     )
-
-
-def _estimate(values: pd.Series[float]) -> Estimate | None:
-    known = values.dropna().to_numpy()
-    return of_trials(known) if len(known) else None
 
 
 def _text(campaign: Campaign, one: Fill) -> str:

@@ -83,7 +83,7 @@ def cache(policy: str, share: float = 0.01, effective: int | None = 40_000) -> C
 
 def test_a_replay_is_simulated_request_by_request() -> None:
     one = replayed(experiment(prefill=100), CATALOGUE, "one")
-    expected = np.concatenate(list(requests(CATALOGUE, SequenceSpec(**ZIPF), 100, 1000)))
+    expected = np.concatenate(list(requests(CATALOGUE, SequenceSpec.model_validate(ZIPF), 100, 1000)))
     found = np.concatenate(list(one.blocks))
     assert (found["id"] == expected["id"]).all()
     assert (found["size"] == CATALOGUE.sizes[found["id"]]).all()

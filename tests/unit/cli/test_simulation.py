@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -19,7 +20,7 @@ from harness.store.folder import CampaignFolder
 from tests.unit.analysis.synthetic_cdn import make_cdn, make_policies
 
 CATALOGUE = Catalogue.of(CatalogueSpec(objects=10))
-FEW = {"fronts": (("varnish-lru", "varnish", "lru"),), "hit_ratios": {"varnish-lru": 0.4}, "blocks": 1}
+FEW: dict[str, Any] = {"fronts": (("varnish-lru", "varnish", "lru"),), "hit_ratios": {"varnish-lru": 0.4}, "blocks": 1}
 
 
 @pytest.fixture
