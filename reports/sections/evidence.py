@@ -22,7 +22,7 @@ _LOG_TAIL = 6000
 NONE = "none"
 CHOSEN = ("startup_s", "memory_mib", "cpu_ms_per_request", "latency_p50_ms", "latency_p99_ms", "capacity_rps")
 """Of all metrics, those that are drawn where there are many variants."""
-KEPT = ("hit_ratio", "byte_hit_ratio", "offload")
+KEPT = ("hit_ratio",)
 """What else is compared in the table of a vast campaign."""
 
 _COMPARISON = ("metric", "level", "variant", "ratio (interval)", "effect", "P(worse)", "floor", "n", "verdict")
