@@ -47,6 +47,12 @@ _METRICS = (
     Metric("footprint_mib", "Footprint on disk", "MiB", digits=1),
     Metric("propagation_p50_ms", "Propagation of an event to its consumer, median", "ms", digits=3),
     Metric("propagation_p99_ms", "Propagation of an event to its consumer, 99th percentile", "ms", digits=3),
+    Metric("hit_ratio", "Hit ratio by requests", "of requests", lower_is_better=False, digits=4),
+    Metric("byte_hit_ratio", "Hit ratio by bytes", "of bytes", lower_is_better=False, digits=4),
+    Metric(
+        "offload", "Offload (requests that did not reach the origin)", "of requests", lower_is_better=False, digits=4
+    ),
+    Metric("origin_requests", "Requests that reached the origin, over all of the load", "requests", digits=0),
 )
 
 DOWN = Metric("down_s", "From the act to the first correct response after it", "s", digits=3)

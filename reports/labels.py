@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import itertools
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.analysis.intervals import known
 from harness.spec.front import DIRECT
 from harness.spec.matrix import AA_SUFFIX
 from harness.spec.topology import SINGLE
@@ -146,11 +148,12 @@ class Look:
         return [name for name in self.order if name in there]
 
 
-_PARTS = ("target", "front", "topology", "replicas")
+_PARTS = ("target", "front", "topology", "replicas", "cache_share")
+_SHADES_ONLY = ("replicas", "cache_share")
 
 
 class _Rank:
-    """By topology in order of appearance, then process, container, VM, the others, then front and replicas.
+    """By topology in order of appearance, then process, container, VM, the others, then front, replicas, capacity.
 
     The second of an A/A pair comes right after the first.
     """
@@ -163,8 +166,8 @@ class _Rank:
     def __call__(self, name: str) -> tuple[Any, ...]:
         one = self._variants[name]
         target = _KNOWN.index(one.target) if one.target in _KNOWN else len(_KNOWN)
-        place = (self._topologies.index(one.topology), target, one.target, self._fronts.index(one.front), one.replicas)
-        return (*place, name.removesuffix(AA_SUFFIX), name)
+        place = (self._topologies.index(one.topology), target, one.target, self._fronts.index(one.front))
+        return (*place, one.replicas, one.cache_share or 0.0, name.removesuffix(AA_SUFFIX), name)
 
 
 def _variants(trials: pd.DataFrame) -> Iterator[VariantId]:
@@ -178,6 +181,7 @@ def _variants(trials: pd.DataFrame) -> Iterator[VariantId]:
             target=str(row.get("target", name.removesuffix(AA_SUFFIX))),
             front=str(row.get("front", DIRECT)),
             replicas=int(row.get("replicas", 1)),
+            cache_share=known(row.get("cache_share", math.nan)),
             aa=name.endswith(AA_SUFFIX),
         )
 
@@ -189,8 +193,8 @@ def _families(variants: Sequence[VariantId]) -> tuple[dict[str, str], dict[str, 
     """
     values = {part: list(dict.fromkeys(getattr(one, part) for one in variants)) for part in _PARTS}
     varied = [part for part in _PARTS if len(values[part]) > 1]
-    part = next((part for part in varied if part != "replicas"), "target")
-    shade = next((other for other in ("topology", "front", "replicas") if other in varied and other != part), None)
+    part = next((part for part in varied if part not in _SHADES_ONLY), "target")
+    shade = next((other for other in ("topology", "front", *_SHADES_ONLY) if other in varied and other != part), None)
     return (
         {one.name: getattr(one, part) + (AA_SUFFIX if one.aa else "") for one in variants},
         {one.name: values[shade].index(getattr(one, shade)) if shade else 0 for one in variants},

@@ -14,6 +14,17 @@ from reports.sentences import finding, interval_text, short
 if TYPE_CHECKING:
     from harness.analysis import Campaign
 
+VAST = 20
+LEFT_OUT = "`tare show --json` and the frames of the campaign have all of it; a file of 6 MB has not the room."
+
+
+def is_vast(campaign: Campaign, look: Look) -> bool:
+    """Whether there are so many cells (variants at load levels) that the report keeps to what matters most.
+
+    48 of them fit 6 MB that way, of which plotly's own code takes 4.8.
+    """
+    return len(look.order) * max(1, len(campaign.levels)) > VAST
+
 
 def findings(campaign: Campaign, look: Look, *names: str) -> list[Block]:
     """The sentences on some metrics: their figures, and their ratios to the baseline."""

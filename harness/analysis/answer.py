@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.analysis.answer_cdn import cdn_answer
 from harness.analysis.comparisons import compare_variants, noise_floor, pooled_figure
 from harness.analysis.wording import factor, figure
 from harness.units import METRICS
@@ -27,8 +28,13 @@ def answer(campaign: Campaign) -> str:
     """One sentence: every variant against the baseline in startup, memory, CPU and latency, with intervals.
 
     It says *emulated* of an emulated VM and *not resolved* where the interval or the noise floor leaves it open. Levels
-    of load are taken together (averaged within a block).
+    of load are taken together (averaged within a block). Of regions and of replayed sequences it begins with sentences
+    on what those are about (harness.analysis.answer_cdn).
     """
+    return " ".join([*cdn_answer(campaign), _costs(campaign)])
+
+
+def _costs(campaign: Campaign) -> str:
     cells = campaign.counted
     measured = [variant for variant in campaign.manifest.variants if variant.name in set(cells["variant"])]
     if not measured:

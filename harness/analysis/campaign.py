@@ -4,11 +4,13 @@ Columns (``n``, ``low``, ``high``: see harness.analysis.intervals; units stand i
 
 ``trials``
     one row per attempt, in journal order: trial, kind, block, position, attempt, variant, workload, topology, target,
-    front, accelerator, level, outcome, replicas, valid, reasons (a tuple of words), counts (whether summaries use it:
-    the latest valid attempt of its block), and one column per metric of harness.units, NaN where it was not measured.
+    front, accelerator, level, outcome, replicas, cache_share, valid, reasons (a tuple of words), counts (whether
+    summaries use it: the latest valid attempt of its block), and one column per metric of harness.units, NaN where it
+    was not measured.
 ``samples``
     one row per answered request of the measured window of a trial that counts: trial, variant, level, task, status,
-    outcome, bytes, since_begin_s (of the intended time, since the window's begin), latency_ms, service_time_ms.
+    outcome, bytes, region (empty without regions), cache (harness.store.samples.CACHE), since_begin_s (of the intended
+    time, since the window's begin), latency_ms, service_time_ms.
 ``summaries``
     variant, level, metric, n, median, low, high.
 ``comparisons``
@@ -41,6 +43,25 @@ Columns (``n``, ``low``, ``high``: see harness.analysis.intervals; units stand i
     unexpected one, or dropped), slow, latency_p50_ms, latency_p99_ms (of those that did not fail).
 ``timeline``
     trial, variant, level, number, kind, since_event_s (the bin's begin), answered, failed, slow; per bin of 0.25 s.
+``regions``
+    latency of the measured window: trial, variant, level, block, region, cache (all; hit, stale ones included; miss:
+    whatever waited for the origin or for another's fetch), requests, latency_p50_ms, latency_p99_ms (NaN: too few).
+``rtts``
+    one row per region and host of a trial that counts: trial, variant, level, block, region, host, role (origin, pop),
+    own (whether that region's clients are sent to it), asked_ms, median_ms, p99_ms, echoes.
+``caches``
+    one row per trial that counts and has caches, or an origin that counts: trial, variant, level, front, kind, policy
+    (both empty without a cache), block, caches (how many), cache_share, size_bytes, effective_bytes (each one's), then
+    over all of the load answered, served, stale, missed, passed, collapsed, errors, origin_requests, origin_bytes,
+    excess (origin_requests - missed - passed; without a cache - answered), offload; and of the measured window
+    hit_ratio, byte_hit_ratio, hit_p50_ms, miss_p50_ms.
+``policies``
+    one row per variant with one cache and replayed sequence: variant, level, front, kind, policy, cache_share,
+    size_bytes, effective_bytes, n, hit_ratio and byte_hit_ratio (each with _low and _high), simulated_policy (empty: it
+    has none), simulated and simulated_bytes (hit ratios), points and byte_points (real less simulated, in percentage
+    points, each with _low and _high), limit_points (NaN: it decides nothing).
+``simulated``
+    policy, sequence, cache_share, effective_bytes, hit_ratio, byte_hit_ratio, matched (at a real cache's capacity).
 """
 
 from __future__ import annotations
@@ -51,7 +72,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.analysis import comparisons, events, frames, fronts, instances
+from harness.analysis import caches, comparisons, events, frames, fronts, instances, regions
 from harness.analysis.answer import answer
 from harness.analysis.claims import ClaimResult, decide
 from harness.analysis.metrics import metrics_of
@@ -60,6 +81,7 @@ from harness.analysis.validity import judge_record
 from harness.clock import NS_PER_MS
 from harness.spec.experiment import Experiment
 from harness.store.campaign_records import Levels, Manifest, NullFloor
+from harness.store.cdn_records import Simulated
 from harness.store.folder import CampaignFolder
 from harness.store.records import TrialRecord
 
@@ -149,6 +171,32 @@ class Campaign:
     @cached_property
     def timeline(self) -> pd.DataFrame:
         return events.timeline(self.counted_records, self.folder.samples)
+
+    @cached_property
+    def regions(self) -> pd.DataFrame:
+        return regions.regions(self.counted_records, self.folder.samples)
+
+    @cached_property
+    def rtts(self) -> pd.DataFrame:
+        return regions.rtts(self.counted_records, self.experiment.geography)
+
+    @cached_property
+    def caches(self) -> pd.DataFrame:
+        return caches.caches(self.counted_records, self.folder.samples)
+
+    @cached_property
+    def simulation(self) -> Simulated | None:
+        """What was simulated beside the campaign, or why nothing was; None if nobody asked."""
+        return self.folder.simulated()
+
+    @cached_property
+    def simulated(self) -> pd.DataFrame:
+        return caches.simulated(self.simulation)
+
+    @cached_property
+    def policies(self) -> pd.DataFrame:
+        replayed = {record.level: record.replay.sequence for record in self.counted_records if record.replay}
+        return caches.policies(self.caches, replayed, self.simulation)
 
     @cached_property
     def claims(self) -> tuple[ClaimResult, ...]:

@@ -41,6 +41,21 @@ _HOST_FACTS = (
     "accelerator",
 )
 
+_SHAPING = (
+    "workload",
+    "service",
+    "placements",
+    "fronts",
+    "events",
+    "limits",
+    "load",
+    "geography",
+    "sequences",
+    "prefill",
+    "settle_s",
+    "validity",
+)
+
 
 def differences(a: Campaign, b: Campaign) -> tuple[str, ...]:
     """What else differs between both campaigns, and so may explain a ratio instead of the change that was meant.
@@ -61,7 +76,7 @@ def differences(a: Campaign, b: Campaign) -> tuple[str, ...]:
         before, after = (_short(artifacts[name].digest) if name in artifacts else "absent" for artifacts in (old, new))
         if before != after:
             found.append(f"artifact of {name}: {before} against {after}")
-    for part in ("workload", "service", "placements", "fronts", "events", "limits", "load", "settle_s", "validity"):
+    for part in _SHAPING:
         if getattr(a.experiment, part) != getattr(b.experiment, part):
             found.append(f"experiment: [{part}] differs")
     return tuple(found)

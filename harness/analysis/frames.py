@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pandas as pd
 
+from harness.analysis import caching
 from harness.analysis.metrics import answered, latency_ms, service_time_ms
 from harness.clock import NS_PER_S
 from harness.store.records import MemoryView, TrialRecord
@@ -20,6 +21,7 @@ TRIAL_COLUMNS: dict[str, str] = {
     "attempt": "int64",
     **dict.fromkeys(_TEXT, "str"),
     "replicas": "int64",
+    "cache_share": "float64",
     "valid": "bool",
     "reasons": "object",
     "counts": "bool",
@@ -33,6 +35,8 @@ SAMPLE_COLUMNS = {
     "status": "int64",
     "outcome": "str",
     "bytes": "int64",
+    "region": "str",
+    "cache": "str",
     "since_begin_s": "float64",
     "latency_ms": "float64",
     "service_time_ms": "float64",
@@ -81,6 +85,7 @@ def trials(
                 "level": record.level,
                 "outcome": record.outcome,
                 "replicas": record.variant.replicas,
+                "cache_share": record.variant.cache_share,
                 "valid": record.outcome == "ok" and not why_not,
                 "reasons": why_not,
                 "counts": counted,
@@ -103,7 +108,7 @@ def samples(records: Iterable[TrialRecord], read: Callable[[TrialRecord], pd.Dat
         raw = answered(read(record))
         if raw.empty:
             continue
-        begin_ns = record.load.window_begin_ns if record.load is not None else int(raw["intended_ns"].min())
+        begin_ns = _window_begin_ns(record, raw)
         part = pd.DataFrame(
             {
                 "trial": record.trial,
@@ -113,6 +118,8 @@ def samples(records: Iterable[TrialRecord], read: Callable[[TrialRecord], pd.Dat
                 "status": raw["status"],
                 "outcome": raw["outcome"].astype(str),
                 "bytes": raw["bytes"],
+                "region": caching.regions_of(raw),
+                "cache": caching.words_of(raw),
                 "since_begin_s": (raw["intended_ns"] - begin_ns) / NS_PER_S,
                 "latency_ms": latency_ms(raw),
                 "service_time_ms": service_time_ms(raw),
@@ -122,6 +129,12 @@ def samples(records: Iterable[TrialRecord], read: Callable[[TrialRecord], pd.Dat
     if not parts:
         return frame_of([], SAMPLE_COLUMNS)
     return pd.concat(parts, ignore_index=True)
+
+
+def _window_begin_ns(record: TrialRecord, raw: pd.DataFrame) -> int:
+    if record.load is not None:
+        return record.load.window_begin_ns
+    return record.replay.window_begin_ns if record.replay is not None else int(raw["intended_ns"].min())
 
 
 def phases(records: Iterable[TrialRecord]) -> pd.DataFrame:

@@ -39,7 +39,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from harness.analysis.percentiles import CONFIDENCE
@@ -87,6 +87,13 @@ def of_trials(values: Values) -> Estimate:
     else:
         low, high = _student(data)
     return Estimate(median, min(low, median), max(high, median), len(data))
+
+
+def of_known(values: ArrayLike) -> Estimate | None:
+    """As ``of_trials``, of those values that are not NaN; None without any."""
+    data = np.asarray(values, dtype=np.float64)
+    there = data[~np.isnan(data)]
+    return of_trials(there) if len(there) else None
 
 
 def of_ratio(numerators: Values, denominators: Values) -> Estimate | None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from harness.analysis import caching
 from harness.analysis.percentiles import percentile
 from harness.analysis.validity import ANSWERED
 from harness.clock import NS_PER_MS, NS_PER_S
@@ -33,7 +34,7 @@ def metrics_of(record: TrialRecord, samples: pd.DataFrame) -> dict[str, float]:
     response, expected or not; a dropped arrival and an error have neither, and make the attempt invalid instead (see
     harness.analysis.validity). Percentiles are of the measured window, and only where the samples are enough for an
     order-statistic interval. ``cpu_ms_per_request`` is the control group's CPU time (the processes' where there is no
-    group) over the requests answered in the window.
+    group) over the requests answered in the window. Hit ratios and offload: harness.analysis.caching.
     """
     measured = answered(samples)
     # A task's later requests have no place in the schedule: their latency would hide the queue (coordinated omission).
@@ -46,6 +47,8 @@ def metrics_of(record: TrialRecord, samples: pd.DataFrame) -> dict[str, float]:
     figures |= _percentiles(service_time_ms(measured), SERVICE_TIMES)
     figures |= _rates(record, len(measured))
     figures |= _percentiles(np.asarray(record.propagation_ms, dtype=np.float64), PROPAGATIONS)
+    figures |= caching.ratios(measured)
+    figures |= caching.at_origin(record, samples)
     if record.footprint:
         figures["footprint_mib"] = mib(sum(record.footprint.values()))
     return {name: value for name, value in figures.items() if value is not None}

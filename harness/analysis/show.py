@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from harness.analysis.show_cdn import caches_json, policies_json, regions_json
 from harness.analysis.show_sets import Json, events_json, fronts_json, instances_json, number
 from harness.units import METRICS
 
@@ -20,7 +21,8 @@ def show_json(campaign: Campaign) -> Json:
 
     ``variants`` has one entry per cell, each with a ``level`` (null before any measured attempt): ``trials`` (how many
     were tried), ``attempts``, ``valid`` (how many count), ``emulated``, ``metrics``: what was measured, and
-    ``instances``: the medians of each (harness.analysis.show_sets says what ``fronts`` and ``events`` hold). A metric's
+    ``instances``: the medians of each (harness.analysis.show_sets says what ``fronts`` and ``events`` hold,
+    harness.analysis.show_cdn what ``regions``, ``caches`` and ``policies`` do). A metric's
     ``low`` and ``high`` are null where there is one trial; its ``ratio`` is null for the baseline itself and where no
     block has a pair; ``ratio.n`` counts pairs. ``invalid`` and ``failed`` list every attempt that does not count, with
     the reason; ``noise_floor`` says whether there was an A/A pair.
@@ -45,6 +47,9 @@ def show_json(campaign: Campaign) -> Json:
         "levels": None if campaign.rates is None else campaign.rates.model_dump(mode="json"),
         "fronts": fronts_json(campaign),
         "events": events_json(campaign),
+        "regions": regions_json(campaign),
+        "caches": caches_json(campaign),
+        "policies": policies_json(campaign),
         "claims": [dataclasses.asdict(result) for result in campaign.claims],
         "invalid": _invalid(campaign),
         "failed": _failed(campaign),
@@ -64,6 +69,7 @@ def _cell(campaign: Campaign, variant: VariantId, level: str | None) -> Json:
         "target": variant.target,
         "front": variant.front,
         "replicas": variant.replicas,
+        "cache_share": variant.cache_share,
         "aa": variant.aa,
         "level": level,
         "accelerator": campaign.accelerator(variant.name),

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.analysis.intervals import Estimate
+from harness.analysis.show_text_cdn import cdn_tables
 from harness.analysis.show_text_sets import set_tables
 from harness.analysis.text_table import text_table
 from harness.analysis.wording import factor, figure
@@ -39,6 +40,7 @@ _STYLES = {"supported": "green", "refuted": "red", "not resolved": "yellow", "em
 def show_tables(campaign: Campaign) -> list[Table]:
     """Claims, then the figures of each load level, sets, what does not count. Tables without rows are left out."""
     tables = [_claims(campaign), *(_figures(campaign, level) for level in campaign.levels), *set_tables(campaign)]
+    tables += cdn_tables(campaign)
     tables += [_trials(campaign), _not_counted(campaign), _unavailable(campaign)]
     return [table for table in tables if table.row_count]
 

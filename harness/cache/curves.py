@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Self
 
 import pandas as pd
 
 from harness.cache import sequences
 from harness.cache.policies import TEXTBOOK, Policy
-from harness.cache.records import Progress, quiet
+from harness.cache.records import BadRecords, Block, Progress, quiet
 from harness.cache.simulate import Failure, MissRatio, require_library, simulate
 from harness.cache.sizes import CacheSize
-from harness.cache.spool import make_spool
+from harness.cache.spool import Spool, make_spool
 from harness.cache.traces import Trace
 from harness.errors import StoreError
 from harness.spec.sequence import SequenceSpec
@@ -42,6 +43,30 @@ class Curves:
     sizes: tuple[tuple[str, int], ...]
     ratios: tuple[MissRatio, ...]
     failures: tuple[Failure, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        source: str,
+        spool: Spool,
+        sizes: Sequence[tuple[str, int]],
+        results: Sequence[MissRatio | Failure],
+        bad: BadRecords | None = None,
+    ) -> Self:
+        """What was simulated on that spool. ``bad``: what the reading of its source left out."""
+        return cls(
+            source=source,
+            requests=spool.requests,
+            warm_up=spool.warm_up,
+            objects=spool.objects,
+            footprint_bytes=spool.footprint_bytes,
+            largest_bytes=spool.largest,
+            bad_records=bad.count if bad else 0,
+            bad_shown=tuple(bad.shown) if bad else (),
+            sizes=tuple(sizes),
+            ratios=tuple(result for result in results if isinstance(result, MissRatio)),
+            failures=tuple(result for result in results if isinstance(result, Failure)),
+        )
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -123,32 +148,36 @@ def miss_ratio_curves(
     Raises Unavailable without libCacheSim, SpecError for a wrong trace or size, StoreError where the disk of TMPDIR is
     full. A simulation without a result is in ``failures``.
     """
-    require_library()
     blocks = source.blocks() if isinstance(source, Trace) else sequences.blocks(source)
+    bad = source.bad if isinstance(source, Trace) else None
+    return curves_of(blocks, name, policies, sizes, warm_up=warm_up, bad=bad, jobs=jobs, progress=progress)
+
+
+def curves_of(
+    blocks: Iterable[Block],
+    name: str,
+    policies: Sequence[Policy],
+    sizes: Sequence[CacheSize],
+    *,
+    warm_up: Fraction = Fraction(0),
+    bad: BadRecords | None = None,
+    jobs: int | None = None,
+    progress: Progress = quiet,
+) -> Curves:
+    """As ``miss_ratio_curves``, on requests wherever they come from. ``bad``: what their reading leaves out."""
+    require_library()
     future = any(policy.future for policy in policies)
-    with _scratch() as folder:
+    with scratch() as folder:
         spool = make_spool(blocks, Path(folder), name=name, warm_up=warm_up, future=future, progress=progress)
         found = {size.of(spool): size.text for size in reversed(sizes)}
         ordered = sorted(found)
         processes = jobs or len(os.sched_getaffinity(0))
         results = simulate(spool, policies, ordered, jobs=processes, progress=progress)
-    bad = source.bad if isinstance(source, Trace) else None
-    return Curves(
-        source=name,
-        requests=spool.requests,
-        warm_up=spool.warm_up,
-        objects=spool.objects,
-        footprint_bytes=spool.footprint_bytes,
-        largest_bytes=spool.largest,
-        bad_records=bad.count if bad else 0,
-        bad_shown=tuple(bad.shown) if bad else (),
-        sizes=tuple((found[size], size) for size in ordered),
-        ratios=tuple(result for result in results if isinstance(result, MissRatio)),
-        failures=tuple(result for result in results if isinstance(result, Failure)),
-    )
+    return Curves.of(name, spool, [(found[size], size) for size in ordered], results, bad)
 
 
-def _scratch() -> tempfile.TemporaryDirectory[str]:
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder of TMPDIR that goes with its context. Raises StoreError if none can be made."""
     try:
         return tempfile.TemporaryDirectory(prefix="tare-cache-")
     except OSError as error:

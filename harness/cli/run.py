@@ -21,6 +21,7 @@ from harness.artifacts.from_image import artifact_name
 from harness.campaign import Campaign, settled
 from harness.cli.output import new_console, print_json
 from harness.cli.progress import FLOOR_S, CampaignProgress, duration_text
+from harness.cli.simulation import simulate_beside
 from harness.deployment.setting import Setting
 from harness.errors import ExitCode, SpecError, TareError
 from harness.floor import measure_floor
@@ -194,6 +195,7 @@ def _campaign(prepare: Callable[[facts.HostFacts, Callable[[str], None]], tuple[
                     stack.callback(target.close)
                 progress.skipping(sum(settled(trial, folder.trials()) for trial in planned.trials))
                 Campaign(planned, setting, progress, partial(measure_floor, setting=setting)).run()
+            simulate_beside(console, setting.experiment, setting.catalogue, folder)
         except BaseException:
             # What was measured is shown all the same; a second failure must not hide the first.
             with suppress(TareError):

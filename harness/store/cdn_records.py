@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from pydantic import Field
+
 from harness.store.record import Record
 
 
@@ -64,3 +68,42 @@ class ReplayRecord(Record):
     warmup: int
     window_begin_ns: int
     window_end_ns: int
+
+
+SIMULATION: Mapping[str, str] = {"lru": "LRU", "fifo": "FIFO", "lfuda": "LFUDA-textbook", "gdsf": "GDSF"}
+"""The simulated policy (harness.cache.policies) of each real one (harness.spec.front.CacheSpec).
+
+``clfus``, which is Apache Traffic Server's alone, has none.
+"""
+
+
+class SimulatedRatio(Record):
+    """What one simulated policy misses: the share of a sequence's counted requests, and of the bytes they ask for.
+
+    ``effective_bytes`` is the capacity that it was given: where ``matched``, what a real cache of that policy really
+    holds, else the size as it was asked for. ``cache_share``: how much of the catalogue was asked for, if it was so.
+    """
+
+    policy: str
+    sequence: str
+    cache_share: float | None = None
+    effective_bytes: int
+    by_requests: float = Field(ge=0, le=1)
+    by_bytes: float = Field(ge=0, le=1)
+    matched: bool = False
+
+
+class Simulated(Record):
+    """What eviction policies would keep of the experiment's sequences, on the same requests in the same order.
+
+    ``requests`` and ``warmup`` are of each sequence; the first ``warmup`` filled the caches and are not counted.
+    ``notes`` are sentences for a reader. ``why_not`` and ``remedy``: why there are no ratios, and how to get them.
+    """
+
+    catalogue_bytes: int = 0
+    requests: int = 0
+    warmup: int = 0
+    ratios: tuple[SimulatedRatio, ...] = ()
+    notes: tuple[str, ...] = ()
+    why_not: str = ""
+    remedy: str = ""

@@ -1,5 +1,7 @@
 """One campaign's folder: ``manifest.json`` once, ``journal.jsonl`` a line per event, ``trials/`` samples and logs.
 
+``simulated.json``, where policies were simulated, can be made again from the experiment at any time.
+
 A journal line is flushed and fsynced before the next trial begins, so a killed campaign loses at most the trial it was
 in. A last line that was torn by the kill is ignored; a bad line anywhere else is an error.
 """
@@ -21,11 +23,13 @@ from harness.errors import StoreError, WrongFolder
 from harness.spec.experiment import Experiment
 from harness.store import samples as sample_files
 from harness.store.campaign_records import Levels, Manifest, NullFloor
+from harness.store.cdn_records import Simulated
 from harness.store.record import Record
 from harness.store.records import SCHEMA, TrialRecord
 from harness.store.whole import written_whole
 
 _EVENTS: dict[str, type[Record]] = {"trial": TrialRecord, "null": NullFloor, "levels": Levels}
+_SIMULATED = "simulated.json"
 _RESTORE = "Restore the file, or run the experiment again."
 
 
@@ -110,6 +114,27 @@ class CampaignFolder:
         """The load levels in requests per second, once they are known."""
         found = [event for event in self._events() if isinstance(event, Levels)]
         return found[-1] if found else None
+
+    def simulated(self) -> Simulated | None:
+        """What eviction policies would keep; None if nobody asked. Raises StoreError if the file is damaged."""
+        file = self.path / _SIMULATED
+        try:
+            return Simulated.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            what = _first(error) if isinstance(error, ValidationError) else str(error)
+            raise StoreError(
+                f"{file} cannot be read: {what}.", f"Remove it, then: tare run --resume {self.path}"
+            ) from error
+
+    def write_simulated(self, simulated: Simulated) -> None:
+        """Keep what was simulated, in place of what was before. Raises StoreError if the disk refuses."""
+        try:
+            with written_whole(self.path / _SIMULATED) as partial:
+                partial.write_text(simulated.model_dump_json(indent=1) + "\n", "utf-8")
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
 
     def write_samples(self, name: str, requests: np.ndarray, tasks: Sequence[str], regions: Sequence[str] = ()) -> str:
         """Keep the raw requests of one attempt. Returns the file's path relative to the folder."""

@@ -10,6 +10,9 @@ from reports.charts.events import event_timeline
 from reports.charts.fronts import added_latency
 from reports.charts.latency import ecdf, percentile_curves
 from reports.charts.metrics import metric_dots
+from reports.charts.miss_ratios import miss_ratio_chart
+from reports.charts.policies import real_against_simulated
+from reports.charts.regions import region_distances, region_ecdf
 from reports.charts.stacks import stacked_parts
 from reports.charts.startup import phase_ends, startup_phases, startup_timeline
 from reports.charts.style import NothingToDraw
@@ -23,10 +26,14 @@ __all__ = [
     "ecdf",
     "event_timeline",
     "metric_dots",
+    "miss_ratio_chart",
     "percentile_curves",
     "phase_ends",
     "ratio_forest",
     "ratio_rows",
+    "real_against_simulated",
+    "region_distances",
+    "region_ecdf",
     "stacked_parts",
     "startup_phases",
     "startup_timeline",

@@ -40,11 +40,16 @@ _SYMBOLS = (
 )
 
 
-def miss_ratio_chart(curves: pd.DataFrame, column: str = "miss_ratio") -> go.Figure:
-    """A line per policy over the cache sizes (as shares of the footprint, log scale); Belady's thick and dotted.
+def miss_ratio_chart(
+    curves: pd.DataFrame,
+    column: str = "miss_ratio",
+    real: pd.DataFrame | None = None,
+    whole: str = "the footprint",
+) -> go.Figure:
+    """A line per policy over the cache sizes (as shares of ``whole``, log scale); Belady's thick and dotted.
 
-    ``curves`` has ``policy``, ``size``, ``cache_bytes``, ``cache_share`` and ``column``, ratios 0..1. Raises
-    NothingToDraw if it is empty.
+    ``curves`` has ``policy``, ``size``, ``cache_bytes``, ``cache_share`` and ``column``, ratios 0..1; ``real`` the same
+    of real caches, which are drawn as open circles, named by ``policy``. Raises NothingToDraw if ``curves`` is empty.
     """
     if curves.empty:
         raise NothingToDraw("No policy was simulated.")
@@ -67,10 +72,24 @@ def miss_ratio_chart(curves: pd.DataFrame, column: str = "miss_ratio") -> go.Fig
             customdata=[f"{plain(str(row['size']))} ({row['cache_bytes']:,} bytes)" for row in rows(own)],
             hovertemplate=f"<b>{plain(str(name))}</b><br>%{{customdata}}<br>misses %{{y:.4f}}<extra></extra>",
         )
+    if real is not None and not real.empty:
+        _real(figure, real, column)
     shares = [100 * float(share) for share in curves["cache_share"]]
     figure.update_layout(
-        xaxis={"type": "log", "title": {"text": "cache size, % of the footprint, log scale"}, **log_ticks(shares)},
+        xaxis={"type": "log", "title": {"text": f"cache size, % of {whole}, log scale"}, **log_ticks(shares)},
         yaxis={"title": {"text": "miss ratio"}, "rangemode": "normal", "tickformat": ".2~f"},
         hovermode="closest",
     )
     return finish(figure, height=440)
+
+
+def _real(figure: go.Figure, real: pd.DataFrame, column: str) -> None:
+    figure.add_scatter(
+        x=(100 * real["cache_share"]).tolist(),
+        y=real[column].tolist(),
+        mode="markers",
+        name="real caches",
+        marker={"symbol": "circle-open", "size": 11, "color": INK, "line": {"color": INK, "width": 1.6}},
+        customdata=[f"{plain(str(row['policy']))}, {row['cache_bytes']:,.0f} bytes" for row in rows(real)],
+        hovertemplate="<b>%{customdata}</b><br>misses %{y:.4f}<extra></extra>",
+    )

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from reports.blocks import Section
 from reports.labels import Look
+from reports.sections.cdn import caches, regions
 from reports.sections.context import method, provenance, validity
 from reports.sections.costs import capacity, cpu, footprint, startup, strips
 from reports.sections.events import events
 from reports.sections.evidence import claims, comparison, failed, unavailable
 from reports.sections.latency import latency
 from reports.sections.memory import memory
+from reports.sections.policies import policies
 from reports.sections.sets import fronts, services
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ def all_sections(campaign: Campaign, look: Look) -> tuple[Section, ...]:
         claims(campaign),
         startup(campaign, look),
         memory(campaign, look),
+        regions(campaign, look),
+        caches(campaign, look),
+        policies(campaign, look),
         latency(campaign, look),
         cpu(campaign, look),
         footprint(campaign, look),

@@ -8,10 +8,10 @@ import pandas as pd
 
 from harness.units import METRICS, mib
 from reports import charts
-from reports.blocks import Cell, Group, Section, Table, Text, draw
+from reports.blocks import Cell, Chart, Group, Section, Table, Text, draw
 from reports.frames import rows
 from reports.labels import Look
-from reports.tables import figures, findings
+from reports.tables import LEFT_OUT, figures, findings, is_vast
 
 if TYPE_CHECKING:
     from harness.analysis import Campaign
@@ -24,17 +24,7 @@ VALID_ONLY = (
 
 def startup(campaign: Campaign, look: Look) -> Section:
     blocks = findings(campaign, look, "startup_s")
-    blocks.append(
-        draw(
-            "Startup by phase, one scale. A bar's borders are the median moments at which each phase was reached; the "
-            "dark tick is the median total, its whisker the interval; each marker below the bar is one trial.",
-            charts.startup_phases,
-            campaign.phases,
-            campaign.trials,
-            campaign.summaries,
-            look,
-        )
-    )
+    blocks.append(_dots(campaign, look, "startup_s") if is_vast(campaign, look) else _phases(campaign, look))
     timelines = tuple(
         draw(
             f"{look.label(name)}: phases on a scale of their own",
@@ -45,11 +35,28 @@ def startup(campaign: Campaign, look: Look) -> Section:
         )
         for name in look.present(campaign.phases)
     )
-    if timelines:
+    if timelines and not is_vast(campaign, look):
         blocks.append(Group(timelines))
     blocks.append(figures(campaign, look, "Startup", ("startup_s",)))
     blocks.append(_phase_table(campaign, look))
     return Section("startup", "Startup", tuple(blocks))
+
+
+def _phases(campaign: Campaign, look: Look) -> Chart:
+    return draw(
+        "Startup by phase, one scale. A bar's borders are the median moments at which each phase was reached; the "
+        "dark tick is the median total, its whisker the interval; each marker below the bar is one trial.",
+        charts.startup_phases,
+        campaign.phases,
+        campaign.trials,
+        campaign.summaries,
+        look,
+    )
+
+
+def _dots(campaign: Campaign, look: Look, name: str) -> Chart:
+    about = f"{METRICS[name].title}. {VALID_ONLY}"
+    return draw(about, charts.metric_dots, campaign.trials, campaign.summaries, name, look)
 
 
 def _phase_table(campaign: Campaign, look: Look) -> Table:
@@ -85,16 +92,8 @@ def capacity(campaign: Campaign, look: Look) -> Section | None:
 
 
 def _one_metric(campaign: Campaign, look: Look, anchor: str, title: str, name: str) -> Section:
-    chart = draw(
-        f"{METRICS[name].title}. {VALID_ONLY}",
-        charts.metric_dots,
-        campaign.trials,
-        campaign.summaries,
-        name,
-        look,
-    )
     table = figures(campaign, look, title, (name,))
-    return Section(anchor, title, (*findings(campaign, look, name), chart, table))
+    return Section(anchor, title, (*findings(campaign, look, name), _dots(campaign, look, name), table))
 
 
 def footprint_parts(campaign: Campaign) -> pd.DataFrame:
@@ -136,11 +135,18 @@ def footprint(campaign: Campaign, look: Look) -> Section:
 
 
 def strips(campaign: Campaign, look: Look) -> Section:
-    """Every metric, every trial."""
-    names = [n for n in METRICS if n != "footprint_mib" and n in campaign.trials and campaign.trials[n].notna().any()]
+    """Every metric, every trial; of a vast campaign some metrics that have no such chart elsewhere."""
+    vast = is_vast(campaign, look)
+    shown = (
+        ("memory_mib", "latency_p50_ms", "latency_p99_ms")
+        if vast
+        else tuple(n for n in METRICS if n != "footprint_mib")
+    )
+    names = [n for n in shown if n in campaign.trials and campaign.trials[n].notna().any()]
     drawn = tuple(
         draw(METRICS[n].title, charts.metric_dots, campaign.trials, campaign.summaries, n, look) for n in names
     )
     if not drawn:
         return Section("trials", "Every trial", (Text("No trial measured anything, so there is nothing to draw."),))
-    return Section("trials", "Every trial", (Text(f"{VALID_ONLY} Hover for block and trial."), Group(drawn)))
+    rest = f" Startup, CPU and hit ratios are drawn above, other metrics not at all. {LEFT_OUT}" if vast else ""
+    return Section("trials", "Every trial", (Text(f"{VALID_ONLY} Hover for block and trial.{rest}"), Group(drawn)))

@@ -13,6 +13,7 @@ from reports.blocks import Block, Cell, Folded, Group, Section, Table, Text, dra
 from reports.frames import Range, rows
 from reports.labels import Look, variant_label
 from reports.sentences import short
+from reports.tables import LEFT_OUT, is_vast
 
 if TYPE_CHECKING:
     from harness.analysis import Campaign
@@ -21,6 +22,8 @@ _LOG_TAIL = 6000
 NONE = "none"
 CHOSEN = ("startup_s", "memory_mib", "cpu_ms_per_request", "latency_p50_ms", "latency_p99_ms", "capacity_rps")
 """Of all metrics, those that are drawn where there are many variants."""
+KEPT = ("hit_ratio",)
+"""What else is compared in the table of a vast campaign."""
 
 _COMPARISON = ("metric", "level", "variant", "ratio (interval)", "effect", "P(worse)", "floor", "n", "verdict")
 
@@ -45,6 +48,9 @@ def claims(campaign: Campaign) -> Section:
 
 def comparison(campaign: Campaign, look: Look) -> Section:
     frame = in_order(campaign.comparisons, look)
+    vast = is_vast(campaign, look)
+    if vast:
+        frame = frame[frame["metric"].isin((*CHOSEN, *KEPT))].reset_index(drop=True)
     named = campaign.experiment.baseline
     baseline = look.labels.get(named, named)
     table = Table(
@@ -60,7 +66,9 @@ def comparison(campaign: Campaign, look: Look) -> Section:
     if look.crowded:
         names = [name for name in CHOSEN if name in set(frame["metric"])]
         drawn = tuple(draw(short(name), charts.ratio_rows, frame, name, look) for name in names)
-        blocks: tuple[Block, ...] = (Text(f"{legend} The table below has every metric."), Group(drawn), table)
+        rest = f"Of the metrics those are compared that matter most. {LEFT_OUT}"
+        about = Text(f"{legend} {rest if vast else 'The table below has every metric.'}")
+        blocks: tuple[Block, ...] = (about, Group(drawn), table)
         return Section("comparison", "Comparison with the baseline", blocks)
     chart = draw(legend, charts.ratio_forest, frame, look)
     return Section("comparison", "Comparison with the baseline", (chart, table))

@@ -10,7 +10,7 @@ from reports import charts
 from reports.blocks import Block, Cell, Group, Heading, Section, Table, Text, draw
 from reports.charts.latency import arrivals, highest_percentile
 from reports.labels import CROWD, Look
-from reports.tables import figures, findings
+from reports.tables import figures, findings, is_vast
 
 if TYPE_CHECKING:
     from harness.analysis import Campaign
@@ -41,44 +41,45 @@ def latency(campaign: Campaign, look: Look) -> Section:
     if not levels:
         blocks.append(Text("No valid trial has latency samples, so there are no curves.", "empty"))
     # Many levels and variants share the file's room.
+    vast = is_vast(campaign, look)
     points = max(40, min(160, 640 * CROWD // (max(len(levels), 1) * max(len(look.order), CROWD))))
     for level in levels:
         own = samples[samples["level"] == level]
         blocks.append(Heading(f"Load level {level}"))
         blocks += [
-            _curves(own[own["variant"].isin(names)], look, points, family)
+            _curves(own[own["variant"].isin(names)], look, points, family, whole=not vast)
             for family, names in look.groups(look.present(own))
         ]
     return Section("latency", "Latency", tuple(blocks))
 
 
-def _curves(own: pd.DataFrame, look: Look, points: int, family: str) -> Group:
-    """Both charts of the variants that fit one picture; ``family`` says what they have in common."""
+def _curves(own: pd.DataFrame, look: Look, points: int, family: str, *, whole: bool) -> Group:
+    """Both charts of the variants that fit one picture (the ECDF alone unless ``whole``).
+
+    ``family`` says what they have in common.
+    """
     smallest = int(own.groupby("trial").size().min())
     of = f"{family}. " if family else ""
-    return Group(
-        (
-            draw(
-                f"{of}Latency by percentile. Line: the median of the trials; band: the lowest to the highest trial. "
-                f"A curve ends where the smallest trial has too few requests for the percentile (the smallest "
-                f"here has {smallest:,}: {100 * highest_percentile(smallest):.4g} %). Drawn at {points} "
-                "percentiles spaced evenly on the axis.",
-                charts.percentile_curves,
-                own,
-                look,
-                points=points,
-            ),
-            draw(
-                f"{of}Share of requests answered within a time (ECDF), all valid trials together, to the slowest "
-                f"request. Drawn at {2 * points} percentiles, half of them in the tail; the percentiles in "
-                "the tables are from every sample.",
-                charts.ecdf,
-                own,
-                look,
-                points=2 * points,
-            ),
-        )
+    shares = draw(
+        f"{of}Share of requests answered within a time (ECDF), all valid trials together, to the slowest request. Drawn "
+        f"at {2 * points} percentiles, half of them in the tail; the percentiles in the tables are from every sample.",
+        charts.ecdf,
+        own,
+        look,
+        points=2 * points,
     )
+    if not whole:
+        return Group((shares,))
+    curves = draw(
+        f"{of}Latency by percentile. Line: the median of the trials; band: the lowest to the highest trial. A curve "
+        f"ends where the smallest trial has too few requests for the percentile (the smallest here has {smallest:,}: "
+        f"{100 * highest_percentile(smallest):.4g} %). Drawn at {points} percentiles spaced evenly on the axis.",
+        charts.percentile_curves,
+        own,
+        look,
+        points=points,
+    )
+    return Group((curves, shares))
 
 
 def floor_table(campaign: Campaign) -> Table:

@@ -9,7 +9,7 @@ import pandas as pd
 from reports import charts
 from reports.blocks import Cell, Section, Table, Text, draw
 from reports.labels import Look
-from reports.tables import figures, findings
+from reports.tables import figures, findings, is_vast
 
 if TYPE_CHECKING:
     from harness.analysis import Campaign
@@ -46,6 +46,14 @@ def memory(campaign: Campaign, look: Look) -> Section:
     frame = campaign.memory
     roles = pss_by_role(frame)
     views = by_view(frame)
+    side_by_side = draw(
+        "The views side by side, never added up: they count different things. What a guest sees of itself is never "
+        "compared with a host's figure. Each marker is a trial, open at idle and filled under load; a dark tick is the "
+        "median.",
+        charts.views_dots,
+        views,
+        look,
+    )
     return Section(
         "memory",
         "Memory",
@@ -65,14 +73,7 @@ def memory(campaign: Campaign, look: Look) -> Section:
                 "uses of its machine, the second is the price of software emulation, and hardware virtualisation does "
                 "not pay it."
             ),
-            draw(
-                "The views side by side, never added up: they count different things. What a guest sees of itself is "
-                "never compared with a host's figure. Each marker is a trial, open at idle and filled under load; a "
-                "dark tick is the median.",
-                charts.views_dots,
-                views,
-                look,
-            ),
+            *(() if is_vast(campaign, look) else (side_by_side,)),
             figures(campaign, look, "Memory", _SHOWN),
             _ledger(frame, look),
         ),

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from harness.analysis import load
 from harness.spec.event import EventSpec
 from reports.html import write_report
+from tests.unit.analysis.synthetic_cdn import make_cdn, make_policies
 from tests.unit.analysis.synthetic_sets import make_sets
 from tests.unit.reports.folders import Made, write_campaign
 
@@ -34,7 +35,10 @@ NARROW = """() => Array.from(document.querySelectorAll('.plotly-graph-div')).fil
     chart.checkVisibility() && chart._fullLayout._size.w < chart.clientWidth / 3
 ).map((chart) => chart.getAttribute('aria-label'))"""
 TALLEST = 1900
+SETS = ("sets", "proxies")
+CDN = ("cdn", "policies")
 KILL = EventSpec(kind="kill", service="svc")
+KILL_POP = EventSpec(kind="kill", service="front-ap-southeast")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +53,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A usual campaign, the bad days, and sets with fronts and events: more variants than fit side by side."""
+    """A usual campaign, the bad days, sets with fronts and events, regions with caches, and replays through caches."""
     path = tmp_path_factory.mktemp("reports")
     days = {
         "usual": Made(levels=("100rps", "300rps"), fail=[(1, "vm")], spoil=[(2, "container")], requests=1500),
@@ -65,7 +69,10 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     proxies = make_sets(
         path / "proxies", topologies=("single",), fronts=("direct", "nginx", "squid"), replicas=(1, 3), events=(KILL,)
     )
+    cdn, policies = make_cdn(path / "cdn", events=(KILL_POP,)), make_policies(path / "policies")
     return written | {
+        "cdn": write_report(cdn, path / "cdn.html"),
+        "policies": write_report(policies, path / "policies.html"),
         "sets": write_report(shop, path / "sets.html"),
         "proxies": write_report(proxies, path / "proxies.html"),
     }
@@ -84,7 +91,7 @@ def opened(browser: Browser, report: Path, width: int) -> tuple[Page, list[str]]
     return page, wrong
 
 
-@pytest.mark.parametrize("day", ["usual", "process-only", "all-failed", "single-trial", "sets", "proxies"])
+@pytest.mark.parametrize("day", ["usual", "process-only", "all-failed", "single-trial", *SETS, *CDN])
 @pytest.mark.parametrize("width", [1280, 390, 375])
 def test_it_draws_everything_and_asks_the_network_for_nothing(
     browser: Browser, reports: dict[str, Path], day: str, width: int, tmp_path: Path
@@ -107,6 +114,19 @@ def test_sets_have_their_sections_and_labels_leave_room_for_the_picture(
     for section in ("services", "fronts", "events"):
         assert page.locator(f"#{section} .plotly-graph-div svg.main-svg").count() > 0
     assert page.evaluate(NARROW) == [], "an axis leaves less than a third of the chart for its picture"
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("day", "sections"), [("cdn", ("regions", "caches", "events")), ("policies", ("policies",))])
+def test_regions_and_policies_have_their_sections(
+    browser: Browser, reports: dict[str, Path], day: str, sections: tuple[str, ...], width: int
+) -> None:
+    page, _ = opened(browser, reports[day], width)
+    for section in sections:
+        assert page.locator(f"#{section} .plotly-graph-div svg.main-svg").count() > 0
+    assert page.evaluate(NARROW) == [], "an axis leaves less than a third of the chart for its picture"
+    assert reports[day].stat().st_size <= 6_000_000
     page.context.close()
 
 

@@ -43,7 +43,7 @@ HOUSE: dict[str, set[str]] = {
     # Samples to figures, on any machine: no engine, no target, no root.
     "harness.analysis": {"harness.spec", "harness.store"},
     # Traces and simulated caches: plain data and child processes, no engine, no root.
-    "harness.cache": {"harness", "harness.spec"},
+    "harness.cache": {"harness", "harness.spec", "harness.store.cdn_records"},
     "harness.provenance": {"harness", "harness.host", "harness.store"},
     "harness.instruments": {"harness.spec", "harness.lab", "harness.load", "harness.probes"},
     # A variant in the lab, as a whole.

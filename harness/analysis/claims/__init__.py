@@ -10,13 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.analysis.claims import (
+    cache_fill,
     containment,
+    distance,
     forward_proxy,
     independence,
     isolation,
     kernel,
     one_system,
     orchestration,
+    policies,
     polyglot,
     portability,
     resources,
@@ -44,6 +47,9 @@ CLAIMS: tuple[Claim, ...] = tuple(
         orchestration,
         reverse_proxy,
         forward_proxy,
+        distance,
+        cache_fill,
+        policies,
         one_system,
     )
 )

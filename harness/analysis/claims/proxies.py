@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 FORWARD = ("squid",)
 """The kinds of front that stand before clients; all others stand before services."""
 
+CACHES = ("varnish", "nginx-cache", "squid-cache", "trafficserver")
+"""The kinds of front that cache."""
+
 _SHORT = {"latency_p50_ms": "at the median", "latency_p99_ms": "at the 99th percentile"}
 
 
@@ -27,8 +30,21 @@ def is_forward(campaign: Campaign, variant: VariantId | Variant) -> bool:
 
 
 def is_reverse(campaign: Campaign, variant: VariantId | Variant) -> bool:
-    """Whether its front is a reverse proxy."""
-    return variant.front != DIRECT and not is_forward(campaign, variant)
+    """Whether its front is a reverse proxy. One cache before one origin is judged as a cache, by other claims."""
+    one_cache = variant.replicas == 1 and is_cache(campaign, variant)
+    return variant.front != DIRECT and not is_forward(campaign, variant) and not one_cache
+
+
+def is_cache(campaign: Campaign, variant: VariantId | Variant) -> bool:
+    """Whether its front caches."""
+    spec = campaign.experiment.front(variant.front)
+    return spec is not None and spec.kind in CACHES
+
+
+def is_warm(campaign: Campaign, variant: VariantId | Variant) -> bool:
+    """Whether its caches were filled before the load began."""
+    spec = campaign.experiment.front(variant.front)
+    return spec is not None and spec.kind in CACHES and spec.warm and campaign.experiment.prefill > 0
 
 
 def what_it_adds(campaign: Campaign, variant: VariantId) -> tuple[str, list[Figure]]:

@@ -6,6 +6,7 @@ import pytest
 
 from harness.analysis.metrics import metrics_of, overhead_bytes
 from harness.store import samples as sample_files
+from harness.store.cdn_records import OriginCount
 from harness.store.records import Cpu, MemoryView, TrialRecord
 from harness.units import METRICS, MIB
 from tests.unit.analysis.synthetic_records import record
@@ -34,8 +35,10 @@ def frame(count: int, **columns: object) -> pd.DataFrame:
 def test_every_figure_is_registered() -> None:
     for name in ("process", "container", "vm"):
         assert metrics_of(made(name), frame(4000)).keys() <= METRICS.keys()
-    told = made("vm").model_copy(update={"propagation_ms": (1.0, 2.0, 4.0) * 200})
-    figures = metrics_of(told, frame(4000))
+    told = made("vm").model_copy(
+        update={"propagation_ms": (1.0, 2.0, 4.0) * 200, "origin": OriginCount(requests=1000, bytes=10_000)}
+    )
+    figures = metrics_of(told, frame(4000, cache="hit"))
     assert figures.keys() == METRICS.keys()
     assert (figures["propagation_p50_ms"], figures["propagation_p99_ms"]) == (2.0, 4.0)
 

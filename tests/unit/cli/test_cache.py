@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from harness.cache import simulate as simulating
+from harness.cache.catalogue import Catalogue
+from harness.cache.curves import Curves
 from harness.cache.simulate import Failure
+from harness.cache.sizes import CacheSize
 from harness.cache.traces import Trace
 from harness.cli import cache
 from harness.cli.main import run_command
+from harness.spec.experiment import Experiment
 from harness.spec.sequence import SequenceSpec
 from tests.unit.cache.curves import curves
 
@@ -74,6 +79,99 @@ def test_a_page_is_named_last(
     assert capsys.readouterr().out.splitlines()[-1] == f"Report: {page}"
 
 
+EXPERIMENT = """
+name = "it"
+question = "What is kept?"
+workload = "objects"
+baseline = "process-varnish-1pc"
+matrix = { targets = ["process"], fronts = ["varnish"], cache_shares = [0.01] }
+load = { replay = { requests = 100, warmup = 10 } }
+[sequences]
+one = { requests = 1000, objects = 100, exponent = 0.9 }
+other = { requests = 1000, objects = 100, exponent = 0.9, seed = 2 }
+[quick]
+load = { replay = { requests = 50, warmup = 10 } }
+"""
+WORKLOAD = """
+name = "objects"
+catalogue = { objects = 200 }
+[rootfs]
+catalogue = "catalogue.u32"
+[service]
+argv = ["/bin/true"]
+port = 80
+ready = { path = "/" }
+"""
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    file, workload = tmp_path / "benches" / "it.toml", tmp_path / "workloads" / "objects" / "workload.toml"
+    for path, text in ((file, EXPERIMENT), (workload, WORKLOAD)):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    (workload.parent / "app").mkdir()
+    (workload.parent / "locustfile.py").touch()
+    return file
+
+
+@pytest.fixture
+def simulated(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[str]]]:
+    """Instead of simulating: the replay's requests and the sizes that were asked for."""
+    found: list[tuple[int, list[str]]] = []
+
+    def simulate(
+        experiment: Experiment, catalogue: Catalogue, _policies: object, sizes: Sequence[CacheSize], **_options: object
+    ) -> tuple[Curves, ...]:
+        assert catalogue.objects == 200
+        assert experiment.load.replay is not None
+        found.append((experiment.load.replay.requests, [size.text for size in sizes]))
+        assert all(size.share is None for size in sizes)
+        return tuple(curves(name) for name in experiment.sequences)
+
+    monkeypatch.setattr(cache, "experiment_curves", simulate)
+    return found
+
+
+def test_an_experiments_sequences_are_simulated_each(
+    experiment: Path, simulated: list[tuple[int, list[str]]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "curves.html"
+    assert run_command(["cache", "simulate", str(experiment), "-o", str(page)]) == 0
+    shown = capsys.readouterr().out
+    assert "one: 1,000,000 requests" in shown
+    assert "other: 1,000,000 requests" in shown
+    assert shown.splitlines()[-1] == f"Report: {tmp_path / 'curves-other.html'}"
+    assert (tmp_path / "curves-one.html").exists()
+    assert run_command(["cache", "simulate", str(experiment), "--quick", "--sizes", "2%,1MiB", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["experiment"], list(found["sequences"])) == ("it", ["one", "other"])
+    assert simulated == [(100, ["1%"]), (50, ["2%", "1MiB"])]
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (["--warm-up", "10%"], "--format and --warm-up are not for experiments."),
+        (["--format", "csv"], "--format and --warm-up are not for experiments."),
+    ],
+)
+def test_what_an_experiment_says_itself_is_not_an_option(
+    experiment: Path, capsys: pytest.CaptureFixture[str], options: list[str], what: str
+) -> None:
+    assert run_command(["cache", "simulate", str(experiment), *options]) == 2
+    assert capsys.readouterr().err.startswith(f"Error: {what}\nTry: ")
+
+
+def test_a_workload_without_a_catalogue_has_nothing_to_simulate(
+    experiment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = experiment.parents[1] / "workloads" / "objects" / "workload.toml"
+    file.write_text("\n".join(line for line in WORKLOAD.splitlines() if not line.startswith("catalogue")))
+    assert run_command(["cache", "simulate", str(experiment)]) == 2
+    assert capsys.readouterr().err.startswith("Error: objects has no catalogue of objects.\nTry: ")
+
+
 def test_a_simulation_without_a_result_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,7 +198,7 @@ def test_without_the_library_it_says_how_to_get_it(
     ("arguments", "what"),
     [
         (["cache"], "Missing command."),
-        (["cache", "simulate"], "Missing argument 'TRACE|zipf:KEY=VALUE,...'."),
+        (["cache", "simulate"], "Missing argument 'TRACE|EXPERIMENT.toml|zipf:KEY=VALUE,...'."),
         (["cache", "simulate", "trace.bin"], "The format of trace.bin is not known from its name."),
         (["cache", "simulate", "a.csv", "--format", "x"], "There is no trace format 'x'."),
         (["cache", "simulate", ZIPF, "--format", "csv"], "--format is for trace files."),
@@ -108,6 +206,7 @@ def test_without_the_library_it_says_how_to_get_it(
         (["cache", "simulate", ZIPF, "--sizes", "0%"], "The cache size 0% is not above 0 % and at most 100 %."),
         (["cache", "simulate", ZIPF, "--warm-up", "100%"], "--warm-up '100%' is not a share."),
         (["cache", "simulate", "zipf:objects=1,exponent=1"], "zipf:objects=1,exponent=1: requests is missing."),
+        (["cache", "simulate", ZIPF, "--quick"], "--quick is for experiments."),
         (["cache", "simulate", ZIPF, "--jobs", "0"], "Invalid value for '--jobs': 0 is not in the range x>=1."),
     ],
 )

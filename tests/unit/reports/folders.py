@@ -161,6 +161,8 @@ def _requests(rng: np.random.Generator, variant: VariantId, made: Made, factor: 
             ("status", "i4"),
             ("task", "u2"),
             ("bytes", "i8"),
+            ("region", "u1"),
+            ("cache", "u1"),
         ],
     )
     requests["intended_ns"] = S + np.cumsum(rng.exponential(0.01 * S, count)).astype(np.int64)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from harness.errors import StoreError
 from harness.store.campaign_records import Levels, NullFloor
+from harness.store.cdn_records import Simulated, SimulatedRatio
 from harness.store.folder import CampaignFolder, newest
 from harness.store.records import SCHEMA, TrialRecord
 from tests.unit.analysis.synthetic import failed, invalid, manifest, null_floor
@@ -55,6 +56,28 @@ def test_what_was_appended_comes_back(folder: CampaignFolder) -> None:
     assert again.null_floor() == EVENTS[0]
     assert again.levels() == EVENTS[1]
     assert again.experiment().name == "synthetic"
+
+
+def test_what_was_simulated_comes_back_and_may_be_replaced(folder: CampaignFolder) -> None:
+    assert folder.simulated() is None
+    folder.write_simulated(Simulated(why_not="no library", remedy="install it"))
+    ratio = SimulatedRatio(
+        policy="LRU", sequence="s", cache_share=0.01, effective_bytes=10, by_requests=0.5, by_bytes=1
+    )
+    found = Simulated(catalogue_bytes=1000, requests=10, warmup=2, ratios=(ratio,))
+    folder.write_simulated(found)
+    assert CampaignFolder.open(folder.path).simulated() == found
+    (folder.path / "simulated.json").write_text('{"ratios": 1}')
+    with pytest.raises(StoreError, match=r"simulated.json cannot be read: ratios: ") as raised:
+        folder.simulated()
+    assert "Remove it" in raised.value.remedy
+
+
+def test_a_full_disk_keeps_no_half_simulation(folder: CampaignFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "write_text", refusing(errno.ENOSPC))
+    with pytest.raises(StoreError, match="No space left"):
+        folder.write_simulated(Simulated())
+    assert folder.simulated() is None
 
 
 def test_the_last_word_on_levels_and_floor_counts(folder: CampaignFolder) -> None:

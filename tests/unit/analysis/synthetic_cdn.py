@@ -1,0 +1,423 @@
+"""Synthetic campaigns with regions, caches and replays, for tests only. Nothing in them was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis import Campaign, load
+from harness.spec.event import EventSpec
+from harness.spec.experiment import Experiment
+from harness.spec.geography import PRESETS, Geography
+from harness.spec.matrix import variant_name
+from harness.store.campaign_records import ArtifactRecord, Manifest
+from harness.store.cdn_records import (
+    SIMULATION,
+    CacheRecord,
+    CoreRecord,
+    OriginCount,
+    ReplayRecord,
+    RttRecord,
+    Simulated,
+    SimulatedRatio,
+)
+from harness.store.folder import CampaignFolder
+from harness.store.records import EventRecord, InstanceRecord, TrialRecord, VariantId
+from harness.store.samples import CACHE
+from tests.unit.analysis.synthetic import host, null_floor
+from tests.unit.analysis.synthetic_records import DIGEST, record, requests
+
+Change = Callable[[TrialRecord], TrialRecord]
+S = 10**9
+REGIONS = PRESETS["five-regions"].names
+ORIGIN = "us-east"
+CATALOGUE_BYTES = 100_000_000
+NEAR_MS, FILL_MS = 2.0, 1.0
+"""What an answer takes without any distance, and what a miss takes more."""
+PRIVATE = 0.1
+"""The share of requests that no cache may keep."""
+
+
+@dataclass(frozen=True)
+class Cdn:
+    """A campaign of regions. ``hits``: the share of requests that each front answers from its cache."""
+
+    fronts: Sequence[str] = ("direct", "varnish-cold", "varnish-warm")
+    hits: Mapping[str, float] = field(default_factory=lambda: {"varnish-cold": 0.4, "varnish-warm": 0.8})
+    target: str = "container"
+    blocks: int = 3
+    rate: float = 100.0
+    seconds: float = 5.0
+    prefill: int = 1000
+    shield: str | None = None
+    events: Sequence[EventSpec] = ()
+    excess: int = 0
+    """How many more requests the origin counts than are fetched."""
+    change: Change | None = None
+
+    def experiment(self) -> Experiment:
+        warm = {"kind": "varnish", "cache": {"size_mib": 64}, "warm": True}
+        return Experiment.of_stored(
+            {
+                "name": "synthetic-cdn",
+                "question": "What does a synthetic CDN do for users far away?",
+                "workload": "static",
+                "matrix": {"targets": [self.target], "fronts": list(self.fronts)},
+                "fronts": {name: warm | {"warm": name.endswith("warm")} for name in self.fronts if name != "direct"},
+                "geography": {"preset": "five-regions", "origin": ORIGIN, "shield": self.shield},
+                "sequences": {"zipf": {"requests": 100_000, "objects": 1000, "exponent": 0.9}},
+                "prefill": self.prefill,
+                "events": [event.model_dump(mode="json") for event in self.events],
+                "baseline": self.target if "direct" in self.fronts else f"{self.target}-{self.fronts[0]}",
+                "repeats": self.blocks,
+                "load": {"rates_rps": [self.rate]},
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Policies:
+    """A campaign of replays. ``hit_ratios``: each front's at the first size; the next sizes' are 0.1 higher each.
+
+    ``simulated``: what each policy's simulation keeps, likewise; empty: nothing was simulated.
+    """
+
+    fronts: Sequence[tuple[str, str, str]] = (
+        ("varnish-lru", "varnish", "lru"),
+        ("varnish-fifo", "varnish", "fifo"),
+        ("squid-lru", "squid-cache", "lru"),
+        ("squid-lfuda", "squid-cache", "lfuda"),
+        ("nginx-lru", "nginx-cache", "lru"),
+        ("ats-clfus", "trafficserver", "clfus"),
+    )
+    hit_ratios: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "varnish-lru": 0.40,
+            "varnish-fifo": 0.34,
+            "squid-lru": 0.395,
+            "squid-lfuda": 0.46,
+            "nginx-lru": 0.37,
+            "ats-clfus": 0.45,
+        }
+    )
+    simulated: Mapping[str, float] = field(
+        default_factory=lambda: {"LRU": 0.40, "FIFO": 0.34, "LFUDA-textbook": 0.45, "S3-FIFO": 0.44, "Belady": 0.6}
+    )
+    shares: Sequence[float] = (0.01, 0.1)
+    sequences: Sequence[str] = ("steady", "scans")
+    blocks: int = 2
+    requests: int = 2000
+    warmup: int = 500
+    jitter: float = 0.0005
+    why_not: str = ""
+    change: Change | None = None
+
+    def experiment(self) -> Experiment:
+        sequence = {"requests": self.requests, "objects": 1000, "exponent": 0.9}
+        return Experiment.of_stored(
+            {
+                "name": "synthetic-policies",
+                "question": "What does each policy keep?",
+                "workload": "static",
+                "matrix": {
+                    "targets": ["container"],
+                    "fronts": [name for name, *_ in self.fronts],
+                    "cache_shares": list(self.shares),
+                },
+                "fronts": {name: {"kind": kind, "cache": {"policy": policy}} for name, kind, policy in self.fronts},
+                "sequences": dict.fromkeys(self.sequences, sequence),
+                "baseline": variant_name("single", "container", self.fronts[0][0], 1, self.shares[0]),
+                "repeats": self.blocks,
+                "load": {"replay": {"requests": self.requests, "warmup": self.warmup}},
+            }
+        )
+
+
+def make_cdn(path: Path, made: Cdn | None = None, **options: object) -> Campaign:
+    """The campaign of regions in a folder at ``path``, loaded."""
+    made = replace(made or Cdn(), **options)  # type: ignore[arg-type]  # passed through as they are
+    experiment = made.experiment()
+    folder = _folder(path, experiment, "synthetic-cdn")
+    rng = np.random.default_rng(5)
+    begin_ns = 10**12
+    for block in range(1, made.blocks + 1):
+        for position, variant in enumerate(folder.manifest.variants, start=1):
+            begin_ns += 1000 * S
+            one = _cdn_trial(folder, made, experiment, variant, block, position, rng, begin_ns)
+            folder.append(one if made.change is None else made.change(one))
+    return load(path)
+
+
+def make_policies(path: Path, made: Policies | None = None, **options: object) -> Campaign:
+    """The campaign of replays in a folder at ``path``, loaded."""
+    made = replace(made or Policies(), **options)  # type: ignore[arg-type]  # passed through as they are
+    folder = _folder(path, made.experiment(), "synthetic-policies")
+    rng = np.random.default_rng(6)
+    begin_ns = 10**12
+    for block in range(1, made.blocks + 1):
+        for level in made.sequences:
+            for position, variant in enumerate(folder.manifest.variants, start=1):
+                begin_ns += 1000 * S
+                one = _replay_trial(folder, made, variant, level, block, position, rng, begin_ns)
+                folder.append(one if made.change is None else made.change(one))
+    if made.why_not:
+        folder.write_simulated(Simulated(why_not=made.why_not, remedy="install it"))
+    elif made.simulated:
+        folder.write_simulated(_simulated(made))
+    return load(path)
+
+
+def _folder(path: Path, experiment: Experiment, name: str) -> CampaignFolder:
+    manifest = Manifest(
+        campaign=name,
+        created_utc="2026-01-01T00:00:00+00:00",
+        tare_version="0.0.0",
+        tare_commit="synthetic",
+        command=("tare", "run", "synthetic"),
+        experiment=experiment.model_dump(mode="json"),
+        spec_digest="sha256:" + "00" * 32,
+        seed=1,
+        quick=False,
+        host=host(),
+        generator_cpus=(0,),
+        service_cpus=(1,),
+        artifacts={"origin": ArtifactRecord(digest=DIGEST, source="synthetic")},
+        routes={"single": {"/": "origin"}},
+        artifact_embedded=False,
+        variants=tuple(
+            VariantId(
+                name=one.name,
+                workload=one.workload,
+                target=one.target,
+                front=one.front,
+                cache_share=one.cache_share,
+                aa=one.aa,
+            )
+            for one in experiment.variants
+        ),
+    )
+    folder = CampaignFolder.create(path, manifest)
+    folder.append(null_floor())
+    return folder
+
+
+def _cdn_trial(
+    folder: CampaignFolder,
+    made: Cdn,
+    experiment: Experiment,
+    variant: VariantId,
+    block: int,
+    position: int,
+    rng: np.random.Generator,
+    begin_ns: int,
+) -> TrialRecord:
+    geography = experiment.geography
+    assert geography is not None
+    model = "vm" if made.target == "vm" else "container"
+    level = f"{made.rate:g} rps"
+    window = requests(rng, made.rate, made.seconds, NEAR_MS, begin_ns)
+    parts, events = [window], []
+    at_ns = begin_ns + round(made.seconds * S)
+    hits = made.hits.get(variant.front)
+    for spec in made.events if hits is not None else ():
+        event = _event(spec, at_ns)
+        tail = requests(rng, made.rate, (event.watched_until_ns - at_ns) / S, NEAR_MS, at_ns)
+        tail = tail[tail["intended_ns"] >= at_ns]
+        tail["phase"] = 2
+        parts.append(tail)
+        events.append(event)
+        at_ns = event.watched_until_ns
+    found = np.concatenate(parts)
+    _at_a_distance(found, geography, hits, rng)
+    _unreached(found, events)
+    base = record(
+        model, level, made.rate, block, position, rng, seconds=made.seconds, samples=window, begin_ns=begin_ns
+    )
+    pops = [f"front-{region}" for region in REGIONS] if hits is not None else []
+    name = f"b{block}-{position:02d}-{variant.name}"
+    fetched = _fetched(found)
+    return base.model_copy(
+        update={
+            "trial": name,
+            "variant": variant,
+            "instances": _instances(base, variant, pops),
+            "events": tuple(events),
+            "rtts": tuple(_rtts(geography, pops, rng)),
+            "core": CoreRecord(packets=9000, bytes=10**7, dropped=0, lost=0, late_p99_ns=200_000, cpu_ns=S),
+            "origin": OriginCount(requests=fetched + made.excess, bytes=12_000 * fetched),
+            "caches": tuple(
+                CacheRecord(instance=pop, kind="varnish", policy="lru", size_bytes=64 << 20, effective_bytes=60 << 20)
+                for pop in pops
+            ),
+            "samples": folder.write_samples(name, found, ["object", "private"], REGIONS),
+        }
+    )
+
+
+def _at_a_distance(found: NDArray[np.void], geography: Geography, hits: float | None, rng: np.random.Generator) -> None:
+    """Give each request a region, a size, and what the cache made of it, and so its latency."""
+    count = len(found)
+    found["region"] = rng.integers(0, len(REGIONS), count)
+    found["task"] = rng.uniform(size=count) < PRIVATE
+    found["bytes"] = rng.lognormal(9.4, 1.0, count)
+    rtt_ns = np.array([max(geography.rtt_ms(region, ORIGIN), 0.05) * 1e6 for region in REGIONS])[found["region"]]
+    hit = rng.uniform(size=count) < (hits or 0.0)
+    word = np.where(hit, CACHE.index("hit"), CACHE.index("miss"))
+    word[found["task"] == 1] = CACHE.index("pass")
+    far = np.where(word == CACHE.index("hit"), 0.0, rtt_ns)
+    if hits is not None:
+        far += np.where(word == CACHE.index("hit"), 0.0, FILL_MS * 1e6)
+        found["cache"] = word
+    found["done_ns"] = found["done_ns"] + far.astype(np.int64)
+
+
+def _unreached(found: NDArray[np.void], events: Sequence[EventRecord]) -> None:
+    """Half a second of the requests of the killed PoP's region fail; then they go elsewhere."""
+    for event in events:
+        region = REGIONS.index(event.service.removeprefix("front-"))
+        at = found["intended_ns"]
+        lost = (found["region"] == region) & (at >= event.begin_ns) & (at < event.begin_ns + S // 2)
+        found["outcome"][lost], found["status"][lost], found["cache"][lost] = 2, 0, 0
+
+
+def _fetched(found: NDArray[np.void]) -> int:
+    answered = found[found["outcome"] == 0]
+    if not answered["cache"].any():
+        return len(answered)
+    return int(np.isin(answered["cache"], [CACHE.index("miss"), CACHE.index("pass")]).sum())
+
+
+def _event(spec: EventSpec, from_ns: int) -> EventRecord:
+    begin_ns = from_ns + round(spec.before_s * S)
+    return EventRecord(
+        kind=spec.kind,
+        service=spec.service or "origin",
+        instance=spec.service or "origin",
+        routes=("/",),
+        watched_from_ns=from_ns,
+        begin_ns=begin_ns,
+        done_ns=begin_ns + S,
+        recovered_ns=begin_ns + 2 * S,
+        watched_until_ns=begin_ns + round(spec.watch_s * S),
+    )
+
+
+def _rtts(geography: Geography, pops: Sequence[str], rng: np.random.Generator) -> list[RttRecord]:
+    hosts = {"origin": ORIGIN, **{pop: pop.removeprefix("front-") for pop in pops}}
+    found = []
+    for region in REGIONS:
+        for name, place in hosts.items():
+            asked = geography.rtt_ms(region, place)
+            median = asked + 0.06 + float(rng.uniform(0, 0.1))
+            found.append(
+                RttRecord(region=region, host=name, asked_ms=asked, median_ms=median, p99_ms=median + 0.4, echoes=20)
+            )
+    return found
+
+
+def _instances(base: TrialRecord, variant: VariantId, pops: Sequence[str]) -> tuple[InstanceRecord, ...]:
+    def made(name: str) -> InstanceRecord:
+        front = name != "origin"
+        return InstanceRecord(
+            name=name,
+            service="front" if front else "origin",
+            role="front" if front else "service",
+            target=variant.target,
+            accelerator=base.accelerator,
+            startup=base.startup,
+            memory_idle=base.memory_idle,
+            memory_load=base.memory_load,
+            cpu=base.cpu,
+        )
+
+    return tuple(made(name) for name in ("origin", *pops))
+
+
+def _replay_trial(
+    folder: CampaignFolder,
+    made: Policies,
+    variant: VariantId,
+    level: str,
+    block: int,
+    position: int,
+    rng: np.random.Generator,
+    begin_ns: int,
+) -> TrialRecord:
+    share = variant.cache_share or 0.0
+    ratio = made.hit_ratios[variant.front] + 0.1 * list(made.shares).index(share) + float(rng.normal(0, made.jitter))
+    found = requests(rng, made.requests / 5, 5.0, NEAR_MS, begin_ns)[: made.requests]
+    found["intended_ns"] = found["sent_ns"]
+    found["task"] = 0
+    found["phase"] = np.where(np.arange(len(found)) < made.warmup, 0, 1)
+    # Exactly that share of hits: the sequence is the same in every trial.
+    order = rng.permutation(len(found) - made.warmup)
+    hit = np.zeros(len(found), np.bool_)
+    hit[made.warmup :] = order < round(ratio * len(order))
+    found["cache"] = np.where(hit, CACHE.index("hit"), CACHE.index("miss"))
+    found["done_ns"] += np.where(hit, 0, int(FILL_MS * 1e6))
+    found["bytes"] = 10_000
+    base = record("container", level, 0.0, block, position, rng, samples=found, begin_ns=begin_ns)
+    name = f"b{block}-{position:02d}-{variant.name}-{level}"
+    _, kind, policy = next(front for front in made.fronts if front[0] == variant.front)
+    misses = int((~hit).sum())
+    return base.model_copy(
+        update={
+            "trial": name,
+            "variant": variant,
+            "level": level,
+            "capacity": None,
+            "instances": _instances(base, variant, ("front",)),
+            "origin": OriginCount(requests=misses, bytes=10_000 * misses),
+            "caches": (
+                CacheRecord(
+                    instance="front",
+                    kind=kind,
+                    policy=policy,
+                    size_bytes=int(share * CATALOGUE_BYTES),
+                    share=share,
+                    effective_bytes=int(0.95 * share * CATALOGUE_BYTES),
+                ),
+            ),
+            "replay": ReplayRecord(
+                sequence=level,
+                requests=len(found),
+                warmup=made.warmup,
+                window_begin_ns=begin_ns,
+                window_end_ns=begin_ns + 5 * S,
+            ),
+            "samples": folder.write_samples(name, found, ["object"]),
+        }
+    )
+
+
+def _simulated(made: Policies) -> Simulated:
+    ratios = []
+    for sequence in made.sequences:
+        for place, share in enumerate(made.shares):
+            for policy, ratio in made.simulated.items():
+                real = policy in SIMULATION.values()
+                for matched in (False, True) if real else (False,):
+                    size = share * CATALOGUE_BYTES * (0.95 if matched else 1)
+                    missed = 1 - (ratio + 0.1 * place)
+                    ratios.append(
+                        SimulatedRatio(
+                            policy=policy,
+                            sequence=sequence,
+                            cache_share=share,
+                            effective_bytes=int(size),
+                            by_requests=missed,
+                            by_bytes=missed,
+                            matched=matched,
+                        )
+                    )
+    return Simulated(
+        catalogue_bytes=CATALOGUE_BYTES,
+        requests=made.requests,
+        warmup=made.warmup,
+        ratios=tuple(ratios),
+        notes=("A note.",),
+    )
