@@ -48,9 +48,9 @@ class Ways:
         places = [(route.ip, route.port) for route in routes]
         self.hops = list(dict.fromkeys([proxy] if proxy else places))
         ways = []
-        for route, place in zip(routes, places, strict=True):
+        for route, address in zip(routes, places, strict=True):
             host = f"{route.ip}:{route.port}"
-            hop = 0 if proxy else self.hops.index(place)
+            hop = 0 if proxy else self.hops.index(address)
             ways.append(Way(route.prefix, hop, host, f"http://{host}" if proxy else ""))
         # The first that fits is then the one of the longest prefix.
         self._ways = sorted(ways, key=lambda way: len(way.prefix), reverse=True)

@@ -52,7 +52,7 @@ def read(path: Path) -> pd.DataFrame:
     frame: pd.DataFrame = pq.read_table(path).to_pandas()
     for name, word in _ADDED.items():
         if name not in frame:
-            frame[name] = pd.Categorical.from_codes(np.zeros(len(frame), np.int8), [word])
+            frame[name] = pd.Categorical([word] * len(frame), categories=[word])
     return frame
 
 

@@ -170,11 +170,13 @@ def test_a_replay_goes_on_after_answers_that_never_came(tmp_path: Path) -> None:
 
 def test_a_sequence_that_is_too_short_is_told_before_anything_is_asked(tmp_path: Path) -> None:
     with service(shelf) as one:
-        for more, told in [
-            ({"mode": "replay", "replay_requests": 1951}, "2000 requests, and 2001 are needed"),
-            ({"rate_rps": 5000}, r"1950 requests after the first 50, the load 2\d{3}"),
+        for plan, told in [
+            (
+                plan_for(one.port, tmp_path, mode="replay", replay_requests=1951),
+                "2000 requests, and 2001 are needed",
+            ),
+            (plan_for(one.port, tmp_path, rate_rps=5000), r"1950 requests after the first 50, the load 2\d{3}"),
         ]:
-            plan = plan_for(one.port, tmp_path, **more)
             with (
                 Generator(plan, netns=None, cpus=CPUS, scratch=tmp_path) as running,
                 pytest.raises(LoadError, match=told),
@@ -184,8 +186,8 @@ def test_a_sequence_that_is_too_short_is_told_before_anything_is_asked(tmp_path:
 
 
 def test_which_task_asks_for_an_object_must_be_known(tmp_path: Path) -> None:
-    source = locustfile(tmp_path, SOURCE.replace('object_task = "book"', ""))
-    plan = plan_for(1, tmp_path, mode="replay", replay_requests=3, locustfile=source)
+    plan = plan_for(1, tmp_path, mode="replay", replay_requests=3)
+    locustfile(tmp_path, SOURCE.replace('object_task = "book"', ""))
     with Generator(plan, netns=None, cpus=CPUS, scratch=tmp_path) as running, pytest.raises(LoadError) as caught:
         running.wait_ready()
     assert "object_task" in caught.value.remedy
@@ -200,6 +202,6 @@ def test_plain_locust_wants_objects_of_the_catalogue_beside_the_file(tmp_path: P
     source = folder / "locustfile.py"
     source.write_text(textwrap.dedent(SOURCE).replace("len(answer.body) == size", "0 <= number < 30 and size > 0"))
     with service(lambda _: reply(200, "")) as one:
-        ended = plain_locust(str(source), one.port, tmp_path, "-u", "2", "--exit-code-on-error", "7")
+        ended = plain_locust(str(source), one.port, tmp_path, "-u", "2", "-t", "12s", "--exit-code-on-error", "7")
     assert ended.returncode == 0, ended.stderr
     assert len(set(objects(one.asked))) > 5

@@ -27,8 +27,8 @@ def server(authority: Authority) -> ssl.SSLContext:
     return authority.server("127.0.0.1")
 
 
-def session_to(port: int, authority: Authority, timeout_s: float = 5, **more: tuple[str, int]) -> Session:
-    ways = Ways([Route("/", "127.0.0.1", port)], tls_ca=str(authority.pem), **more)
+def session_to(port: int, authority: Authority, timeout_s: float = 5, proxy: tuple[str, int] | None = None) -> Session:
+    ways = Ways([Route("/", "127.0.0.1", port)], tls_ca=str(authority.pem), proxy=proxy)
     return Session(ways, timeout_s, StrictSink())
 
 
