@@ -39,7 +39,7 @@ def main() -> None:
     requests, crew, brief = order["requests"], order["connections"], order.get("brief", "")
     host, _, port = order["at"].partition(":")
     answers: list[Any] = [None] * len(requests)
-    together = threading.Barrier(crew)
+    together = threading.Barrier(crew, timeout=TIMEOUT_S)
 
     def share(number: int) -> None:
         connection = http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_S)
