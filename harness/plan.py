@@ -96,7 +96,7 @@ STARTUP_GUESS_S: Mapping[str, float] = {"process": 1.0, "container": 2.0, "vm": 
 _OVERHEAD_S = 5.0
 """A trial's lab, generator start, digest and teardown, as seen on a small host."""
 
-_REPLAY_RPS = 500.0
+_REPLAY_RPS = 1200.0
 _PREFILL_RPS = 300.0
 """Requests per second of one replaying connection, and of all that fill one cache beforehand, as seen there."""
 
