@@ -66,10 +66,10 @@ def test_a_cache_that_could_hold_nothing_is_told_with_the_smallest_object() -> N
 def test_a_cache_that_its_front_cannot_be_is_told() -> None:
     assert "cannot be as small as 52 bytes" in refused(asked(fronts=cache(cache={"size_mib": 0.00005})), None).what
     assert "no policy 'gdsf'" in refused(asked(fronts=cache(cache={"policy": "gdsf"}))).what
-    table = {"plain": {"kind": "nginx", "cache": {}}}
-    assert refused(asked("plain", fronts=table)).what.startswith("fronts.plain (process-plain): front nginx caches")
-    table = {"plain": {"kind": "nginx", "warm": True}}
-    warm = asked("plain", fronts=table, prefill=10, sequences={"zipf": SEQUENCE})
+    plain = {"plain": {"kind": "nginx", "cache": {}}}
+    assert refused(asked("plain", fronts=plain)).what.startswith("fronts.plain (process-plain): front nginx caches")
+    warmed = {"plain": {"kind": "nginx", "warm": True}}
+    warm = asked("plain", fronts=warmed, prefill=10, sequences={"zipf": SEQUENCE})
     assert "caches nothing that could be warm" in refused(warm).what
 
 
