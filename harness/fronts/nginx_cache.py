@@ -33,8 +33,9 @@ _OUTCOME = "X-Cache"
 TICK_MS = 10
 _TICK = "nginx_tick.pl"
 _SOCKETS = f"unix:{FOLDER}/tick.sock", f"unix:{FOLDER}/tock.sock"
-_BYTES_PER_KEY = 32
-"""A key takes 128 bytes, and each object at least one block of 4 KiB."""
+_BLOCK_BYTES = 4096
+_KEY_BYTES = 256
+"""In its table of keys an entry takes 128 bytes; were there no room for as many as blocks, the table would evict."""
 
 _FAILURES = "error timeout invalid_header http_500 http_502 http_503 http_504"
 
@@ -50,19 +51,19 @@ class NginxCacheFront(NginxFront):
         _OUTCOME, (("hit", "hit"), ("miss", "miss"), ("stale", "stale"), ("pass", "pass"))
     )
     minimum_bytes: ClassVar[int] = 64 * KIB
-    overhead_bytes: ClassVar[int] = 600 + 2048
+    overhead_bytes: ClassVar[int] = 620 + 2048
     """A file's own header with the response's, and half a block that is not used up."""
 
     def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:
         plain = super().render(spec, routes, certificate)
         tick = (files("harness.fronts") / _TICK).read_text("utf-8")
-        command = f"perl {FOLDER}/{_TICK} {FOLDER}/tick.sock {TICK_MS} & exec {' '.join(plain.argv)}"
+        command = f"perl {FOLDER}/{_TICK} {FOLDER}/tick.sock {TICK_MS} $$ & exec {' '.join(plain.argv)}"
         return replace(plain, files={**plain.files, _TICK: tick}, argv=("/bin/sh", "-c", command))
 
     def of_http(self, spec: FrontSpec) -> Iterator[str]:
         cache = spec.cache or CacheSpec()
         size = size_bytes(cache)
-        zone = f"keys_zone=cache:{max(128 * KIB, size // _BYTES_PER_KEY)}"
+        zone = f"keys_zone=cache:{128 * KIB + size * _KEY_BYTES // _BLOCK_BYTES}"
         rules = "manager_files=1000000 manager_threshold=1s inactive=1d use_temp_path=off"
         yield f"proxy_cache_path {FOLDER}/cache levels=1:2 {zone} max_size={size} {rules};"
         yield from _ticking()

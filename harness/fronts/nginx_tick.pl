@@ -1,11 +1,11 @@
 # Asks nginx for one small thing after the other, so that its cache manager has one to remove every MS milliseconds and
-# looks at every cache's size then (harness/fronts/nginx_cache.py). Ends with nginx, its parent. Of Perl's own modules.
+# looks at every cache's size then (harness/fronts/nginx_cache.py). Ends with nginx, its parent, whose number it is
+# told: it may be gone already. Perl's own modules alone.
 use strict;
 use warnings;
 use IO::Socket::UNIX;
 
-my ($path, $ms) = @ARGV;
-my $nginx = getppid;
+my ($path, $ms, $nginx) = @ARGV;
 my ($socket, $number) = (undef, 0);
 $SIG{PIPE} = 'IGNORE';
 

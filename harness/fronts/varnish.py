@@ -46,7 +46,7 @@ class VarnishFront(Front):
     minimum_bytes: ClassVar[int] = MIB
     """Varnish itself refuses less."""
 
-    overhead_bytes: ClassVar[int] = 600
+    overhead_bytes: ClassVar[int] = 390
 
     def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:  # noqa: ARG002 - it speaks no TLS
         cache = spec.cache or CacheSpec()

@@ -101,7 +101,6 @@ def _hit(cache: CacheSpec) -> Iterator[str]:
 def _fetch(spec: FrontSpec) -> Iterator[str]:
     # The origin has just failed for the request that this fetch would follow.
     yield f'if (bereq.is_bgfetch && bereq.http.{_WAY} == "stale") {{ return (abandon); }}'
-    yield f"unset bereq.http.{_WAY};"
     if not spec.keepalive:
         yield 'set bereq.http.Connection = "close";'
     yield "return (fetch);"
@@ -109,6 +108,10 @@ def _fetch(spec: FrontSpec) -> Iterator[str]:
 
 def _response(cache: CacheSpec) -> Iterator[str]:
     yield "if (beresp.status >= 500 && bereq.is_bgfetch) { return (abandon); }"
+    if _falls_back(cache):
+        # What is stored of an answer, if only that it passes, would hide the stale object; what is stored of an error
+        # does not.
+        yield f'if (beresp.status >= 500 && bereq.http.{_WAY} == "fresh") {{ return (error(beresp.status)); }}'
     yield "if (beresp.status >= 500) {"
     yield "    set beresp.uncacheable = true;"
     yield "    set beresp.ttl = 0s;"

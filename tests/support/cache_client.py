@@ -39,14 +39,15 @@ def main() -> None:
     requests, crew, brief = order["requests"], order["connections"], order.get("brief", "")
     host, _, port = order["at"].partition(":")
     answers: list[Any] = [None] * len(requests)
-    together = threading.Barrier(crew)
+    together = threading.Barrier(crew, timeout=TIMEOUT_S)
 
     def share(number: int) -> None:
         connection = http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_S)
         connection.connect()
         together.wait()
         for place in range(number, len(requests), crew):
-            answers[place] = ask(connection, *requests[place], brief)
+            method, path, headers = requests[place]
+            answers[place] = ask(connection, method, path, headers, brief)
         connection.close()
 
     with ThreadPoolExecutor(crew) as pool:
