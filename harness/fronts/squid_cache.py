@@ -18,7 +18,7 @@ from typing import ClassVar
 
 from harness.errors import SpecError
 from harness.fronts.api import LOG_WORD, Certificate, Front, Rendered, Route
-from harness.fronts.caching import CLAIMS_OF_HOST, FORBIDS, HOST, OutcomeHeader, size_bytes
+from harness.fronts.caching import CLAIMS_OF_HOST, FORBIDS, HOST, STORABLE, OutcomeHeader, size_bytes
 from harness.fronts.delivery import FOLDER
 from harness.fronts.routing import ROOT, Group, Table, table
 from harness.fronts.squid_common import how_it_runs, how_it_treats_connections
@@ -206,8 +206,10 @@ def _asking_itself(cache: CacheSpec) -> Iterator[str]:
     yield "cache deny inner"
     # It would take a request that it passes on to itself for one that goes round in circles.
     yield "via off"
-    yield "reply_header_access Cache-Control deny inner !forbidden !cookie"
-    yield f"reply_header_replace Cache-Control public, max-age={math.ceil(cache.ttl_s or 0)}"
+    yield f"acl storable http_status {' '.join(map(str, (*STORABLE, 304)))}"
+    lives = "inner storable !forbidden !cookie"
+    yield from (f"reply_header_access {name} deny {lives}" for name in ("Cache-Control", "Expires"))
+    yield f'reply_header_add Cache-Control "public, max-age={math.ceil(cache.ttl_s or 0)}" {lives}'
     yield "acl unasked hier_code HIER_NONE"
     yield f"access_log stdio:/dev/stdout logformat={LOG_WORD} inner"
     yield f"access_log stdio:/dev/stdout logformat={LOG_WORD} unasked !inner"

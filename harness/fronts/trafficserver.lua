@@ -40,6 +40,9 @@ local function looked_up()
   ts.ctx["found"] = ts.http.get_cache_lookup_status()
   if ts.ctx["passed"] then
     ts.http.set_cache_lookup_status(TS_LUA_CACHE_LOOKUP_MISS)
+  elseif ts.ctx["found"] == TS_LUA_CACHE_LOOKUP_MISS then
+    -- Nothing is kept of a part, so the whole object is fetched for it.
+    ts.client_request.header["Range"] = nil
   elseif ts.ctx["found"] ~= TS_LUA_CACHE_LOOKUP_HIT_FRESH then
     return 0
   elseif ts.http.txn_info_get(TS_LUA_TXN_INFO_CACHE_HIT_RWW) == 1 then
@@ -48,6 +51,7 @@ local function looked_up()
     ts.ctx["kept"] = "hit"
   else
     ts.ctx["evicted"] = true
+    ts.client_request.header["Range"] = nil
     ts.http.set_cache_lookup_status(TS_LUA_CACHE_LOOKUP_MISS)
   end
   return 0
@@ -70,6 +74,7 @@ local function answered()
   if ts.ctx["evicted"] then
     ts.http.set_server_resp_no_store(1)
   elseif STORABLE[status] then
+    -- Only what is in the store is read back: see only-if-cached below.
     ts.ctx["stored"] = requested()
     pending[ts.ctx["stored"]] = true
   end
@@ -96,7 +101,7 @@ end
 local function read_back()
   local path = table.remove(queue, 1)
   if path then
-    ts.fetch("http://127.0.0.1:" .. PORT .. path, {method = "HEAD"})
+    ts.fetch("http://127.0.0.1:" .. PORT .. path, {method = "HEAD", header = {["Cache-Control"] = "only-if-cached"}})
     pending[path] = nil
   end
 end

@@ -8,7 +8,7 @@ which runs in Traffic Server, reads each object back as soon as it is stored, an
 the store alone: that read brings it into memory again, and the origin's answer is not stored a second time.
 
 The script also has the routes, ``ttl_s``, the log line and the header that tells the outcome. A Range of an object that
-is not there is passed on, and nothing is kept of it. Of an object larger than 1 MiB only the first is read back.
+is not there is answered with the whole. Of an object larger than 1 MiB only the first is read back.
 """
 
 from __future__ import annotations

@@ -19,6 +19,15 @@ MARGIN = 0.06
 """How far the bodies that a full cache holds may be from what its model says."""
 
 
+MARGINS = {"trafficserver": 0.12}
+"""Its buffers are powers of two, and what that costs depends on the sizes."""
+
+SETTLES_S = {"squid-cache": 1.5}
+"""It makes room once a second."""
+
+IN_THEORY = [("process", front) for front in CACHES if front != "squid-cache"]
+"""Squid's capacity grows with the rate of misses: docs/adding-a-front.md has its ratios against its own rules."""
+
 NEAR = {"lfuda": 0.04}
 """How far a hit ratio may be from theory's, if not 0.02."""
 
@@ -35,11 +44,16 @@ def test_a_full_cache_holds_what_its_model_says(running: Cached, another: Anothe
         sizes = [dice.randint(mean // 2, mean * 3 // 2) for _ in range(2 * size.bytes // mean)]
         paths = [fresh(size=each_size) for each_size in sizes]
         assert set(found.outcomes(paths)) == {"miss"}
-        time.sleep(0.3)
+        time.sleep(SETTLES_S.get(running.front.name, 0.3))
         held = held_of(found, paths)
         model = running.front.effective_bytes(size.bytes, mean, policy)
         LOG.info("%s: %d objects of %d bytes in %d", running.front.name, held, mean, size.bytes)
-        assert abs(sum(sizes[-held:]) / model - 1) <= MARGIN, (mean, held, sum(sizes[-held:]), model)
+        assert abs(sum(sizes[-held:]) / model - 1) <= MARGINS.get(running.front.name, MARGIN), (
+            mean,
+            held,
+            sum(sizes[-held:]),
+            model,
+        )
 
 
 @each(ON)
@@ -65,7 +79,7 @@ def test_its_policy_is_in_force(running: Cached, another: Another) -> None:
         assert all(found.origin.asked(path) == 1 for path in popular), policy
         scan = [fresh(size=10_000) for _ in range(held * 3 // 2)]
         found.outcomes(scan)
-        time.sleep(0.3)
+        time.sleep(SETTLES_S.get(running.front.name, 0.3))
         kept = sum(word == "hit" for word in found.outcomes(popular))
         if policy == "lru":
             assert kept <= 0.1 * len(popular), (policy, kept, len(popular))
@@ -73,7 +87,7 @@ def test_its_policy_is_in_force(running: Cached, another: Another) -> None:
             assert kept >= 0.8 * len(popular), (policy, kept, len(popular))
 
 
-@each([("process", front) for front in CACHES])
+@each(IN_THEORY)
 def test_it_hits_as_often_as_its_policy_does_in_theory(running: Cached, another: Another) -> None:
     """Zipf over a catalogue with the web's sizes, a cache for a twentieth of it, against the policy in a few lines."""
     for policy in sorted(running.front.policies & PLAIN.keys()):

@@ -46,7 +46,8 @@ def main() -> None:
         connection.connect()
         together.wait()
         for place in range(number, len(requests), crew):
-            answers[place] = ask(connection, *requests[place], brief)
+            method, path, headers = requests[place]
+            answers[place] = ask(connection, method, path, headers, brief)
         connection.close()
 
     with ThreadPoolExecutor(crew) as pool:

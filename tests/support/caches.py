@@ -102,7 +102,7 @@ class Cached:
     def outcomes(self, paths: Sequence[str], connections: int = 1) -> list[str]:
         """The words for a long sequence of GETs in order; a status other than 200 is a word of its own."""
         assert self.front.outcome is not None
-        requests = [(GET, path, {}) for path in paths]
+        requests: list[tuple[str, str, dict[str, str]]] = [(GET, path, {}) for path in paths]
         told = _client(self.lab, self._place, requests, connections, self.front.outcome.name)
         return [
             self.front.outcome.word(header) if status == 200 else f"{status} {header}" for status, header, _ in told

@@ -60,7 +60,7 @@ def test_a_lifetime_makes_it_ask_itself_where_nothing_is_kept() -> None:
     assert "http_port 8080 accel no-vhost defaultsite=127.0.0.1 vport=8081 ignore-cc\n" in text
     assert "http_port 127.0.0.1:8081 accel no-vhost defaultsite=front name=inner\n" in text
     assert "cache deny inner\n" in text
-    assert "reply_header_replace Cache-Control public, max-age=3\n" in text
+    assert 'reply_header_add Cache-Control "public, max-age=3" inner storable !forbidden !cookie\n' in text
     assert "always_direct allow !inner\n" in text
     assert "cache_peer_access group1-1 allow inner route0\ncache_peer_access group1-1 deny all\n" in text
 
