@@ -26,6 +26,7 @@ from harness.spec.service import Exchange
 from harness.spec.topology import SERVICE, SINGLE, Member, Topology
 from harness.spec.workload import Workload
 from harness.store.campaign_records import ArtifactRecord
+from harness.targets import registry as target_registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def _catalogue(workload: Workload) -> Catalogue | None:
 
 def must_be_known(experiment: Experiment, folder: Path | None) -> None:
     """Raise SpecError for a topology that the workload has not, an event or a placement of a service that is not there,
-    a kind of front that does not exist, and what regions, caches and sequences cannot be."""
+    an event that cannot be, a kind of front that does not exist, and what regions, caches and sequences cannot be."""
     sets = {SINGLE: Topology(services=(SERVICE,), routes={"/": SERVICE})}
     catalogue = None
     if folder is not None:
@@ -94,9 +95,14 @@ def must_be_known(experiment: Experiment, folder: Path | None) -> None:
             front_registry.make(front.kind)
     must_be_possible(experiment, sets, catalogue)
     for variant in experiment.variants:
-        names = (*sets[variant.topology].services, *front_names(experiment, variant))
+        topology = sets[variant.topology]
+        names = (*topology.services, *front_names(experiment, variant))
+        most: dict[str, int] = {}
         for event in experiment.events_of(variant):
-            _must_happen_to_somebody(event, variant, sets[variant.topology], names)
+            service = _happens_to(event, variant, topology, names)
+            begun = variant.replicas if service in topology.routed else 1
+            _must_be_possible(event, service, most.setdefault(service, begun), variant, experiment)
+            most[service] = max(most[service], event.replicas or 1)
     everyone = {name for topology in sets.values() for name in topology.services} | {"default", "front"}
     for name, placement in experiment.placements.items():
         if strangers := sorted(set(placement) - everyone):
@@ -106,17 +112,35 @@ def must_be_known(experiment: Experiment, folder: Path | None) -> None:
             )
 
 
-def _must_happen_to_somebody(event: EventSpec, variant: Variant, topology: Topology, names: Sequence[str]) -> None:
-    if event.service is not None and event.service not in names:
+def _happens_to(event: EventSpec, variant: Variant, topology: Topology, names: Sequence[str]) -> str:
+    """The service, or the instance of a front, which the event happens to there. Raises SpecError if there is none."""
+    if event.service is not None:
+        if event.service not in names:
+            raise SpecError(
+                f"An event happens to {event.service!r}, which {variant.name} does not have.",
+                f"It has: {', '.join(names)}. Give route instead, or targets.",
+            )
+        return event.service
+    try:
+        return topology.route_of(event.route or "/")
+    except ValueError as error:
+        raise SpecError(f"An event of {variant.name}: {error}.", "Give one of the topology's routes.") from error
+
+
+def _must_be_possible(event: EventSpec, service: str, most: int, variant: Variant, experiment: Experiment) -> None:
+    """Raise SpecError for an event of a replica that there never is (``most``: so many at once before it), and for one
+    that needs an orchestrator where there is none."""
+    if event.replica > most:
         raise SpecError(
-            f"An event happens to {event.service!r}, which {variant.name} does not have.",
-            f"It has: {', '.join(names)}. Give route instead, or targets.",
+            f"An event happens to replica {event.replica} of {service}, of which {variant.name} has {most}.",
+            "Give a smaller replica, more of them in the matrix, or targets.",
         )
-    if event.route is not None:
-        try:
-            topology.route_of(event.route)
-        except ValueError as error:
-            raise SpecError(f"An event of {variant.name}: {error}.", "Give one of the topology's routes.") from error
+    target = experiment.target_of(variant, service)
+    if event.kind == "scale" and not target_registry.make(target).orchestrates:
+        raise SpecError(
+            f"{variant.name} cannot scale {service}: no orchestrator keeps it on {target}.",
+            'Deploy it on swarm, or give the event targets = ["<a placement with swarm>"].',
+        )
 
 
 def fronts_of(

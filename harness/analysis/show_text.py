@@ -11,6 +11,7 @@ from rich.text import Text
 from harness.analysis.intervals import Estimate
 from harness.analysis.show_text_cdn import cdn_tables
 from harness.analysis.show_text_sets import set_tables
+from harness.analysis.text_table import text_table
 from harness.analysis.wording import factor, figure
 from harness.units import METRICS
 
@@ -30,8 +31,8 @@ SHOWN = (
 )
 """Of all metrics, those that fit a terminal; ``tare show --json`` and the report hold the rest."""
 
-MANY_VARIANTS = 6
-"""From more than so many on, each has a row in place of a column."""
+MANY_VARIANTS = 3
+"""From more than so many on, each figure has a line of its own: so many columns fit no terminal."""
 
 _STYLES = {"supported": "green", "refuted": "red", "not resolved": "yellow", "emulated only": "yellow"}
 
@@ -45,7 +46,7 @@ def show_tables(campaign: Campaign) -> list[Table]:
 
 
 def _claims(campaign: Campaign) -> Table:
-    table = _table("Claims", "claim", "verdict", "evidence")
+    table = text_table("Claims", "claim", "verdict", "evidence")
     for result in campaign.claims:
         table.add_row(
             Text(result.claim), Text(result.verdict, style=_STYLES.get(result.verdict, "")), Text(result.evidence)
@@ -60,32 +61,39 @@ def _figures(campaign: Campaign, level: str) -> Table:
     title = f"Figures at {level} (95 % intervals; ratio to {campaign.experiment.baseline})"
     metrics = [metric for metric in SHOWN if metric in set(rows["metric"])]
     if len(variants) > MANY_VARIANTS:
-        table = _table(title, "variant", *(METRICS[name].title.partition(" (")[0] for name in metrics))
+        table = text_table(title, "variant", "figure", "value", "ratio")
         for variant, label in zip(variants, labels, strict=True):
-            table.add_row(label, *(_entry(campaign, variant, level, name) for name in metrics))
+            for number, name in enumerate(metrics):
+                head = METRICS[name].title.partition(" (")[0]
+                value, ratio = _entry(campaign, variant, level, name)
+                table.add_row(label if number == 0 else "", head, Text(value), Text(ratio))
+            table.add_section()
         return table
-    table = _table(title, "figure")
+    table = text_table(title, "figure")
     for label in labels:
         table.add_column(label)
     for name in metrics:
-        table.add_row(Text(METRICS[name].title), *(_entry(campaign, variant, level, name) for variant in variants))
+        entries = (_entry(campaign, variant, level, name) for variant in variants)
+        table.add_row(Text(METRICS[name].title), *(Text("\n".join(filter(None, entry))) for entry in entries))
     return table
 
 
-def _entry(campaign: Campaign, variant: str, level: str, metric: str) -> Text:
+def _entry(campaign: Campaign, variant: str, level: str, metric: str) -> tuple[str, str]:
+    """The figure and its ratio; a ratio to another variant than the baseline says so."""
     summary = _only(campaign, "summaries", variant, level, metric)
     if summary is None:
-        return Text("-")
-    text = figure(METRICS[metric], _estimate(summary, "median"))
-    ratio = _only(campaign, "comparisons", variant, level, metric)
-    if ratio is not None:
-        text += f"\n{factor(_estimate(ratio, 'ratio'), str(ratio['verdict']))}"
-        text += "" if ratio["baseline"] == campaign.experiment.baseline else f" (to {ratio['baseline']})"
-    return Text(text)
+        return "-", ""
+    value = figure(METRICS[metric], _estimate(summary, "median"))
+    found = _only(campaign, "comparisons", variant, level, metric)
+    if found is None:
+        return value, ""
+    ratio = factor(_estimate(found, "ratio"), str(found["verdict"]))
+    other = "" if found["baseline"] == campaign.experiment.baseline else f" (to {found['baseline']})"
+    return value, ratio + other
 
 
 def _trials(campaign: Campaign) -> Table:
-    table = _table("Trials", "variant", "level", "tried", "valid", "attempts")
+    table = text_table("Trials", "variant", "level", "tried", "valid", "attempts")
     measured = campaign.trials[campaign.trials["kind"] == "measured"]
     for variant in campaign.manifest.variants:
         for level in campaign.levels:
@@ -96,7 +104,7 @@ def _trials(campaign: Campaign) -> Table:
 
 
 def _not_counted(campaign: Campaign) -> Table:
-    table = _table("Invalid and failed attempts", "trial", "attempt", "what", "why")
+    table = text_table("Invalid and failed attempts", "trial", "attempt", "what", "why")
     for record, reasons in zip(campaign.records, campaign.trials["reasons"], strict=True):
         if record.outcome == "failed":
             what = record.failure.what if record.failure is not None else "unknown"
@@ -107,7 +115,7 @@ def _not_counted(campaign: Campaign) -> Table:
 
 
 def _unavailable(campaign: Campaign) -> Table:
-    table = _table("Unavailable on this host", "target", "reason", "fix")
+    table = text_table("Unavailable on this host", "target", "reason", "fix")
     for entry in campaign.manifest.unavailable:
         table.add_row(entry.target, Text(entry.reason), Text(entry.fix))
     return table
@@ -126,10 +134,3 @@ def _estimate(row: dict[str, object], point: str) -> Estimate:
         return None if not isinstance(value, float) or math.isnan(value) else value
 
     return Estimate(end(point) or 0.0, end("low"), end("high"), int(str(row["n"])))
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", show_lines=False)
-    for column in columns:
-        table.add_column(column)
-    return table

@@ -11,6 +11,7 @@ from harness.analysis.events import MOMENTS
 from harness.analysis.instances import FIGURES
 from harness.analysis.intervals import Estimate, known
 from harness.analysis.show_sets import down
+from harness.analysis.text_table import text_table
 from harness.analysis.wording import added, figure
 from harness.units import DOWN, METRICS
 
@@ -32,7 +33,7 @@ def set_tables(campaign: Campaign) -> list[Table]:
 
 
 def _instances(campaign: Campaign) -> Table:
-    table = _table("Instances (medians)", "variant", "level", "instance", "target", *_HEADS.values())
+    table = text_table("Instances (medians)", "variant", "level", "instance", "target", *_HEADS.values())
     frame = campaign.instances
     several = {name for name, own in frame.groupby("variant") if own["instance"].nunique() > 1}
     mine = frame[frame["variant"].isin(several)]
@@ -49,7 +50,9 @@ def _instances(campaign: Campaign) -> Table:
 
 
 def _fronts(campaign: Campaign) -> Table:
-    table = _table("Fronts: latency added to direct (95 % intervals)", "variant", "level", "median", "p99", "shares")
+    table = text_table(
+        "Fronts: latency added to direct (95 % intervals)", "variant", "level", "median", "p99", "shares"
+    )
     spread = campaign.served[campaign.served["replicas"] > 1]
     keys = [*zip(campaign.fronts["variant"], campaign.fronts["level"], strict=True)]
     keys += zip(spread["variant"], spread["level"], strict=True)
@@ -74,7 +77,7 @@ def _fronts(campaign: Campaign) -> Table:
 
 def _events(campaign: Campaign) -> Table:
     heads = (f"{moment}: failed, slow / requests" for moment in MOMENTS)
-    table = _table("Events (medians)", "variant", "event", "until correct again", "recovered", *heads)
+    table = text_table("Events (medians)", "variant", "event", "until correct again", "recovered", *heads)
     for (variant, _, _), own in campaign.events.groupby(["variant", "level", "number"], sort=False):
         first, found = own.iloc[0], down(own)
         table.add_row(
@@ -94,10 +97,3 @@ def _events(campaign: Campaign) -> Table:
 def _median(value: float, column: str) -> str:
     digits = METRICS[column].digits if column in METRICS else METRICS["startup_s"].digits
     return "-" if known(value) is None else f"{value:,.{digits}f}"
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", show_lines=False)
-    for column in columns:
-        table.add_column(column)
-    return table

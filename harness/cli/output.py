@@ -16,9 +16,16 @@ class _PatientConsole(Console):
         _discard_output()
 
 
+PIPED_COLUMNS = 160
+"""How wide tables are where no terminal and no COLUMNS says otherwise: room for every column."""
+
+
 def new_console(*, soft_wrap: bool = False) -> Console:
-    """Where text and tables go: coloured on a terminal, plain when piped."""
-    return _PatientConsole(soft_wrap=soft_wrap)
+    """Where text and tables go: coloured and as wide as the terminal, or plain and wide when piped."""
+    console = _PatientConsole(soft_wrap=soft_wrap)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPED_COLUMNS
+    return console
 
 
 def print_json(data: object) -> None:

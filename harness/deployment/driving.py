@@ -26,12 +26,12 @@ def load_plan(
     """
     experiment = setting.experiment
     load, ready = experiment.load, layout.places[-1].service.ready
-    is_open = planned.kind == "measured" and load.replay is None
+    is_open = rate_rps is not None
     events = experiment.events_of(planned.variant) if is_open else ()
     front = setting.fronts.get(planned.variant.front)
     spec = experiment.front(planned.variant.front)
     outcome = front.outcome if front is not None else None
-    replay = load.replay if planned.kind == "measured" else None
+    replay = load.replay if planned.level is not None and planned.level.sequence is not None else None
     return LoadPlan(
         routes=layout.regions[0].entries[0] if layout.regions else layout.routes,
         regions=layout.regions,

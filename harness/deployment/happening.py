@@ -125,8 +125,7 @@ def _restart(_event: EventSpec, run: Running, _stage: Stage) -> None:
 
 def _replace(_event: EventSpec, run: Running, stage: Stage) -> None:
     """The old version is stopped and the new one launched in its place: same artifact, its ``next`` environment."""
-    following = stage.setting.members[run.place.service_name].spec.next
-    env = tuple({**dict(run.place.service.env), **following}.items())
+    env = tuple({**dict(run.place.service.env), **dict(run.place.following)}.items())
     run.instance.stop()
     run.place = replace(run.place, service=replace(run.place.service, env=env))
     run.watch = Stopwatch()
@@ -148,7 +147,7 @@ def _of_orchestrator(
         instance.scale(wanted)
         run.place = replace(run.place, service=replace(run.place.service, replicas=wanted))
     elif event.kind == "replace":
-        instance.replace(stage.setting.members[run.place.service_name].spec.next)
+        instance.replace(dict(run.place.following))
     elif event.kind == "restart":
         run.instance.end()
         clocks.sleep_until_ns(now_ns() + round(event.down_s * NS_PER_S))

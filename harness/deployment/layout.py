@@ -88,4 +88,5 @@ def _place(
         service=replace(made, env=env, replicas=size),
         at=at,
         ask=(str(at.ip), member.spec.ready.port or member.spec.port),
+        following=tuple((key, rendered(value, hosts)) for key, value in member.spec.next.items()),
     )

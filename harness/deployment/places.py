@@ -27,7 +27,8 @@ class Place:
     """One instance that is to be launched, or all replicas of a service where an orchestrator keeps them.
 
     ``ask``: where its readiness is asked, and the way there. ``service_name`` is what it is an instance of; every
-    instance of a front is one of ``front``.
+    instance of a front is one of ``front``. ``following``: what its next version's environment has otherwise (event
+    *replace*).
     """
 
     name: str
@@ -38,6 +39,7 @@ class Place:
     at: LabAddress
     ask: tuple[str, int]
     way: Way = Way()
+    following: tuple[tuple[str, str], ...] = ()
 
     @property
     def addresses(self) -> tuple[LabAddress, ...]:

@@ -48,6 +48,7 @@ def with_front(plain: Layout, variant: Variant, setting: Setting, lab: Lab, scra
     origin = tuple(FrontRoute(prefix, _upstreams(plain.places, name)) for prefix, name in plain.topology.routes.items())
     geography = setting.experiment.geography
     if geography is not None and front.policies:
+        _must_have_regions(lab)
         entries = _points_of_presence(made, origin, geography)
         routes = entries[geography.origin][0]
     else:
@@ -67,18 +68,23 @@ def with_front(plain: Layout, variant: Variant, setting: Setting, lab: Lab, scra
 
 def region_plans(geography: Geography, lab: Lab, entries: Entries) -> tuple[RegionPlan, ...]:
     """The clients of each region. Raises DeployError in a lab without regions."""
-    if not isinstance(lab, RegionalLab):
-        raise DeployError("Regions need the lab's bridges.", "Run as root: sudo -E tare run …")
+    clients = _must_have_regions(lab).clients
     return tuple(
         RegionPlan(
             name,
             geography.region(name).weight,
-            lab.clients[name],
+            clients[name],
             entries[name],
             home=geography.entry(name) == name,
         )
         for name in geography.names
     )
+
+
+def _must_have_regions(lab: Lab) -> RegionalLab:
+    if not isinstance(lab, RegionalLab):
+        raise DeployError("Regions need the lab's bridges.", "Run as root: sudo -E tare run …")
+    return lab
 
 
 def capacity(variant: Variant, spec: FrontSpec, catalogue: Catalogue | None) -> CacheSize:
@@ -124,7 +130,7 @@ class _Fronts:
         """An instance of that name in ``region`` (none: the only one, or the origin's) that asks ``routes``."""
         setting, front = self.setting, self.front
         spec = self.spec.model_copy(update=dict(replace_spec or {}))
-        at = self.lab.address(name) if region is None else _regional(self.lab).address(name, region=region)
+        at = self.lab.address(name, region=region)
         certificate = None
         if spec.tls:
             given = setting.certificates.get(self.variant.front)
@@ -174,12 +180,6 @@ class _Fronts:
 
 def _entry(place: Place) -> Route:
     return Route("/", str(place.at.ip), place.service.port)
-
-
-def _regional(lab: Lab) -> RegionalLab:
-    if not isinstance(lab, RegionalLab):
-        raise DeployError("Regions need the lab's bridges.", "Run as root: sudo -E tare run …")
-    return lab
 
 
 def _below(topology: Topology, path: str) -> str:

@@ -220,7 +220,5 @@ class Front(ABC):
             raise SpecError(f"front {self.name} speaks no TLS to its clients", "set tls = false, or use another front")
         if spec.check_s is not None and not self.checks:
             raise SpecError(f"front {self.name} has no active health checks", "remove check_s, or use another front")
-        if spec.certificate is not None and not spec.tls:
-            raise SpecError(f"front {self.name} has a certificate but tls = false", "set tls = true, or remove it")
         if spec.allow and not self.forward:
             raise SpecError(f"front {self.name} is no forward proxy: it has no allow list", "remove allow")

@@ -58,12 +58,12 @@ class SquidCacheFront(Front):
         _OUTCOME,
         (
             ("PASS", "pass"),
-            ("HIER_NONE", "hit"),
+            ("FROM/HIER_NONE", "hit"),
             # An answer that was stale where it came from.
             ("STALE/HIER_NONE", "hit"),
             ("STALE/", "stale"),
             # Any other says which upstream was asked, be it that nothing has changed since.
-            ("", "miss"),
+            ("FROM/", "miss"),
         ),
     )
 
@@ -188,7 +188,7 @@ def _what_it_says() -> Iterator[str]:
     yield f"reply_header_access {_OUTCOME} deny all"
     yield f'reply_header_add {_OUTCOME} "PASS" !refused passed'
     yield f'reply_header_add {_OUTCOME} "STALE/%Sh" !refused !passed failed'
-    yield f'reply_header_add {_OUTCOME} "%Sh" !refused !passed !failed'
+    yield f'reply_header_add {_OUTCOME} "FROM/%Sh" !refused !passed !failed'
 
 
 def _port(cache: CacheSpec) -> str:

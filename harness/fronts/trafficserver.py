@@ -42,6 +42,10 @@ _STORE_BYTES = 1024 * MIB
 _STORE_ROOM = 2
 """How many times the RAM cache the store is at least."""
 
+_POWER_OF_TWO = 1 / math.log(2)
+"""How much larger the next power of two is than a size, in the mean over sizes that are spread over several powers:
+the integral of 2/x over the logarithm (base 2) of x from 1 to 2."""
+
 _ANYBODY = ("ip_allow:", "  - apply: in", "    ip_addrs: 0/0", "    action: allow", "    methods: ALL")
 _NEVER = 1_000_000
 
@@ -57,7 +61,9 @@ class TrafficServerFront(Front):
     balances: ClassVar[frozenset[str]] = frozenset({"round-robin"})
     policies: ClassVar[frozenset[str]] = frozenset(_ALGORITHM)
     minimum_bytes: ClassVar[int] = MIB
-    overhead_bytes: ClassVar[int] = 2048
+    overhead_bytes: ClassVar[int] = 1500 + 128
+    """What it stores of an answer beside the body, and of an object in memory."""
+
     lacks: ClassVar[frozenset[str]] = frozenset({"stale_while_revalidate_s"})
     outcome: ClassVar[OutcomeHeader | None] = OutcomeHeader(
         "X-Front-Cache", tuple((word, word) for word in ("hit", "miss", "collapsed", "stale", "pass"))
@@ -82,12 +88,17 @@ class TrafficServerFront(Front):
             argv=("traffic_server", f"--run-root={FOLDER}/runroot.yaml"),
         )
 
+    def effective_bytes(self, size: int, mean_object_bytes: float, policy: str) -> int:
+        """LRU keeps an object in the buffer that it was read into, whose size is a power of two; CLFUS copies it."""
+        held = size * mean_object_bytes / (mean_object_bytes + self.overhead_bytes)
+        return round(held / _POWER_OF_TWO if policy == "lru" else held)
+
 
 def _places() -> Iterator[str]:
     """Where it reads and writes: below the delivery's folder, but for what its package brings."""
     package = {"bindir": "/usr/bin", "sbindir": "/usr/bin", "libdir": "/usr/lib", "libexecdir": _LIBRARY}
-    own = ("prefix", "exec_prefix", "sysconfdir", "datadir", "includedir", "localstatedir", "runtimedir", "logdir")
-    own += ("mandir", "infodir", "cachedir")
+    own = ["prefix", "exec_prefix", "sysconfdir", "datadir", "includedir", "localstatedir", "runtimedir", "logdir"]
+    own += ["mandir", "infodir", "cachedir"]
     yield from (f"{name}: {path}" for name, path in package.items())
     yield from (f"{name}: {FOLDER}" for name in own)
 

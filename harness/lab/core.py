@@ -8,7 +8,6 @@ high-resolution timers (those of ``epoll`` and ``poll`` are whole milliseconds i
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import os
@@ -23,6 +22,7 @@ from typing import Any
 
 from harness.clock import NS_PER_S, now_ns
 from harness.lab.core_switch import LONGEST_FRAME, Line, Switch
+from harness.lab.precedence import take_precedence
 
 _AT_ONCE = 32
 """How many frames are read from one device, or put out in all, before the others have their turn."""
@@ -38,7 +38,7 @@ def main() -> None:
     # Nothing here makes circles, and a collection would delay every frame.
     gc.disable()
     Path("/proc/self/timerslack_ns").write_text(str(_TIMER_SLACK_NS))
-    realtime = _take_precedence()
+    realtime = take_precedence()
     _say({"realtime": realtime})
     switch = made(orders, random.Random())
     run(switch, [order["fd"] for order in orders], lambda: _say(_report(switch, orders)))
@@ -104,14 +104,6 @@ def _report(switch: Switch, orders: Sequence[Mapping[str, Any]]) -> dict[str, in
         "late_p99_ns": switch.late_ns(0.99),
         "cpu_ns": time.process_time_ns(),
     }
-
-
-def _take_precedence() -> bool:
-    """Run before ordinary processes of the same CPU, whose turns last milliseconds; False where that is refused."""
-    with contextlib.suppress(PermissionError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-        return True
-    return False
 
 
 def _line() -> bytes:

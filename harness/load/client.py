@@ -56,7 +56,8 @@ class Connection:
         self._address = (ip, port)
         self._place = place
         self._hub = get_hub()
-        self._timer = self._hub.loop.timer(timeout_s)
+        # A repeating one, for ``again``: libev gives a timer that was stopped and is started anew what it had left.
+        self._timer = self._hub.loop.timer(timeout_s, timeout_s)
         self._timeout_s = timeout_s
         self._reader = ResponseReader()
         self._socket: _socket.socket | None = None
@@ -73,7 +74,7 @@ class Connection:
         if self._socket is not None:
             return
         begun_ns = now_ns()
-        self._timer.start(getcurrent().throw, TimedOut)
+        self._timer.again(getcurrent().throw, TimedOut)
         try:
             self._connect()
         except (OSError, TimedOut) as error:
@@ -91,7 +92,7 @@ class Connection:
         if self._socket is not None and now_ns() - self._used_ns > _STALE_AFTER_NS and self._closed_by_peer():
             self.close()
         begun_ns, sent_ns = now_ns(), 0
-        self._timer.start(getcurrent().throw, TimedOut)
+        self._timer.again(getcurrent().throw, TimedOut)
         try:
             while True:
                 reused = self._socket is not None

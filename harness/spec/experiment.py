@@ -136,9 +136,7 @@ class Experiment(SpecModel):
         for name, sequence in self.sequences.items():
             needed = self.prefill + (self.load.replay.requests if self.load.replay is not None else 0)
             if isinstance(sequence, SequenceSpec) and sequence.requests < needed:
-                raise ValueError(
-                    f"sequences.{name} has {sequence.requests} requests; prefill and load ask for {needed}"
-                )
+                raise ValueError(f"sequences.{name} has {sequence.requests} requests, but {needed} are asked for")
         if self.geography is not None and max(self.matrix.replicas) > 1:
             raise ValueError("geography goes with replicas = [1]: a service stands once, in the region origin")
         if self.image == "":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.spec.base import Name, Seconds, SecondsOrZero, Share, SpecModel
 
@@ -65,3 +65,9 @@ class FrontSpec(SpecModel):
     allow: Annotated[tuple[str, ...], Field(strict=False)] = ()
     cache: CacheSpec | None = None
     warm: bool = False
+
+    @model_validator(mode="after")
+    def _certificate_is_used(self) -> Self:
+        if self.certificate is not None and not self.tls:
+            raise ValueError("a certificate belongs to tls = true")
+        return self

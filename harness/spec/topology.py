@@ -27,7 +27,7 @@ class Member(ServiceSpec):
 
     ``root``: which of the workload's root file systems it is deployed from. ``needs``: the services that are launched
     before it. A value of ``env`` may hold ``${NAME.host}``, ``${NAME.port}`` or ``${NAME.address}`` of a service of the
-    same topology. ``next``: what the environment of its next version has otherwise (event *replace*).
+    same topology, and so may one of ``next``: what the environment of its next version has otherwise (event *replace*).
     """
 
     root: Name = "main"
@@ -36,8 +36,9 @@ class Member(ServiceSpec):
 
     @property
     def references(self) -> frozenset[str]:
-        """The services whose places its environment names."""
-        return frozenset(match[1] for value in self.env.values() for match in _REFERENCE.finditer(value))
+        """The services whose places its environment names, the next version's included."""
+        values = (*self.env.values(), *self.next.values())
+        return frozenset(match[1] for value in values for match in _REFERENCE.finditer(value))
 
 
 class Step(Exchange):

@@ -6,147 +6,25 @@ Behind each is an origin whose every answer can be checked from its name, and wh
 from __future__ import annotations
 
 import json
-import logging
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from harness.cache.sequences import blocks, object_sizes
 from harness.fronts.api import Route, Upstream
 from harness.fronts.caching import CacheSize
-from harness.fronts.registry import FRONTS, make
-from harness.lab.bridged import BridgedLab
-from harness.spec.front import CacheSpec
-from harness.spec.sequence import SequenceSpec
-from harness.targets import registry
-from harness.targets.api import Target
+from harness.fronts.registry import FRONTS
 from harness.units import KIB, MIB
-from tests.support import hello, plain_caches
 from tests.support.cache_origin import body_of
-from tests.support.caches import GET, Answer, Cached, OriginAt, an_origin, cached, until
-from tests.support.deploy import bridged_lab
+from tests.support.caches import GET, Answer, Cached, until
+from tests.support.caches_suite import ON, ONCE, PASSED_ON, Another, each, fresh, right, that_can
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.targets]
 
-CACHES = [name for name, front in FRONTS.items() if front.policies]
-ON = [(target, front) for target in ("process", "container") for front in CACHES]
 HERD = 200
-ONCE = {"varnish", "nginx-cache"}
-"""Which of them promise that a herd reaches the origin exactly once."""
-
-PASSED_ON = 3
-"""How many requests of a herd may reach the origin where that is not promised."""
-
-MARGIN = 0.06
-"""How far the bodies that a full cache holds may be from what its model says."""
-
-
-PLAIN: dict[str, Callable[[Sequence[plain_caches.Request], int], plain_caches.Run]] = {
-    "lru": plain_caches.lru,
-    "fifo": plain_caches.fifo,
-    "lfuda": plain_caches.lfuda,
-}
-NEAR = {"lfuda": 0.04}
-"""How far a hit ratio may be from theory's, if not 0.02."""
-
-LOG = logging.getLogger(__name__)
-
-
-def each(pairs: list[tuple[str, str]]) -> pytest.MarkDecorator:
-    """Run a test with a cache on a target, for each of the pairs."""
-    named = [pytest.param(pair, id=f"{pair[0]}-{pair[1]}") for pair in pairs]
-    return pytest.mark.parametrize("running", named, indirect=True)
-
-
-def that_can(key: str) -> list[tuple[str, str]]:
-    """The pairs whose cache knows that key of the table ``cache``."""
-    return [(target, front) for target, front in ON if key not in FRONTS[front].lacks]
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[BridgedLab]:
-    with bridged_lab("caches") as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def process() -> Target:
-    made = registry.make("process")
-    made.prepare(hello.build())
-    return made
-
-
-@pytest.fixture(scope="module")
-def origin(lab: BridgedLab, process: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginAt]:
-    with an_origin(process, lab, "svc0", tmp_path_factory.mktemp("origin")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def running(
-    request: pytest.FixtureRequest, lab: BridgedLab, origin: OriginAt, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cached]:
-    target_name, front_name = request.param
-    scratch = tmp_path_factory.mktemp("cache")
-    with cached(make(front_name), registry.make(target_name), lab, origin, scratch) as found:
-        yield found
-
-
-@pytest.fixture
-def another(running: Cached, lab: BridgedLab, tmp_path: Path) -> Iterator[Another]:
-    """Launches the same cache on the same target with another configuration."""
-    with ExitStack() as stack:
-        yield Another(running, lab, tmp_path, stack)
-
-
-class Another:
-    """See the fixture."""
-
-    def __init__(self, running: Cached, lab: BridgedLab, scratch: Path, stack: ExitStack) -> None:
-        self._running = running
-        self._lab = lab
-        self._scratch = scratch
-        self._stack = stack
-        self._numbers = count()
-
-    def __call__(
-        self, size: CacheSize | None = None, routes: tuple[Route, ...] = (), **cache: float | bool | str
-    ) -> Cached:
-        number, running = next(self._numbers), self._running
-        made = cached(
-            running.front,
-            running.target,
-            self._lab,
-            running.origin,
-            self._scratch / str(number),
-            cache=CacheSpec.model_validate(cache),
-            size=size or CacheSize(16 * MIB),
-            routes=routes,
-            at=self._lab.address(f"front{number}"),
-        )
-        return self._stack.enter_context(made)
-
-
-_FRESH = count(1000)
-
-
-def fresh(kind: str = "objects", size: int | None = None) -> str:
-    """A path that no test has asked for."""
-    number = next(_FRESH)
-    return f"/{kind}/{number}" if size is None else f"/sized/{size}/{number}"
-
-
-def right(answer: Answer, path: str) -> bool:
-    """Whether the whole object came, and no other."""
-    return answer.status == 200 and answer.body == body_of(path)
 
 
 @each(ON)
@@ -254,7 +132,7 @@ def test_what_is_stale_is_served_while_a_fresh_one_is_fetched(another: Another) 
 
 @each([pair for pair in that_can("stale_while_revalidate_s") if FRONTS[pair[1]].stale_ends])
 def test_nothing_is_served_for_longer_than_the_experiment_lets_it(another: Another) -> None:
-    found = another(ttl_s=1, stale_while_revalidate_s=1, stale_if_error_s=2)
+    found = another(ttl_s=1, stale_while_revalidate_s=1, stale_if_error_s=6)
     path, other = fresh(), fresh()
     found.get(path)
     found.get(other)
@@ -262,7 +140,7 @@ def test_nothing_is_served_for_longer_than_the_experiment_lets_it(another: Anoth
     assert found.get(path).outcome == "miss"
     with found.origin.changed(open=0):
         assert found.get(other).outcome == "stale"
-        time.sleep(1.5)
+        time.sleep(5)
         assert found.get(other).status >= 500
 
 
@@ -448,60 +326,6 @@ def test_an_upstream_that_is_gone_is_gone_round(running: Cached, another: Anothe
 
 
 @each(ON)
-def test_a_full_cache_holds_what_its_model_says(running: Cached, another: Another) -> None:
-    """What was asked for last is asked for again, backwards, until one is missed: that many it holds."""
-    policy = "lru" if "lru" in running.front.policies else sorted(running.front.policies)[0]
-    size = CacheSize(8 * MIB)
-    for object_bytes in (4_000, 10_000, 30_000):
-        found = another(size, policy=policy)
-        number = 3 * size.bytes // object_bytes
-        paths = [fresh(size=object_bytes) for _ in range(number)]
-        assert set(found.outcomes(paths)) == {"miss"}
-        time.sleep(0.3)
-        held = held_of(found, paths)
-        expected = running.front.effective_bytes(size.bytes, object_bytes, policy)
-        LOG.info("%s: %d objects of %d bytes in %d", running.front.name, held, object_bytes, size.bytes)
-        assert abs(held * object_bytes / expected - 1) <= MARGIN, (object_bytes, held, expected / object_bytes)
-
-
-def held_of(found: Cached, paths: list[str]) -> int:
-    """How many of the last of these are there. A missed one takes another's place, so the order is from the last."""
-    outcomes = found.outcomes(paths[::-1])
-    return next((place for place, word in enumerate(outcomes) if word != "hit"), len(outcomes))
-
-
-@each(ON)
-def test_its_policy_is_in_force(running: Cached, another: Another) -> None:
-    """A few objects are asked for again and again while others pass through, twice the capacity: does that keep them?
-
-    LRU, and whatever counts, keeps what is asked for again; FIFO does not. What counts keeps objects that were asked
-    for often even if a scan of the whole capacity follows without them; LRU does not.
-    """
-    size = CacheSize(2 * MIB)
-    for policy in sorted(running.front.policies):
-        found = another(size, policy=policy)
-        held = found.front.effective_bytes(size.bytes, 10_000, policy) // 10_000
-        popular = [fresh(size=10_000) for _ in range(held // 10)]
-        asked = popular * 4
-        for _ in range(20):
-            asked += [fresh(size=10_000) for _ in range(held // 10)] + popular
-        assert not set(found.outcomes(asked)) - {"hit", "miss"}
-        if policy == "fifo":
-            # Each is missed once in every turn of the list, whatever is asked between.
-            assert sum(found.origin.asked(path) for path in popular) >= 2 * len(popular)
-            continue
-        assert all(found.origin.asked(path) == 1 for path in popular), policy
-        scan = [fresh(size=10_000) for _ in range(held * 3 // 2)]
-        found.outcomes(scan)
-        time.sleep(0.3)
-        kept = sum(word == "hit" for word in found.outcomes(popular))
-        if policy == "lru":
-            assert kept <= 0.1 * len(popular), (policy, kept, len(popular))
-        else:
-            assert kept >= 0.8 * len(popular), (policy, kept, len(popular))
-
-
-@each(ON)
 def test_what_is_larger_than_the_cache_is_served_all_the_same(running: Cached, another: Another) -> None:
     found = another(CacheSize(max(MIB, running.front.minimum_bytes)))
     path, small = fresh(size=max(3 * MIB, 2 * running.front.minimum_bytes)), fresh(size=1_000)
@@ -525,40 +349,3 @@ def test_it_holds_up_when_many_ask_for_much_at_once(running: Cached, another: An
     told = sum(found.origin.told()["paths"].get(path, 0) for path in paths)
     if running.front.name in ONCE:
         assert told == missed
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Hit ratios of the same requests, warm-up left out, and the bytes that theory was given."""
-
-    real: float
-    theory: float
-    size: int
-    effective: int
-
-
-def against_theory(
-    another: Another, name: str, policy: str, share: float, size_bytes: int | None = None, requests: int = 30_000
-) -> Compared:
-    """A third of the requests is warm-up."""
-    spec = SequenceSpec(requests=requests, objects=5_000, exponent=0.9, seed=3, size_bytes=size_bytes)
-    sizes = object_sizes(spec, np.arange(spec.objects, dtype=np.uint64))
-    asked = [(int(number), int(sizes[number])) for block in blocks(spec) for number in block["id"]]
-    size = CacheSize(round(share * int(sizes.sum())), share)
-    found = another(size, policy=policy)
-    mine = next(_FRESH)
-    outcomes = found.outcomes([f"/sized/{held}/{mine}/{number}" for number, held in asked])
-    assert not set(outcomes) - {"hit", "miss", "pass"}
-    effective = make(name).effective_bytes(size.bytes, float(sizes.mean()), policy)
-    begin = requests // 3
-    missed, _ = PLAIN[policy](asked, effective).ratios(asked, begin)
-    return Compared(outcomes[begin:].count("hit") / (requests - begin), 1 - missed, size.bytes, effective)
-
-
-@each([("process", front) for front in CACHES])
-def test_it_hits_as_often_as_its_policy_does_in_theory(running: Cached, another: Another) -> None:
-    """Zipf over a catalogue with the web's sizes, a cache for a twentieth of it, against the policy in a few lines."""
-    for policy in sorted(running.front.policies & PLAIN.keys()):
-        compared = against_theory(another, running.front.name, policy, share=0.05)
-        LOG.info("%s %s: %s", running.front.name, policy, compared)
-        assert abs(compared.real - compared.theory) <= NEAR.get(policy, 0.02), compared

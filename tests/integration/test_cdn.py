@@ -113,7 +113,8 @@ def test_a_near_copy_spares_clients_the_distance_and_the_origin_the_requests(tmp
         assert (record.core.dropped, record.core.packets > 0) == (0, True)
         assert [cache.instance for cache in record.caches] == hosts[1:]
         assert len(of(samples[front], outcome="ok")) == len(samples[front]), "every body was the right one"
-    assert rtts["far", "front-far"].median_ms < 2
+        if front != "direct":
+            assert rtts["far", "front-far"].median_ms < 2
     assert set(samples["direct"]["region"]) == {"home", "far"}
     assert of(samples["warm"], cache="hit").shape[0] > of(samples["cold"], cache="hit").shape[0]
 

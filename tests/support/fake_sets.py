@@ -41,15 +41,15 @@ class WideLab(LoopbackLab):
         self.given: list[str] = []
         self._next = 10
 
-    def address(self, role: str, spares: int = 0) -> LabAddress:
+    def address(self, role: str, spares: int = 0, region: str | None = None) -> LabAddress:
         self.given.append(role)
-        places = [self._place(role) for _ in range(spares + 1)]
+        places = [self._place(role, region or "") for _ in range(spares + 1)]
         return replace(places[0], spares=tuple(places[1:]))
 
-    def _place(self, role: str) -> LabAddress:
+    def _place(self, role: str, region: str) -> LabAddress:
         self._next += 1
         ip = IPv4Address(f"127.0.0.{self._next}")
-        return LabAddress(prefix=f"{self.prefix}-{role}", ip=ip, lab=self.prefix)
+        return LabAddress(prefix=f"{self.prefix}-{role}", ip=ip, lab=self.prefix, region=region)
 
 
 @dataclass
@@ -59,7 +59,7 @@ class WideInstruments(FakeInstruments):
     def lab(
         self, prefix: str, geography: Geography | None = None, cpus: frozenset[int] = frozenset()
     ) -> AbstractContextManager[Lab]:
-        assert cpus
+        assert cpus or geography is None
         self.labs.append(prefix)
         return WideLab(prefix) if geography is None else self.far(prefix, geography)
 

@@ -94,7 +94,7 @@ def several_ranges_are_parts(at: StaticAt) -> None:
     assert answer.status == 206
     assert "content-range" not in answer.fields
     head = f"Content-Type: {answer.fields['content-type']}\r\n\r\n".encode()
-    parts = email.message_from_bytes(head + answer.body).get_payload()
+    parts = [part for part in email.message_from_bytes(head + answer.body).walk() if not part.is_multipart()]
     found = [(part["Content-Range"], part.get_payload(decode=True)) for part in parts]
     assert found == [
         (f"bytes 0-9/{size}", whole[:10]),
@@ -137,7 +137,7 @@ def a_head_is_the_answer_without_its_body(at: StaticAt) -> None:
     for path in (PATH, f"/private/{OBJECT}", "/health", "/objects/999999"):
         asked, told = at.ask(path, "HEAD"), at.ask(path)
         assert (asked.status, asked.body) == (told.status, b"")
-        assert asked.fields | {"date": ""} == told.fields | {"date": ""}
+        assert {**asked.fields, "date": ""} == {**told.fields, "date": ""}
     assert at.ask(PATH, "HEAD", range="bytes=0-1").status == 200
     assert at.ask(PATH, "HEAD", if_none_match=tag(at)).status == 304
 

@@ -124,6 +124,36 @@ def test_an_event_is_checked_for_the_variants_that_it_happens_to_alone(folder: P
     assert "parts-vm" in refused(experiment(events=events, targets=("process", "vm")), folder).what
 
 
+@pytest.mark.parametrize(
+    ("event", "what", "remedy"),
+    [
+        (
+            {"kind": "kill", "replica": 2},
+            "An event happens to replica 2 of catalog, of which parts-process has 1.",
+            "Give a smaller replica",
+        ),
+        (
+            {"kind": "scale", "replicas": 3},
+            "parts-process cannot scale catalog: no orchestrator keeps it on process.",
+            "Deploy it on swarm",
+        ),
+    ],
+)
+def test_an_event_that_cannot_be_is_told_before_anything_is_deployed(
+    folder: Path, event: dict[str, object], what: str, remedy: str
+) -> None:
+    found = refused(experiment(events=[{"service": "catalog", **event}]), folder)
+    assert found.what == what
+    assert remedy in found.remedy
+
+
+def test_a_replica_that_an_earlier_event_makes_can_be_killed(folder: Path) -> None:
+    scale = {"kind": "scale", "service": "catalog", "replicas": 3}
+    kill = {"kind": "kill", "service": "catalog", "replica": 3}
+    must_be_known(experiment(events=[scale, kill], targets=("swarm",)), folder)
+    assert "replica 3" in refused(experiment(events=[kill, scale], targets=("swarm",)), folder).what
+
+
 def test_a_placement_of_a_stranger_is_told_with_the_services_that_there_are(folder: Path) -> None:
     found = refused(experiment(placements={"mixed": {"default": "process", "auth": "vm"}}), folder)
     assert found.what == "placements.mixed places 'auth', which is no service of shop."

@@ -35,8 +35,7 @@ class StaticUser(HttpUser):
 
     @task
     def objects(self) -> None:
-        wanted = self.wanted()
-        number, size = wanted.number, wanted.size
+        number, size = self.wanted()
         folder = "private" if number % 20 < self.private_of_20 else "objects"
         path = f"/{folder}/{number}"
         self.client.get(path, check=lambda answer: is_content(answer, path, size), name=f"GET /{folder}/[n]")

@@ -56,7 +56,8 @@ CLAIMS: tuple[Claim, ...] = tuple(
 
 
 def decide(campaign: Campaign) -> tuple[ClaimResult, ...]:
-    """Every claim whose subject occurs in this campaign, decided from it, in the order of ``CLAIMS``.
+    """Every claim whose subject occurs in this campaign, decided from it: what was not measured comes last, all else in
+    the order of ``CLAIMS``.
 
     A subject that the experiment asks for and this host could not give occurs as well: the claim then says why not.
     """
@@ -66,7 +67,7 @@ def decide(campaign: Campaign) -> tuple[ClaimResult, ...]:
         results.append(
             ClaimResult(claim.id, claim.text, claim.decided_by, found.verdict, found.evidence, found.figures)
         )
-    return tuple(results)
+    return tuple(sorted(results, key=lambda result: result.verdict == "not measured"))
 
 
 __all__ = ["CLAIMS", "Claim", "ClaimResult", "Figure", "Finding", "decide"]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.analysis import Campaign, ClaimResult
+from harness.analysis.claims import CLAIMS
 from harness.analysis.claims.functions import route_of
 from harness.spec.event import EventSpec
 from harness.store.records import TrialRecord
@@ -58,10 +59,16 @@ def always(_: TrialRecord) -> bool:
     return True
 
 
+def of_sets(campaign: Campaign) -> list[str]:
+    """The claims about sets, fronts and events that it shows, in the order of ``CLAIMS``."""
+    shown = {result.id for result in campaign.claims}
+    return [claim.id for claim in CLAIMS[6:] if claim.id in shown]
+
+
 def test_a_campaign_shows_only_the_claims_that_it_touches(make: Make, tmp_path: Path) -> None:
     plain = make_campaign(tmp_path / "plain", blocks=1)
     assert len(plain.claims) == 6
-    assert [result.id for result in make(blocks=1, fronts=("direct", "nginx")).claims][6:] == [
+    assert of_sets(make(blocks=1, fronts=("direct", "nginx"))) == [
         "independent change",
         "fault containment",
         "polyglot",
@@ -72,7 +79,13 @@ def test_a_campaign_shows_only_the_claims_that_it_touches(make: Make, tmp_path: 
 
 def test_swarm_and_squid_bring_their_own_claims(make: Make) -> None:
     campaign = make(blocks=1, **{**SWARM, "fronts": ("direct", "squid")})
-    assert [result.id for result in campaign.claims][6:] == ["orchestration", "forward proxy"]
+    assert of_sets(campaign) == ["orchestration", "forward proxy"]
+
+
+def test_what_was_not_measured_comes_last(make: Make) -> None:
+    verdicts = [result.verdict == "not measured" for result in make(blocks=2, fronts=("direct", "nginx")).claims]
+    assert verdicts == sorted(verdicts)
+    assert len(set(verdicts)) == 2
 
 
 def test_every_claims_evidence_is_one_sentence_or_two(make: Make) -> None:

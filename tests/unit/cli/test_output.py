@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from harness.cli.output import print_json
+from harness.cli.output import PIPED_COLUMNS, new_console, print_json
 
 PROGRAM = """
 import sys
@@ -45,3 +45,13 @@ def test_nobody_reads(first: str) -> None:
 def test_json_has_no_nan() -> None:
     with pytest.raises(ValueError, match="JSON"):
         print_json({"x": float("nan")})
+
+
+@pytest.mark.parametrize(("columns", "expected"), [(None, PIPED_COLUMNS), ("83", 83)])
+def test_what_is_piped_has_room_for_its_tables(
+    columns: str | None, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert new_console().width == expected

@@ -34,11 +34,14 @@ def test_regions_and_what_the_caches_say_are_told(tmp_path: Path) -> None:
     assert LoadPlan.from_json(found.to_json()) == found
 
 
+def prefilled(path: Path, front: FakeCache | None, **table: object) -> SetBench:
+    return cdn_bench(path, front, spec=table, sequences={"zipf": SEQUENCE}, prefill=300)
+
+
 def test_only_a_warm_front_is_asked_beforehand_and_the_load_goes_on_after_it_for_all(tmp_path: Path) -> None:
-    changes: dict[str, object] = {"sequences": {"zipf": SEQUENCE}, "prefill": 300}
-    warm = told(cdn_bench(tmp_path / "w", FakeCache(tmp_path), spec={"warm": True}, **changes))
-    cold = told(cdn_bench(tmp_path / "c", FakeCache(tmp_path), **changes))
-    none = told(cdn_bench(tmp_path / "n", None, **changes))
+    warm = told(prefilled(tmp_path / "w", FakeCache(tmp_path), warm=True))
+    cold = told(prefilled(tmp_path / "c", FakeCache(tmp_path)))
+    none = told(prefilled(tmp_path / "n", None))
     assert [plan.prefill for plan in (warm, cold, none)] == [300, 0, 0]
     assert {plan.sequence for plan in (warm, cold, none)} == {SequencePlan(CATALOGUE.spec, ZIPF, 300)}
     assert none.outcome_header is None

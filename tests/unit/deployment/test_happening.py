@@ -97,7 +97,7 @@ def test_what_was_ended_comes_back_and_the_moment_is_told(tmp_path: Path, stack:
 def test_a_new_version_takes_the_place_of_the_old_one(tmp_path: Path, stack: ExitStack) -> None:
     target = SetTarget()
     event = {"kind": "replace", "service": "catalog"}
-    following = {"env": {"VERSION": "1", "COLOUR": "red"}, "next": {"VERSION": "2"}}
+    following = {"env": {"VERSION": "1", "COLOUR": "red"}, "next": {"VERSION": "2", "BROKER": "${broker.host}"}}
     made = eventful(tmp_path / "c", target, event, catalog=following)
     stage = on_stage(made, stack)
     old, watch = stage.deployment.of("catalog").instance, stage.deployment.of("catalog").watch
@@ -108,7 +108,8 @@ def test_a_new_version_takes_the_place_of_the_old_one(tmp_path: Path, stack: Exi
     assert run.instance is target.instance("catalog") is not old
     assert run.watch is not watch
     before, after = (dict(service.env) for service, _ in target.launched if service.name == "catalog")
-    assert after == {**before, "VERSION": "2"}
+    broker = str(stage.deployment.of("broker").place.at.ip)
+    assert after == {**before, "VERSION": "2", "BROKER": broker}
     assert run.instance.address == old.address
     stack.close()
     assert target.running == []

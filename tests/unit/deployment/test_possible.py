@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,12 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FRONTS, FakeCache.name, kinds[FakeCache.name])
 
 
-def asked(*fronts: str, target: str = "process", **changes: object) -> Experiment:
+def asked(*fronts: str, target: str = "process", shares: Sequence[float] = (), **changes: object) -> Experiment:
     names = list(fronts) or [FakeCache.name]
-    matrix = {"targets": [target], "fronts": names, **changes.pop("matrix", {})}  # type: ignore[dict-item]  # a table
-    shares = matrix.get("cache_shares") and names[0] != "direct"
-    first = [target] + [names[0]] * (names[0] != "direct") + ["10pc"] * bool(shares)
+    matrix = {"targets": [target], "fronts": names, "cache_shares": list(shares)}
+    first = [target]
+    if names[0] != "direct":
+        first += [names[0], *(f"{share:.0%}".replace("%", "pc") for share in shares[:1])]
     return experiment([target], matrix=matrix, baseline="-".join(first), **changes)
 
 
@@ -48,7 +50,7 @@ def cache(**changes: object) -> dict[str, object]:
 
 def test_what_can_be_is_accepted() -> None:
     must_be_possible(asked("direct", "nginx", FakeCache.name, geography=GEOGRAPHY), TOPOLOGIES, None)
-    must_be_possible(asked(matrix={"cache_shares": [0.1]}), TOPOLOGIES, CATALOGUE)
+    must_be_possible(asked(shares=[0.1]), TOPOLOGIES, CATALOGUE)
     must_be_possible(
         asked(fronts=cache(warm=True), prefill=500, sequences={"zipf": SEQUENCE}, geography=GEOGRAPHY),
         TOPOLOGIES,
@@ -72,10 +74,9 @@ def test_a_cache_that_its_front_cannot_be_is_told() -> None:
 
 
 def test_shares_are_of_caches_and_of_a_catalogue() -> None:
-    shares = {"cache_shares": [0.1]}
-    assert "no variant has a front" in refused(asked("direct", matrix=shares)).what
-    assert "nginx caches nothing, but cache_shares" in refused(asked("nginx", matrix=shares)).what
-    assert "share of a catalogue" in refused(asked(matrix=shares), None).what
+    assert "no variant has a front" in refused(asked("direct", shares=[0.1])).what
+    assert "nginx caches nothing, but cache_shares" in refused(asked("nginx", shares=[0.1])).what
+    assert "share of a catalogue" in refused(asked(shares=[0.1]), None).what
 
 
 def test_sequences_ask_for_objects_that_there_are(tmp_path: Path) -> None:

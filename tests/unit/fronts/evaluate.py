@@ -2,8 +2,9 @@
 
 nginx: the first regular expression of a ``map`` that matches, else ``default``. HAProxy: the first ``use_backend``
 whose condition holds, else ``default_backend``; ``path`` ends where the query begins; several lines of one ACL are
-alternatives. Squid: the first ``http_access`` whose ACLs all hold. Varnish: one chain of ``if``, ``elsif``, ``else``
-in ``vcl_recv``, and the backends that were added to a director.
+alternatives. Squid: the first ``http_access`` whose ACLs all hold; as a cache, the peers to which it lets a request,
+whose path it decodes first. Traffic Server: the first prefix of our script's list, and the line of its group's parents.
+Varnish: one chain of ``if``, ``elsif``, ``else`` in ``vcl_recv``, and the backends that were added to a director.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 import shlex
 from ipaddress import IPv4Address, IPv4Network
+from urllib.parse import unquote
 
 Places = tuple[str, ...]
 
@@ -64,6 +66,45 @@ def varnish(config: str, request: str) -> Places | None:
     names = re.findall(rf"{group}\.add_backend\((\w+)\);", config)
     found = (re.search(rf'backend {name} \{{ \.host = "(.*?)"; \.port = "(.*?)"; \}}', config) for name in names)
     return tuple(f"{place[1]}:{place[2]}" for place in found if place)
+
+
+def squid_cache(config: str, request: str) -> Places | None:
+    """None: refused. A peer may be asked if one of its own rules lets it, before the one that denies all."""
+    lines = [line.split() for line in config.splitlines()]
+    held = {
+        words[1] for words in lines if words[:1] == ["acl"] and words[2] == "urlpath_regex" and _fits(words[3], request)
+    }
+    held |= {"all", "inner"}
+
+    def holds(word: str) -> bool:
+        return word[1:] not in held if word.startswith("!") else word in held
+
+    access = [words for words in lines if words[0] == "http_access" and all(map(holds, words[2:]))]
+    if access[0][1] == "deny":
+        return None
+    places = []
+    for peer in (words for words in lines if words[0] == "cache_peer"):
+        name = peer[-1].removeprefix("name=")
+        rules = [words for words in lines if words[:2] == ["cache_peer_access", name] and all(map(holds, words[3:]))]
+        if rules[0][2] == "allow":
+            places.append(f"{peer[1]}:{peer[3]}")
+    return tuple(places)
+
+
+def _fits(expression: str, request: str) -> bool:
+    """POSIX's extended expressions, as far as they are used here, mean the same to Python."""
+    return re.search(expression, unquote(request)) is not None
+
+
+def trafficserver(config: str, request: str) -> Places | None:
+    """None: a 404. The texts of all its files together."""
+    path = request.partition("?")[0]
+    for prefix, group in re.findall(r'^  \{"([^"\\]*)", "(\w+)"\},$', config, re.MULTILINE):
+        if path == prefix or path.startswith(prefix if prefix.endswith("/") else prefix + "/"):
+            parents = re.search(rf'^dest_host={group} parent="(.*?)" ', config, re.MULTILINE)
+            assert parents
+            return tuple(parents[1].split(";"))
+    return None
 
 
 def haproxy(config: str, request: str) -> Places | None:

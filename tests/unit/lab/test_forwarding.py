@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from harness.lab import forwarding
@@ -33,7 +35,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
     made.rules["FORWARD"] = ["-j DOCKER-USER", "-i tarea-br -o tarea-br -j ACCEPT"]
     made.rules["DOCKER-USER"] = ["-j RETURN"]
     monkeypatch.setattr(forwarding, "_iptables", made)
-    monkeypatch.setattr(forwarding.shutil, "which", lambda _name: "/usr/sbin/iptables")
+    monkeypatch.setattr(shutil, "which", lambda _name: "/usr/sbin/iptables")
     return made
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
+import time
 from collections.abc import Callable
 
 import gevent
@@ -103,6 +105,27 @@ def test_no_answer_ends_at_the_time_limit(serve: Serve) -> None:
     with pytest.raises(ExchangeFailed, match=r"within 0.1 s") as caught:
         connection.exchange(GET)
     assert 90 * NS_PER_MS < caught.value.done_ns - caught.value.sent_ns < 2000 * NS_PER_MS
+
+
+def test_every_exchange_has_the_whole_time_limit(serve: Serve) -> None:
+    """However long those before it took, and also after one that used it up."""
+
+    def talk(connection: socket.socket, _number: int) -> None:
+        for number in itertools.count():
+            if not requests(connection) or number == 4:
+                break
+            time.sleep(0.15)
+            connection.sendall(OK)
+        time.sleep(1)
+
+    connection = Connection("127.0.0.1", serve(talk), 0.5)
+    for _ in range(2):
+        for _ in range(4):
+            assert connection.exchange(GET).status == 200
+        with pytest.raises(ExchangeFailed, match=r"within 0.5 s") as caught:
+            connection.exchange(GET)
+        assert caught.value.done_ns - caught.value.sent_ns >= 490 * NS_PER_MS
+    connection.close()
 
 
 def test_refused() -> None:

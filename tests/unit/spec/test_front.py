@@ -55,11 +55,12 @@ def test_a_certificate_is_looked_for_beside_the_experiment(bench: Path, monkeypa
 @pytest.mark.parametrize(
     ("old", "new", "key", "allowed"),
     [
-        ("tls = true", "tsl = true", "fronts.secure.tsl is not a known key", "allow, balance, certificate"),
+        ("tls = true", "tsl = true", "fronts.secure.tsl is not a known key", "allow, balance, cache, certificate"),
         ('kind = "nginx"', "", "fronts.secure.kind is missing", ""),
         ('kind = "nginx"', 'kind = "../nginx"', "fronts.secure.kind", "what matches ^[a-z0-9]"),
         ("tls = true", 'tls = "yes"', "fronts.secure.tls: input should be a valid boolean (given: 'yes')", ""),
-        ("tls = true", "keepalive = -1", "fronts.secure.keepalive", "at least 0, at most 1024"),
+        ("tls = true", "", "fronts.secure: a certificate belongs to tls = true", ""),
+        ("tls = true", "tls = true\nkeepalive = -1", "fronts.secure.keepalive", "at least 0, at most 1024"),
         ("tls = true", "max_fails = 101", "fronts.secure.max_fails", "at most 100"),
         ("tls = true", "fail_timeout_s = 0", "fronts.secure.fail_timeout_s", "more than 0"),
         ("tls = true", 'balance = "random"', "fronts.secure.balance", "'round-robin' or 'least-connections'"),

@@ -106,3 +106,4 @@ def test_references_are_rendered_and_all_else_is_left_as_it_is() -> None:
     assert rendered(text, places) == "198.18.0.10:4222 198.18.0.11:80 $HOME ${HOME} ${auth.name} $80"
     assert member(A=text, B="plain").references == {"broker", "auth"}
     assert member(A="${HOME}").references == frozenset()
+    assert Member(argv=("x",), port=1, next={"A": "${auth.port}"}).references == {"auth"}

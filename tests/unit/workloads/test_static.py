@@ -11,8 +11,11 @@ import sys
 from array import array
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,34 +46,57 @@ def listens(port: int) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An origin of its own process, with what it printed."""
+
+    process: subprocess.Popen[bytes]
+    at: StaticAt
+    log: Path
+
+
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    table = tmp_path_factory.mktemp("catalogue") / "catalogue.u32"
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("origin")
+    table, log = folder / "catalogue.u32", folder / "log"
     assert WORKLOAD.catalogue is not None
     table.write_bytes(catalogue_table(WORKLOAD.catalogue))
     port = free_port()
     env = {"PYTHONPATH": str(APP), "ORIGIN_CATALOGUE": str(table), "ORIGIN_PORT": str(port)}
-    with subprocess.Popen([sys.executable, "-m", "origin"], env=env) as made:
+    with (
+        log.open("wb") as output,
+        subprocess.Popen([sys.executable, "-m", "origin"], env=env, stdout=output, stderr=output) as process,
+    ):
         try:
             until(lambda: listens(port))
-            yield made, port
+            yield Running(process, StaticAt("127.0.0.1", port), log)
         finally:
-            made.kill()
+            process.kill()
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_the_origin(process: tuple[subprocess.Popen[bytes], int], check: Check) -> None:
-    check(StaticAt("127.0.0.1", process[1]))
+def test_the_origin(running: Running, check: Check) -> None:
+    check(running.at)
 
 
-def test_it_is_small_and_ends_when_it_is_told_to(process: tuple[subprocess.Popen[bytes], int]) -> None:
-    made, port = process
-    status = Path(f"/proc/{made.pid}/status").read_text()
+def test_clients_that_go_away_in_the_middle_leave_nothing_behind(running: Running) -> None:
+    largest = int(np.argmax(running.at.catalogue.sizes))
+    for read in (1, 1 << 20, 3 << 20):
+        with running.at.client() as client:
+            client.send(f"GET /objects/{largest} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            client.take(read)
+    served = psutil.Process(running.process.pid)
+    until(lambda: [each.status for each in served.net_connections("tcp")] == [psutil.CONN_LISTEN])
+
+
+def test_it_is_small_says_nothing_and_ends_when_it_is_told_to(running: Running) -> None:
+    status = Path(f"/proc/{running.process.pid}/status").read_text()
     peak_kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
     assert peak_kib < 64 * 1024, "after twenty clients that did not read the largest object"
-    with StaticAt("127.0.0.1", port).client():
-        made.send_signal(signal.SIGTERM)
-        assert made.wait(10) == 0
+    with running.at.client():
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(10) == 0
+    assert running.log.read_text() == ""
 
 
 @pytest.mark.parametrize(

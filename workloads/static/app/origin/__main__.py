@@ -35,7 +35,7 @@ def main() -> None:
         origin = Origin(sizes, Freshness.of(env))
         host, port = env.get("ORIGIN_HOST", "127.0.0.1"), int(env.get("ORIGIN_PORT", "8000"))
     except (KeyError, ValueError, OSError) as error:
-        sys.exit(f"origin: {error!r}")
+        sys.exit(f"origin: {type(error).__name__}: {error}")
     asyncio.run(serve(origin, host, port))
 
 

@@ -72,6 +72,10 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._full = False
+        # Not from here: the transport is in the middle of writing, and would end twice if this write found it broken.
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
         self._send()
         if self._body is None and not self._last:
             self._transport.resume_reading()
