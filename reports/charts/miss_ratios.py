@@ -76,8 +76,13 @@ def miss_ratio_chart(
         _real(figure, real, column)
     shares = [100 * float(share) for share in curves["cache_share"]]
     figure.update_layout(
-        xaxis={"type": "log", "title": {"text": f"cache size, % of {whole}, log scale"}, **log_ticks(shares)},
-        yaxis={"title": {"text": "miss ratio"}, "rangemode": "normal", "tickformat": ".2~f"},
+        xaxis={
+            "type": "log",
+            "title": {"text": f"cache size, % of {whole}, log scale"},
+            "tickangle": 0,
+            **log_ticks(shares),
+        },
+        yaxis={"title": {"text": "miss ratio"}, "rangemode": "normal", "tickformat": ".2f"},
         hovermode="closest",
     )
     return finish(figure, height=440)

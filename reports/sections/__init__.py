@@ -26,11 +26,11 @@ def all_sections(campaign: Campaign, look: Look) -> tuple[Section, ...]:
     """Every section of the report of this campaign; the question and the answer stand above them."""
     maybe = (
         claims(campaign),
-        startup(campaign, look),
-        memory(campaign, look),
         regions(campaign, look),
         caches(campaign, look),
         policies(campaign, look),
+        startup(campaign, look),
+        memory(campaign, look),
         latency(campaign, look),
         cpu(campaign, look),
         footprint(campaign, look),

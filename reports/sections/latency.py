@@ -61,8 +61,9 @@ def _curves(own: pd.DataFrame, look: Look, points: int, family: str, *, whole: b
     smallest = int(own.groupby("trial").size().min())
     of = f"{family}. " if family else ""
     shares = draw(
-        f"{of}Share of requests answered within a time (ECDF), all valid trials together, to the slowest request. Drawn "
-        f"at {2 * points} percentiles, half of them in the tail; the percentiles in the tables are from every sample.",
+        f"{of}Share of requests answered within a time (ECDF), all valid trials together, to the slowest request. "
+        f"Drawn at {2 * points} percentiles, half of them in the tail; the percentiles in the tables are from every "
+        "sample.",
         charts.ecdf,
         own,
         look,
