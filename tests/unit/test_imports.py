@@ -57,6 +57,7 @@ HOUSE: dict[str, set[str]] = {
     "harness.campaign": {"harness.spec", "harness.plan", "harness.store", "harness.deployment", "harness.trial"},
     "harness.sources": {
         "harness.spec", "harness.store", "harness.artifacts", "harness.cache", "harness.fronts", "harness.deployment",
+        "harness.targets",
     },
     "harness.prepare": {
         "harness", "harness.spec", "harness.plan", "harness.host", "harness.store", "harness.artifacts",
