@@ -40,11 +40,18 @@ NO_GUEST = Accelerator("none", "no virtual machine was asked for", False)
 CPUS = CpuSplit(frozenset({0}), frozenset({1}))
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """A port of 127.0.0.1 that nobody listens on, another one each time: the kernel may give one twice."""
+    while True:
+        with socket.socket() as found:
+            found.bind(("127.0.0.1", 0))
+            port = int(found.getsockname()[1])
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 def no_noise(monkeypatch: pytest.MonkeyPatch) -> None:
