@@ -1,6 +1,7 @@
 
 -- Runs in Traffic Server, in one state on one thread. ROUTES has the longest prefix first.
 local HEADER, HOST = "X-Front-Cache", "front"
+local ONLY_IF_CACHED, TRIES, WAIT_MS = {["Cache-Control"] = "only-if-cached"}, 5, 5
 
 -- Objects that were stored and are not read back yet; and in which order.
 local pending, queue = {}, {}
@@ -98,21 +99,44 @@ local function answering()
   return 0
 end
 
+-- An answer can end before its object is in the store: until then it comes from who writes it, and not into memory.
+local function read_there()
+  local early = ts.http.txn_info_get(TS_LUA_TXN_INFO_CACHE_HIT_RWW) == 1
+  ts.client_response.header[HEADER] = early and "early" or "there"
+  return 0
+end
+
 local function read_back()
-  local path = table.remove(queue, 1)
-  if path then
-    ts.fetch("http://127.0.0.1:" .. PORT .. path, {method = "HEAD", header = {["Cache-Control"] = "only-if-cached"}})
-    pending[path] = nil
+  local next = table.remove(queue, 1)
+  if not next then
+    return
+  end
+  local told = ts.fetch("http://127.0.0.1:" .. PORT .. next.path, {method = "HEAD", header = ONLY_IF_CACHED})
+  if (told and told.status == 200 and told.header[HEADER] == "there") or next.tries == TRIES then
+    pending[next.path] = nil
+  else
+    next.tries = next.tries + 1
+    queue[#queue + 1] = next
+    ts.schedule(TS_LUA_THREAD_POOL_NET, WAIT_MS, read_back)
   end
 end
 
 local function closing()
   local stored = ts.ctx["stored"]
   if stored then
-    queue[#queue + 1] = stored
+    queue[#queue + 1] = {path = stored, tries = 1}
     ts.schedule(TS_LUA_THREAD_POOL_NET, 0, read_back)
   end
   return 0
+end
+
+-- Of several parts at once Traffic Server makes an answer that may not end, so they get the whole; and so does nonsense.
+local function one_part(ranges)
+  local from, to = ranges:match("^bytes=(%d+)-(%d*)$")
+  if from then
+    return to == "" or tonumber(from) <= tonumber(to)
+  end
+  return ranges:match("^bytes=%-0*[1-9]%d*$") ~= nil
 end
 
 function do_remap()
@@ -126,9 +150,13 @@ function do_remap()
     headers[name] = nil
   end
   headers["Host"] = HOST
+  if headers["Range"] and not one_part(headers["Range"]) then
+    headers["Range"] = nil
+  end
   ts.client_request.set_url_host(group)
   ts.client_request.set_url_port(80)
   if ts.http.is_internal_request() == 1 then
+    ts.hook(TS_LUA_HOOK_SEND_RESPONSE_HDR, read_there)
     return TS_LUA_REMAP_DID_REMAP_STOP
   end
   local method = ts.client_request.get_method()

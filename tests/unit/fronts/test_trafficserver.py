@@ -18,6 +18,10 @@ FRONT = TrafficServerFront()
 ONE, OTHER = Upstream("a", "198.18.0.10", 8000), Upstream("b", "198.18.0.11", 8000)
 
 
+OWN = {"HEADER", "HOST", "ONLY_IF_CACHED", "TRIES", "WAIT_MS"}
+"""What the script defines itself."""
+
+
 def rendered(size: int = 64 * MIB, upstreams: tuple[Upstream, ...] = (ONE,), **cache: object) -> dict[str, str]:
     spec = FrontSpec(kind=FRONT.name, max_fails=3, fail_timeout_s=2.5, cache=CacheSpec.model_validate(cache))
     return FRONT.render(caching.with_size(spec, CacheSize(size)), [Route("/", upstreams)], None).files
@@ -71,4 +75,4 @@ def test_the_script_has_its_settings_before_it_uses_them() -> None:
     script = (files("harness.fronts") / "trafficserver.lua").read_text("utf-8")
     head, _, _ = text.partition(script)
     for name in re.findall(r"\b[A-Z][A-Z_]{2,}\b", re.sub(r"--.*|\"[^\"]*\"", "", script)):
-        assert name.startswith("TS_LUA_") or name in {"HEADER", "HOST"} or f"local {name} = " in head, name
+        assert name.startswith("TS_LUA_") or name in OWN or f"local {name} = " in head, name
