@@ -6,7 +6,15 @@ import pytest
 
 from harness.units import METRICS, MIB, metric, mib
 
-SUFFIXES = {"s": ("_s",), "ms": ("_ms", "_ms_per_request"), "MiB": ("_mib",), "requests/s": ("_rps",)}
+SUFFIXES = {
+    "s": ("_s",),
+    "ms": ("_ms", "_ms_per_request"),
+    "MiB": ("_mib",),
+    "requests/s": ("_rps",),
+    "requests": ("_requests",),
+    "of requests": ("_ratio", "offload"),
+    "of bytes": ("_ratio",),
+}
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -23,8 +31,9 @@ def test_the_contracts_metrics_are_registered() -> None:
     assert contract <= METRICS.keys()
 
 
-def test_more_requests_are_better_and_more_of_anything_else_is_worse() -> None:
-    assert {name for name, each in METRICS.items() if not each.lower_is_better} == {"achieved_rps", "capacity_rps"}
+def test_more_requests_and_more_from_the_cache_are_better_and_more_of_anything_else_is_worse() -> None:
+    better = {"achieved_rps", "capacity_rps", "hit_ratio", "byte_hit_ratio", "offload"}
+    assert {name for name, each in METRICS.items() if not each.lower_is_better} == better
 
 
 def test_a_name_that_is_not_registered_is_refused() -> None:
