@@ -3,10 +3,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.authority import Authority
 from tests.support.fake_campaign import no_noise
 from tests.support.fake_host import FakeHost, make
+
+# A busy host makes no property wrong.
+settings.register_profile("tare", deadline=None)
+settings.load_profile("tare")
 
 
 @pytest.fixture

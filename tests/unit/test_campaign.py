@@ -300,7 +300,7 @@ class Stop(BaseException):
     """The process dies here."""
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_however_often_it_is_killed_every_trial_is_settled_and_no_valid_one_repeated(
     monkeypatch: pytest.MonkeyPatch, data: st.DataObject

@@ -122,7 +122,7 @@ def test_a_missing_archive_and_a_broken_one_are_build_errors(tmp_path: Path) -> 
 NAMES = st.binary(min_size=1, max_size=12).filter(lambda name: not set(name) & {0, 47} and name not in (b".", b".."))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=st.dictionaries(NAMES, st.tuples(st.binary(max_size=40), st.integers(0o400, 0o777)), max_size=5))
 def test_any_names_and_bytes(tmp_path_factory: pytest.TempPathFactory, files: dict[bytes, tuple[bytes, int]]) -> None:
     folder = tmp_path_factory.mktemp("any")

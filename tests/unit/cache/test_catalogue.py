@@ -49,7 +49,7 @@ def test_a_catalogue_has_the_published_sizes_and_its_own_seed() -> None:
     assert set(Catalogue.of(CatalogueSpec(objects=10, size_bytes=9)).sizes) == {9}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     total=st.integers(1, 6_000), start=st.integers(0, 6_000), count=st.integers(0, 6_000),
     wonders=st.sampled_from([0.0, 0.2]), scans=st.sampled_from([0.0, 0.3]), drift=st.sampled_from([0.0, 0.5]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cache import lfuda
@@ -14,7 +14,6 @@ from tests.support.plain_caches import lfuda as plain
 REQUESTS = st.lists(st.integers(0, 12).map(lambda key: (key, key * 7 % 9 + 1)), min_size=1, max_size=80)
 
 
-@settings(deadline=None)
 @given(REQUESTS, st.integers(1, 40), st.integers(0, 80))
 def test_it_misses_what_the_plain_one_misses(requests: list[tuple[int, int]], capacity: int, warm: int) -> None:
     with pytest.MonkeyPatch.context() as patch:

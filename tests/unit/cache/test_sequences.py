@@ -48,7 +48,7 @@ specs = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(specs, st.integers(1, 5_000))
 def test_the_same_again_and_a_longer_one_begins_with_the_shorter(spec: SequenceSpec, more: int) -> None:
     first = drawn(spec)
@@ -59,7 +59,7 @@ def test_the_same_again_and_a_longer_one_begins_with_the_shorter(spec: SequenceS
     assert (longer[: spec.requests] == first).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(specs)
 def test_an_object_has_one_size_which_its_number_tells(spec: SequenceSpec) -> None:
     block = drawn(spec)

@@ -32,7 +32,6 @@ def cut(block: Block, length: int) -> list[Block]:
     return [block[begin : begin + length] for begin in range(0, len(block), length)]
 
 
-@settings(deadline=None)
 @given(KEYS, st.integers(1, 20))
 def test_objects_are_numbered_in_the_order_in_which_they_appear(keys: list[int], length: int) -> None:
     order = {key: number for number, key in enumerate(dict.fromkeys(keys))}
@@ -40,7 +39,6 @@ def test_objects_are_numbered_in_the_order_in_which_they_appear(keys: list[int],
     assert [int(key) for part in parts for key in part["id"]] == [order[key] for key in keys]
 
 
-@settings(deadline=None)
 @given(KEYS, st.integers(1, 20), st.data())
 def test_the_footprint_counts_each_object_once_with_its_first_size(
     keys: list[int], length: int, data: st.DataObject
@@ -57,7 +55,7 @@ def test_the_footprint_counts_each_object_once_with_its_first_size(
     assert (numbering.smallest, numbering.largest) == (min(first.values()), max(first.values()))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(KEYS, st.integers(1, 20), st.integers(0, 9))
 def test_every_request_knows_its_next_one(
     tmp_path_factory: pytest.TempPathFactory, keys: list[int], length: int, tenths: int

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cache import csv_trace
@@ -156,7 +156,6 @@ LINES = st.lists(st.lists(FIELD, min_size=1, max_size=5), min_size=1, max_size=6
 NUMBERS = st.lists(st.tuples(*[st.integers(0, 2**33).map(str)] * 3).map(list), min_size=1, max_size=6)
 
 
-@settings(deadline=None)
 @given(st.one_of(LINES, NUMBERS))
 def test_reading_at_once_gives_what_reading_line_by_line_gives(lines: list[list[str]]) -> None:
     text = "".join(",".join(line) + "\n" for line in lines).encode()

@@ -19,7 +19,7 @@ kinds = st.sampled_from(["poisson", "constant"])
 seeds = st.integers(min_value=0, max_value=2**63 - 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rates, durations, kinds, seeds)
 def test_offsets_are_sorted_in_range_and_repeatable(rate: float, duration: float, kind: Arrivals, seed: int) -> None:
     offsets = intended_offsets_ns(rate, duration, kind, seed)
@@ -29,7 +29,7 @@ def test_offsets_are_sorted_in_range_and_repeatable(rate: float, duration: float
     assert (offsets == intended_offsets_ns(rate, duration, kind, seed)).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rates, st.floats(min_value=0.01, max_value=1), seeds)
 def test_a_longer_poisson_schedule_begins_with_the_shorter(rate: float, duration: float, seed: int) -> None:
     short = intended_offsets_ns(rate, duration, "poisson", seed)

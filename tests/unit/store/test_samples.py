@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -30,7 +30,6 @@ def some_requests(count: int = 3) -> np.ndarray:
     return found
 
 
-@settings(deadline=None)  # it writes a file, which a busy disk may take its time for
 @given(raw=arrays.arrays(SAMPLE_DTYPE, st.integers(0, 20)))
 def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, raw: np.ndarray) -> None:
     raw["phase"] %= len(samples.PHASES)
