@@ -138,7 +138,6 @@ def test_a_forward_proxy_takes_one_instance_of_each_service(built: list[ServiceS
     [
         ("squid", {"tls": True}, "no TLS"),
         ("nginx", {"tls": True}, "needs a certificate"),
-        ("nginx", {"certificate": "x.pem"}, "tls = false"),
         ("haproxy", {"allow": ("198.18.0.1",)}, "no allow list"),
         ("varnish", {"balance": "least-connections"}, "cannot balance by least-connections"),
         ("varnish", {"tls": True}, "no TLS"),
