@@ -139,10 +139,11 @@ def pattern(prefix: str) -> str:
 def _what_it_keeps(cache: CacheSpec) -> Iterator[str]:
     size = size_bytes(cache)
     mib, percent = room(size)
+    # It is the policy of the folders that are named after it.
+    yield f"cache_replacement_policy {_POLICIES[cache.policy]}"
     yield f"cache_dir ufs {_FOLDER} {mib} 4 64"
     yield f"cache_swap_low {percent}"
     yield f"cache_swap_high {percent + 1}"
-    yield f"cache_replacement_policy {_POLICIES[cache.policy]}"
     yield f"maximum_object_size {size} bytes"
     yield "cache_mem 0"
     # Its icons for directories would be objects of the cache.
