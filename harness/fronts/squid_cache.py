@@ -1,8 +1,12 @@
-"""Front ``squid-cache``: Squid before the services, with a cache in memory and nothing on disk.
+"""Front ``squid-cache``: Squid before the services, which keeps objects in files of the instance.
 
-It keeps whole answers in pages of 4 kB, headers included. A request's own Cache-Control is ignored, as a CDN ignores
-it, and the Host that a client names is replaced, so nothing of it decides what is found. A Range is cut out of the
-whole object, which is fetched for it. Squid compares paths after it decoded them.
+A request's own Cache-Control is ignored, as a CDN ignores it, and the Host that a client names is replaced, so nothing
+of it decides what is found. A Range is cut out of the whole object, which is fetched for it. Squid compares paths after
+it decoded them.
+
+**Squid makes room once a second** and by no option more often. Its cache in memory stores nothing more until then, so
+what came first stays, under any policy. Its files (``FOLDER``/cache, in the kernel's page cache) grow beyond the
+capacity until then, and all of what is too much is evicted in the policy's order; so they are what is used here.
 
 How long an object is fresh can only be said to Squid in whole minutes, and never against the origin. So ``ttl_s`` makes
 it ask itself: what comes from a service enters by a second port, where nothing is kept and Cache-Control is replaced,
@@ -30,7 +34,7 @@ _OUTCOME = "X-Front-Cache"
 _FOLDER = f"{FOLDER}/cache"
 _BLOCK = 4096
 _HEADERS = 400
-"""About what the headers of an answer take beside its body; they begin its first page."""
+"""About what the headers of an answer take beside its body; they are in its file, before it."""
 
 _ROOM = 4
 """How many times the capacity the folder is at least: beyond its size Squid stores nothing more until it made room."""
@@ -44,7 +48,7 @@ class SquidCacheFront(Front):
     """Squid as a reverse proxy that caches."""
 
     name: ClassVar[str] = "squid-cache"
-    summary: ClassVar[str] = "Squid, a reverse proxy with a cache in memory: LRU, LFUDA or GDSF"
+    summary: ClassVar[str] = "Squid, a reverse proxy with a cache in files: LRU, LFUDA or GDSF"
     packages: ClassVar[tuple[str, ...]] = ("squid",)
     user: ClassVar[str] = "proxy"
     port: ClassVar[int] = 8080
@@ -83,7 +87,7 @@ class SquidCacheFront(Front):
         return Rendered(files={_CONFIG: "\n".join(lines) + "\n"}, argv=("/bin/sh", "-c", command))
 
     def effective_bytes(self, size: int, mean_object_bytes: float, policy: str) -> int:  # noqa: ARG002 - the same for all
-        """Whole pages: half of the last one is lost in the mean, and no object has less than one."""
+        """Whole blocks: half of the last one is lost in the mean, and no object has less than one."""
         return round(size * mean_object_bytes / max(_BLOCK, mean_object_bytes + self.overhead_bytes))
 
     def _check(self, spec: FrontSpec, routes: Sequence[Route]) -> None:
@@ -135,10 +139,11 @@ def pattern(prefix: str) -> str:
 def _what_it_keeps(cache: CacheSpec) -> Iterator[str]:
     size = size_bytes(cache)
     mib, percent = room(size)
+    # It is the policy of the folders that are named after it.
+    yield f"cache_replacement_policy {_POLICIES[cache.policy]}"
     yield f"cache_dir ufs {_FOLDER} {mib} 4 64"
     yield f"cache_swap_low {percent}"
     yield f"cache_swap_high {percent + 1}"
-    yield f"cache_replacement_policy {_POLICIES[cache.policy]}"
     yield f"maximum_object_size {size} bytes"
     yield "cache_mem 0"
     # Its icons for directories would be objects of the cache.

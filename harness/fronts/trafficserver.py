@@ -88,10 +88,9 @@ class TrafficServerFront(Front):
             argv=("traffic_server", f"--run-root={FOLDER}/runroot.yaml"),
         )
 
-    def effective_bytes(self, size: int, mean_object_bytes: float, policy: str) -> int:
-        """LRU keeps an object in the buffer that it was read into, whose size is a power of two; CLFUS copies it."""
-        held = size * mean_object_bytes / (mean_object_bytes + self.overhead_bytes)
-        return round(held / _POWER_OF_TWO if policy == "lru" else held)
+    def effective_bytes(self, size: int, mean_object_bytes: float, policy: str) -> int:  # noqa: ARG002 - the same for both
+        """An object stays in the buffer that it was read into, whose size is a power of two."""
+        return round(size * mean_object_bytes / (mean_object_bytes + self.overhead_bytes) / _POWER_OF_TWO)
 
 
 def _places() -> Iterator[str]:

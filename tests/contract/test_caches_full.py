@@ -28,9 +28,6 @@ SETTLES_S = {"squid-cache": 1.5}
 IN_THEORY = [("process", front) for front in CACHES if front != "squid-cache"]
 """Squid's capacity grows with the rate of misses: docs/adding-a-front.md has its ratios against its own rules."""
 
-NOT_IN_FORCE = {("squid-cache", "gdsf")}
-"""Squid 5.7 does not keep what is asked for often by this one: see docs/adding-a-front.md."""
-
 NEAR = {"lfuda": 0.04}
 """How far a hit ratio may be from theory's, if not 0.02."""
 
@@ -68,8 +65,6 @@ def test_its_policy_is_in_force(running: Cached, another: Another) -> None:
     """
     size = CacheSize(2 * MIB)
     for policy in sorted(running.front.policies):
-        if (running.front.name, policy) in NOT_IN_FORCE:
-            continue
         found = another(size, policy=policy)
         held = found.front.effective_bytes(size.bytes, 10_000, policy) // 10_000
         popular = [fresh(size=10_000) for _ in range(held // 10)]

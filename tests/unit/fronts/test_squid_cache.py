@@ -35,8 +35,10 @@ def test_the_folder_and_its_percentage_come_near_the_capacity(size: int) -> None
 
 def test_it_is_told_the_folder_the_percentages_and_the_policy() -> None:
     text = config(16 * MIB, policy="lru")
-    assert "cache_dir ufs /tmp/front/cache 64 4 64\ncache_swap_low 25\ncache_swap_high 26\n" in text
-    assert "cache_replacement_policy lru\n" in text
+    assert (
+        "cache_replacement_policy lru\ncache_dir ufs /tmp/front/cache 64 4 64\ncache_swap_low 25\ncache_swap_high 26\n"
+        in text
+    )
     assert "cache_mem 0\n" in text
     assert "cache_replacement_policy heap LFUDA\n" in config(policy="lfuda")
     assert "cache_replacement_policy heap GDSF\n" in config(policy="gdsf")
