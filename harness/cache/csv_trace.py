@@ -23,6 +23,9 @@ _LONGEST_LINE = 1 << 20
 _U32 = 1 << 32
 _U64 = 1 << 64
 _WHOLE = re.compile(rb"\+?[0-9]+\Z")
+_SHORT_WHOLE = "[0-9]{1,18}"
+"""Whole numbers that fit into 63 bits for certain."""
+
 _DECIMAL = re.compile(rb"\+?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,2})?\Z")
 _NAMES = {
     "time": (b"time", b"timestamp", b"ts", b"clock_time"),
@@ -95,18 +98,30 @@ def _fast(text: bytes, columns: _Columns, lines: int) -> Block | None:
     """All lines at once, if every one of them is good and every id a number; else None."""
     if b"\0" in text:
         return None
+    # Where there is anything but digits, pandas would take 1e3 for a whole number as well.
+    plain = not text.translate(None, b"0123456789,\n")
     try:
-        frame = pd.read_csv(
-            io.BytesIO(text),
-            header=None,
-            usecols=[columns.time, columns.id, columns.size],
-            dtype={columns.time: np.float64, columns.id: np.uint64, columns.size: np.int64},
-            na_filter=False,
-            skip_blank_lines=False,
-            quoting=3,
-        )
-    except (ValueError, OverflowError):
+        with np.errstate(invalid="raise"):
+            frame = pd.read_csv(
+                io.BytesIO(text),
+                header=None,
+                usecols=[columns.time, columns.id, columns.size],
+                dtype={
+                    columns.time: np.float64,
+                    columns.id: np.uint64 if plain else str,
+                    columns.size: np.int64 if plain else str,
+                },
+                na_filter=False,
+                skip_blank_lines=False,
+                quoting=3,
+            )
+    except (ValueError, OverflowError, FloatingPointError):
         return None
+    if not plain:
+        for column in (columns.id, columns.size):
+            if not frame[column].str.fullmatch(_SHORT_WHOLE).all():
+                return None
+        frame = frame.astype({columns.id: np.uint64, columns.size: np.int64})
     time, size = frame[columns.time].to_numpy(), frame[columns.size].to_numpy()
     good = (time >= 0) & (time < _U32) & (size > 0) & (size < _U32)
     if len(frame) != lines or not good.all():

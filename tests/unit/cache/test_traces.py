@@ -169,5 +169,18 @@ def test_reading_at_once_gives_what_reading_line_by_line_gives(lines: list[list[
         assert (fast == careful).all()
 
 
+@pytest.mark.parametrize("odd", ["1e3", "1.", "18446744073709551616", "1_0", "+5", "0x10"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_odd_number_is_read_like_line_by_line_or_not_at_once(odd: str, place: int) -> None:
+    fields = ["7", "8", "9"]
+    fields[place] = odd
+    text = (",".join(fields) + "\n").encode()
+    columns = csv_trace._Columns()
+    fast = csv_trace._fast(text, columns, 1)
+    bad = BadRecords("it", 100)
+    careful = csv_trace._careful(text, columns, 1, bad)
+    assert fast is None or (bad.count == 0 and (fast == careful).all())
+
+
 def test_plain_numbers_are_read_at_once() -> None:
     assert csv_trace._fast(b"0,1,5\n1.5,2,6\n", csv_trace._Columns(), 2) is not None

@@ -182,7 +182,8 @@ def test_a_closed_loop_keeps_its_users_busy_and_ends(serve: Serve) -> None:
     assert facts["capacity"]["users"] == 3
     assert facts["capacity"]["end_ns"] - facts["capacity"]["begin_ns"] == 400 * NS_PER_MS
     assert 3 <= len(capacity) <= 123  # 3 users, 0.4 s, at least 10 ms each
-    assert (capacity["sent_ns"] <= facts["capacity"]["end_ns"]).all()
+    # Whoever has his job before the end may be held up before he sends.
+    assert (capacity["sent_ns"] <= facts["capacity"]["end_ns"] + 50 * NS_PER_MS).all()
 
 
 def test_capacity_may_follow_the_open_loop(serve: Serve) -> None:
