@@ -88,6 +88,7 @@ class Core:
             orders = [access.order(fd) for access, fd in zip(self._accesses, descriptors, strict=True)]
             self.realtime = bool(self._asked(json.dumps(orders))["realtime"])
         except BaseException:
+            # An interruption, too, must not leave it running.
             self._kill()
             raise
         return self

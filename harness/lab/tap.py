@@ -37,6 +37,7 @@ def open_tap(name: str, bridge: str) -> int:
                 route.link("set", index=index, master=master, txqlen=_QUEUE_FRAMES)
                 route.link("set", index=index, state="up")
         except BaseException:
+            # The device goes with its descriptor, after an interruption as well.
             os.close(descriptor)
             raise
         return descriptor

@@ -1,4 +1,4 @@
-"""What the suites of caches stand on: a lab with an origin, and one cache after the other before it."""
+"""What the suites of caches stand on, in part that of fronts too: a lab with an origin, one cache after the other."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def lab() -> Iterator[BridgedLab]:
 
 @pytest.fixture(scope="module")
 def process() -> Target:
+    """The target process, the hello workload prepared; the suite of fronts uses it as well."""
     made = registry.make("process")
     made.prepare(hello.build())
     return made

@@ -20,7 +20,8 @@ from harness.fronts.registry import FRONTS
 from harness.units import KIB, MIB
 from tests.support.cache_origin import body_of
 from tests.support.caches import GET, Answer, Cached, until
-from tests.support.caches_suite import ON, ONCE, PASSED_ON, Another, each, fresh, right, that_can
+from tests.support.caches_suite import ON, ONCE, PASSED_ON, Another, fresh, right, that_can
+from tests.support.fronts import each
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.targets]
 

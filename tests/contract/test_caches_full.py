@@ -11,7 +11,8 @@ import pytest
 from harness.fronts.caching import CacheSize
 from harness.units import MIB
 from tests.support.caches import Cached
-from tests.support.caches_suite import CACHES, ON, PLAIN, Another, against_theory, each, fresh, held_of
+from tests.support.caches_suite import CACHES, ON, PLAIN, Another, against_theory, fresh, held_of
+from tests.support.fronts import each
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.targets]
 

@@ -30,7 +30,7 @@ from harness.targets import registry
 from harness.targets.api import Target
 from tests.support import hello
 from tests.support.deploy import bridged_lab
-from tests.support.fronts import Backend, Fronted, backend, fronted, launched
+from tests.support.fronts import Backend, Fronted, backend, each, fronted, launched
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.targets]
 
@@ -50,23 +50,10 @@ PAUSE_S = 2
 """For how long an upstream that failed is left alone here."""
 
 
-def each(pairs: list[tuple[str, str]]) -> pytest.MarkDecorator:
-    """Run a test with a front on a target, for each of the pairs."""
-    named = [pytest.param(pair, id=f"{pair[0]}-{pair[1]}") for pair in pairs]
-    return pytest.mark.parametrize("running", named, indirect=True)
-
-
 @pytest.fixture(scope="module")
 def lab() -> Iterator[BridgedLab]:
     with bridged_lab("fronts") as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def process() -> Target:
-    made = registry.make("process")
-    made.prepare(hello.build())
-    return made
 
 
 @pytest.fixture(scope="module")

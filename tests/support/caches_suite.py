@@ -9,7 +9,6 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from harness.cache.sequences import blocks, object_sizes
 from harness.fronts.api import Route
@@ -36,12 +35,6 @@ PLAIN: dict[str, Callable[[Sequence[plain_caches.Request], int], plain_caches.Ru
     "fifo": plain_caches.fifo,
     "lfuda": plain_caches.lfuda,
 }
-
-
-def each(pairs: list[tuple[str, str]]) -> pytest.MarkDecorator:
-    """Run a test with a cache on a target, for each of the pairs."""
-    named = [pytest.param(pair, id=f"{pair[0]}-{pair[1]}") for pair in pairs]
-    return pytest.mark.parametrize("running", named, indirect=True)
 
 
 def that_can(key: str) -> list[tuple[str, str]]:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from harness.artifacts.api import Artifact
 from harness.clock import Stopwatch
 from harness.fronts.api import Certificate, Front, Route, Upstream
@@ -31,6 +33,12 @@ LIMIT_S = 240
 READY_S = 20
 ANSWERS_FORWARDED_ALONE = 400
 """What a forward proxy says to a request that does not name its destination."""
+
+
+def each(pairs: list[tuple[str, str]]) -> pytest.MarkDecorator:
+    """Run a test with a front on a target, for each of the pairs."""
+    named = [pytest.param(pair, id=f"{pair[0]}-{pair[1]}") for pair in pairs]
+    return pytest.mark.parametrize("running", named, indirect=True)
 
 
 @dataclass(slots=True)

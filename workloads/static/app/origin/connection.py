@@ -48,7 +48,7 @@ class Connection(asyncio.Protocol):
             raise TypeError("a connection is a stream")
         self._transport = transport
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - an end is an end
         self._body = None
         self._last = True
         self._stop_timer()
