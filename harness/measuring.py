@@ -19,6 +19,7 @@ from harness.errors import DeployError, LoadError, TareError
 from harness.instruments import LoadGenerator
 from harness.lab.bridged import Lab
 from harness.lab.regional import RegionalLab
+from harness.load.plan import LoadPlan
 from harness.load.result import LoadResult
 from harness.load.windows import Windows
 from harness.plan import PlannedTrial
@@ -149,7 +150,7 @@ def measure(
         generator.prepare()
         before = checks.origin_count(layout, lab) if planned.kind == "measured" else None
         if plan.mode == "replay":
-            _replay(planned, setting, generator, deployment, engine_before, found)
+            _replay(planned, setting, plan, generator, deployment, engine_before, found)
             found.served = checks.served(planned.variant, setting, deployment)
         else:
             windows = generator.start()
@@ -217,6 +218,7 @@ def _window(
 def _replay(
     planned: PlannedTrial,
     setting: Setting,
+    plan: LoadPlan,
     generator: LoadGenerator,
     deployment: Deployment,
     engine_before: dict[str, int],
@@ -241,6 +243,7 @@ def _replay(
         warmup=replay.warmup,
         window_begin_ns=begin_ns,
         window_end_ns=end_ns,
+        miss_bytes_per_s=plan.miss_bytes_per_s,
     )
     found.load = _facts(outcome, 0.0, begin_ns, end_ns)
 

@@ -99,14 +99,18 @@ _OVERHEAD_S = 5.0
 _REPLAY_RPS = 1200.0
 _PREFILL_RPS = 300.0
 """Requests per second of one replaying connection, and of all that fill one cache beforehand, as seen there."""
+_PACED_RPS: Mapping[str, float] = {"squid-cache": 250.0}
+"""The same of a connection that waits for a cache's misses (harness.deployment.driving)."""
 
 
 def expected_s(trial: PlannedTrial, experiment: Experiment, startup_s: Mapping[str, float] = STARTUP_GUESS_S) -> float:
     """An estimate of how long a trial takes, in seconds: what it waits for by design, and guesses for the rest."""
     load = experiment.load
     events = experiment.events_of(trial.variant)
+    front = experiment.front(trial.variant.front)
     if load.replay is not None:
-        wait = load.replay.requests / _REPLAY_RPS
+        rate = _REPLAY_RPS if front is None else _PACED_RPS.get(front.kind, _REPLAY_RPS)
+        wait = load.replay.requests / rate
     elif trial.kind == "calibration":
         wait = load.warmup_s + load.capacity_s
     else:
@@ -114,7 +118,6 @@ def expected_s(trial: PlannedTrial, experiment: Experiment, startup_s: Mapping[s
         wait += 0.0 if events else load.capacity_s
     if trial.kind == "measured":
         wait += experiment.settle_s
-    front = experiment.front(trial.variant.front)
     if front is not None and front.warm:
         wait += experiment.prefill / _PREFILL_RPS
     return startup_s.get(trial.variant.target, 5.0) + wait + _OVERHEAD_S

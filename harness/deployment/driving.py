@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.deployment.places import Layout
 from harness.deployment.setting import Setting
+from harness.fronts.api import Front
 from harness.load.plan import LoadPlan, SequencePlan
 from harness.plan import PlannedTrial
 
@@ -14,6 +15,12 @@ TAIL_S = 2.0
 
 SAMPLES = "samples.bin"
 """The generator's file in the attempt's folder."""
+
+MISSES_OF_CAPACITY = 0.12
+"""The part of its capacity that a cache may miss until it makes room, if it does so only now and then.
+
+In the mean it then holds half of that too much, which by the web's sizes and Zipf's law is worth about a point of the
+hit ratio (docs/adding-a-front.md)."""
 
 
 def load_plan(
@@ -59,8 +66,17 @@ def load_plan(
         replay_requests=replay.requests if replay is not None else 0,
         replay_warmup=replay.warmup if replay is not None else 0,
         replay_users=replay.users if replay is not None else 1,
+        miss_bytes_per_s=_pace(front, layout) if replay is not None else 0.0,
         outcome_header=None if outcome is None else (outcome.name, outcome.words),
     )
+
+
+def _pace(front: Front | None, layout: Layout) -> float:
+    """The bytes a second that caches may miss in a replay; 0: as many as they like."""
+    if front is None or not front.makes_room_s or not layout.caches:
+        return 0.0
+    smallest = min(cache.size_bytes for cache in layout.caches)
+    return MISSES_OF_CAPACITY * smallest / front.makes_room_s
 
 
 def _sequence(planned: PlannedTrial, setting: Setting) -> SequencePlan | None:

@@ -135,6 +135,9 @@ class Front(ABC):
     minimum_bytes: ClassVar[int] = 0
     """The smallest capacity that its cache works with."""
 
+    makes_room_s: ClassVar[float] = 0.0
+    """How long its full cache grows beyond the capacity before it evicts what is too much; 0: it is never too much."""
+
     overhead_bytes: ClassVar[int] = 0
     """What each object takes of the capacity beside its body; measured, see docs/adding-a-front.md."""
 

@@ -56,6 +56,7 @@ class SquidCacheFront(Front):
     balances: ClassVar[frozenset[str]] = frozenset({"round-robin"})
     policies: ClassVar[frozenset[str]] = frozenset(_POLICIES)
     minimum_bytes: ClassVar[int] = MIB
+    makes_room_s: ClassVar[float] = 1.0
     overhead_bytes: ClassVar[int] = _HEADERS + _BLOCK // 2
     lacks: ClassVar[frozenset[str]] = frozenset({"stale_while_revalidate_s"})
     outcome: ClassVar[OutcomeHeader | None] = OutcomeHeader(

@@ -117,7 +117,7 @@ class Drive:
         """The load. Raises TareError for a replay that does not come to its end."""
         replay = None
         if self._plan.mode == "replay" and self._wants is not None:
-            replay = Replay(self._plan, self._object_task, self._wants)
+            replay = Replay(self._plan, self._object_task, self._wants, self.recorder)
         self.engine.run(begin_ns, replay)
 
     def write(self) -> None:

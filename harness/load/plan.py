@@ -55,7 +55,8 @@ class LoadPlan:
         not keep (p99 send lag above ``ramp_max_lag_ns``, or an arrival dropped) end it: one may be the host's fault.
         ``replay``: the first ``replay_requests`` of ``sequence`` in order, on ``replay_users`` connections, each as
         soon as its turn comes; the first ``replay_warmup`` of them do not count. ``rate_rps`` and ``duration_s`` mean
-        nothing then.
+        nothing then. With ``miss_bytes_per_s`` (0: no limit) the next request waits for as long after a miss as its
+        body takes at that rate, so that a cache which makes room now and then never has much too much.
 
     ``locustfile``
         An absolute path, or None for GETs of ``path`` that expect ``status`` and, if given, ``body_sha256`` (hex).
@@ -118,6 +119,7 @@ class LoadPlan:
     replay_requests: int = 0
     replay_warmup: int = 0
     replay_users: int = 1
+    miss_bytes_per_s: float = 0.0
     outcome_header: OutcomeWords | None = None
 
     def __post_init__(self) -> None:
@@ -155,9 +157,11 @@ class LoadPlan:
             raise ValueError("with regions, routes must be the first region's first entry")
 
     def _check_sequence(self) -> None:
-        replayed = (self.replay_requests, self.replay_warmup, self.replay_users)
-        if self.mode != "replay" and replayed != (0, 0, 1):
-            raise ValueError("replay_requests, replay_warmup and replay_users belong to mode 'replay'")
+        replayed = (self.replay_requests, self.replay_warmup, self.replay_users, self.miss_bytes_per_s)
+        if self.mode != "replay" and replayed != (0, 0, 1, 0.0):
+            raise ValueError("what begins with replay_, and miss_bytes_per_s, belong to mode 'replay'")
+        if self.miss_bytes_per_s < 0 or (self.miss_bytes_per_s and self.outcome_header is None):
+            raise ValueError("miss_bytes_per_s must not be negative, and needs an outcome_header")
         if self.mode == "replay" and not (0 <= self.replay_warmup < self.replay_requests and self.replay_users >= 1):
             raise ValueError("a replay needs a user, and more requests than do not count")
         start = 0 if self.sequence is None else self.sequence.start
@@ -190,9 +194,15 @@ class LoadPlan:
 
     @property
     def replay_limit_s(self) -> float:
-        """How long a replay may take: for each request of a connection 1 s with regions, 0.1 s without."""
+        """How long a replay may take: for each request of a connection 1 s with regions, 0.1 s without.
+
+        With ``miss_bytes_per_s`` twice as long besides as all objects take that are of the catalogue's mean size.
+        """
         each_s = _ROUND_S if self.regions else _NEAR_S
-        return _PREPARE_S + self.replay_requests / self.replay_users * each_s
+        paced_s = 0.0
+        if self.miss_bytes_per_s and self.sequence is not None:
+            paced_s = 2 * self.replay_requests * self.sequence.catalogue.mean_bytes / self.miss_bytes_per_s
+        return _PREPARE_S + self.replay_requests / self.replay_users * each_s + paced_s
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1, default=_plain)

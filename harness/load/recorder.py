@@ -89,6 +89,8 @@ class Recorder:
         self._regions = list(regions)
         self._buffer = bytearray(_RECORD.size * max(expected, 1024))
         self._used = 0
+        self.missed_bytes = 0
+        """The bodies of all the answers that a cache had to fetch first."""
         self._tasks: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -110,6 +112,8 @@ class Recorder:
             self._buffer, at, intended_ns, sent_ns, done_ns, phase, outcome, status, task, size, region, cache
         )
         self._used = at + _RECORD.size
+        if cache == Cache.MISS:
+            self.missed_bytes += size
         return at
 
     def mark(self, position: int, outcome: Outcome) -> None:

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import gevent
 from gevent.event import Event
 
+from harness.clock import NS_PER_S, now_ns
 from harness.errors import LoadError
 from harness.load.crew import Job
 from harness.load.plan import LoadPlan
-from harness.load.recorder import Phase
+from harness.load.recorder import Phase, Recorder
 from harness.load.schedule import region_stream
 from harness.load.wants import Wants
 
 
 class Replay:
-    """Gives the jobs of a replay: ``task`` once for each object of ``wants``."""
+    """Gives the jobs of a replay: ``task`` once for each object of ``wants``.
 
-    def __init__(self, plan: LoadPlan, task: int, wants: Wants) -> None:
+    With the plan's ``miss_bytes_per_s`` a job waits for what the misses that ``recorder`` has seen cost at that rate.
+    """
+
+    def __init__(self, plan: LoadPlan, task: int, wants: Wants, recorder: Recorder) -> None:
         self._plan = plan
         self._task = task
         self._wants = wants
+        self._recorder = recorder
+        self._paid_bytes = 0
+        self._free_ns = 0
         self._begun = 0
         self._ended = Event()
         self._regions = region_stream([region.weight for region in plan.regions], plan.seed)
@@ -29,6 +37,7 @@ class Replay:
 
     def next_job(self) -> Job | None:
         """The next request's; None at the end, and when there is no next object."""
+        self._pace()
         number, plan = self._begun, self._plan
         if number == plan.replay_requests or self._wants.failure is not None:
             self._ended.set()
@@ -38,6 +47,17 @@ class Replay:
         self._begun += 1
         phase = Phase.WARMUP if number < plan.replay_warmup else Phase.MEASURED
         return Job(self._task, None, phase, next(self._regions))
+
+    def _pace(self) -> None:
+        """Return when the misses so far are paid for. Time without misses is not saved up for later ones."""
+        rate = self._plan.miss_bytes_per_s
+        if not rate:
+            return
+        now, missed = now_ns(), self._recorder.missed_bytes
+        self._free_ns = max(self._free_ns, now) + round((missed - self._paid_bytes) / rate * NS_PER_S)
+        self._paid_bytes = missed
+        if self._free_ns > now:
+            gevent.sleep((self._free_ns - now) / NS_PER_S)
 
     def wait(self) -> None:
         """Until the last request has been begun. Raises LoadError for a replay that takes too long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -27,6 +28,11 @@ class ObjectSizes(SpecModel):
     size_bytes: Annotated[int, Field(ge=1, lt=2**32)] | None = None
     size_mu: Annotated[float, Field(ge=0, le=21, strict=False)] = SURGE_MU
     size_sigma: Annotated[float, Field(ge=0, le=4, strict=False)] = SURGE_SIGMA
+
+    @property
+    def mean_bytes(self) -> float:
+        """The mean of the sizes' distribution: exp(mu + sigma²/2) where it is log-normal."""
+        return self.size_bytes or math.exp(self.size_mu + self.size_sigma**2 / 2)
 
 
 class CatalogueSpec(ObjectSizes):

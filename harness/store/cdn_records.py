@@ -61,13 +61,17 @@ class CacheRecord(Record):
 
 
 class ReplayRecord(Record):
-    """A replay's extent: how many requests were made, and how many of them at the beginning do not count."""
+    """A replay's extent: how many requests were made, and how many of them at the beginning do not count.
+
+    ``miss_bytes_per_s``: what the cache was given to fetch in a second at most; 0: as much as it would.
+    """
 
     sequence: str
     requests: int
     warmup: int
     window_begin_ns: int
     window_end_ns: int
+    miss_bytes_per_s: float = 0.0
 
 
 SIMULATION: Mapping[str, str] = {"lru": "LRU", "fifo": "FIFO", "lfuda": "LFUDA-textbook", "gdsf": "GDSF"}

@@ -44,6 +44,8 @@ def test_a_catalogue_has_the_published_sizes_and_its_own_seed() -> None:
     assert np.log(found.sizes).mean() == pytest.approx(SURGE_MU, abs=0.02)
     assert found.bytes == sum(map(int, found.sizes))
     assert found.mean_bytes == pytest.approx(27_600, rel=0.03)
+    assert found.mean_bytes == pytest.approx(CatalogueSpec().mean_bytes, rel=0.03)
+    assert CatalogueSpec(size_bytes=7).mean_bytes == 7
     assert (Catalogue.of(CatalogueSpec(seed=2)).sizes != found.sizes).mean() > 0.99
     assert (Catalogue.of(CatalogueSpec(objects=100)).sizes == found.sizes[:100]).all()
     assert set(Catalogue.of(CatalogueSpec(objects=10, size_bytes=9)).sizes) == {9}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
-from harness.deployment.driving import TAIL_S, load_plan
+import pytest
+
+from harness.deployment.driving import MISSES_OF_CAPACITY, TAIL_S, load_plan
 from harness.deployment.layout import lay_out
+from harness.deployment.places import Layout
 from harness.load.plan import LoadPlan, SequencePlan
 from harness.plan import LoadLevel, PlannedTrial
 from harness.spec.sequence import SequenceSpec
@@ -17,10 +21,13 @@ ZIPF = SequenceSpec.model_validate(SEQUENCE)
 
 def told(made: SetBench, trial: PlannedTrial | None = None, rate_rps: float | None = 50.0) -> LoadPlan:
     planned = trial or made.plan.trials[0]
+    return load_plan(planned, rate_rps, made.setting, lay_out_of(made, planned), made.path.absolute())
+
+
+def lay_out_of(made: SetBench, trial: PlannedTrial | None = None) -> Layout:
     geography = made.spec.geography
     lab = WideLab("tare-x") if geography is None else FarLab("tare-x", geography, StillCore())
-    layout = lay_out(planned.variant, made.setting, lab, made.path)
-    return load_plan(planned, rate_rps, made.setting, layout, made.path.absolute())
+    return lay_out((trial or made.plan.trials[0]).variant, made.setting, lab, made.path)
 
 
 def test_regions_and_what_the_caches_say_are_told(tmp_path: Path) -> None:
@@ -66,6 +73,28 @@ def test_a_replay_asks_for_its_levels_sequence(tmp_path: Path) -> None:
     assert plans["zipf"].sequence == SequencePlan(CATALOGUE.spec, ZIPF, 0)
     assert plans["drifting"].sequence == SequencePlan(CATALOGUE.spec, SequenceSpec.model_validate(drifting), 0)
     assert {plan.tail_s for plan in plans.values()} == {0.0}
+
+
+def test_a_cache_that_makes_room_now_and_then_is_replayed_slowly_enough(tmp_path: Path) -> None:
+    numbers = count()
+
+    def pace(makes_room_s: float, **load: object) -> float:
+        front = FakeCache(tmp_path)
+        front.makes_room_s = makes_room_s
+        made = cdn_bench(
+            tmp_path / f"{next(numbers)}", front,
+            sequences={"zipf": SEQUENCE}, geography=None, repeats=1, load=load,
+        )  # fmt: skip
+        capacity = lay_out_of(made).caches[0].size_bytes
+        found = told(made, None, None if "replay" in load else 50.0).miss_bytes_per_s
+        assert found in {0.0, MISSES_OF_CAPACITY * capacity / max(makes_room_s, 0.1)}
+        return found
+
+    replay = {"replay": {"requests": 400, "warmup": 100}}
+    assert pace(1.0, **replay) == pytest.approx(2 * pace(2.0, **replay))
+    assert pace(1.0, **replay) > 0
+    assert pace(0.0, **replay) == 0
+    assert pace(1.0, rates_rps=[50], duration_s=1) == 0
 
 
 def test_a_calibration_is_a_closed_loop_without_events(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def run(
     # The engine collects garbage before it begins: of a generator's process in no time, of a test runner's in many.
     gc.collect()
     gc.freeze()
-    replay = None if wants is None else Replay(plan, 0, wants)
+    replay = None if wants is None else Replay(plan, 0, wants, recorder)
     try:
         engine.run(now_ns() + 30 * NS_PER_MS, replay)
     finally:
@@ -291,6 +291,25 @@ def test_a_replay_makes_its_requests_in_order_and_goes_on_after_one_that_failed(
     assert facts["replay"]["window_end_ns"] == counted["done_ns"].max()
     assert facts["interrupted"] is False
     assert facts["generator_busy"] >= 0
+
+
+def test_a_paced_replay_pays_for_its_misses_and_hits_wait_for_nobody(serve: Serve) -> None:
+    """Nine of ten hit until 20, then all are missed: 2 and then 20 misses of 2 bytes each, at 200 bytes/s."""
+
+    def talk(connection: socket.socket, _number: int) -> None:
+        while data := connection.recv(65536):
+            number = int(data.split()[1][1:])
+            word = b"miss" if number % 10 == 0 or number >= 20 else b"hit"
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Cache: %s\r\nContent-Length: 2\r\n\r\nok" % word)
+
+    header = ("X-Cache", (("hit", "hit"), ("miss", "miss")))
+    plan = replace(REPLAY, routes=to(serve(talk)), miss_bytes_per_s=200.0, outcome_header=header)
+    samples, _, recorder = run(plan, by_number, numbers(40))
+    assert recorder.missed_bytes == 2 * 22
+    gaps_ms = (samples["sent_ns"][1:] - samples["done_ns"][:-1]) / NS_PER_MS
+    after_misses = samples["cache"][:-1] == Cache.MISS
+    assert gaps_ms[after_misses].min() >= 9.5
+    assert np.median(gaps_ms[~after_misses]) < 3
 
 
 def test_a_replay_that_takes_too_long_is_told(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,15 @@ def test_what_is_no_plan_is_refused(text: str) -> None:
         {"mode": "replay", "sequence": SEQUENCE, "replay_requests": 2, "replay_warmup": 2},
         {"mode": "replay", "sequence": SEQUENCE, "replay_requests": 2, "replay_users": 0},
         {"replay_requests": 2},
+        {"miss_bytes_per_s": 1.0, "outcome_header": ("X-Cache", ())},
+        {"mode": "replay", "sequence": SEQUENCE, "replay_requests": 2, "miss_bytes_per_s": 1.0},
+        {
+            "mode": "replay",
+            "sequence": SEQUENCE,
+            "replay_requests": 2,
+            "miss_bytes_per_s": -1.0,
+            "outcome_header": ("X-Cache", ()),
+        },
         {"outcome_header": ("x-cache", (("hit", "strike"),))},
     ],
 )
@@ -103,6 +112,8 @@ def test_a_replay_has_its_users_and_a_limit_by_its_length_and_distance() -> None
     assert plan.workers == 2
     assert plan.replay_limit_s == 60 + 30
     assert replace(plan, regions=REGIONS).replay_limit_s == 60 + 300
+    paced = replace(plan, miss_bytes_per_s=1e6, outcome_header=("X-Cache", (("hit", "hit"),)))
+    assert paced.replay_limit_s == 60 + 30 + 2 * 600 * SEQUENCE.catalogue.mean_bytes / 1e6
     assert replace(plan, prefill=4, closed_users=2).prepare_limit_s == 62
 
 
