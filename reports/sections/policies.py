@@ -60,6 +60,12 @@ def _about(campaign: Campaign) -> Text:
             f"connection{'s' * (replay.users != 1)}, of which the first {replay.warmup:,} fill the cache and do not "
             "count. "
         )
+    counted = campaign.counted_records
+    if paced := sorted({made.variant.front for made in counted if made.replay and made.replay.miss_bytes_per_s}):
+        how += (
+            f"Paced, because they make room only now and then: {', '.join(paced)}; there the next request waits after "
+            "a miss, until the misses are few beside the capacity. "
+        )
     limits = ", ".join(f"{kind} {policy.upper()} {points:g}" for (kind, policy), points in POINTS.items())
     return Text(
         f"{how}Simulated caches meet the same requests and leave out the same ones; a real cache's effective capacity "

@@ -158,6 +158,7 @@ def test_policies_have_a_chart_each_sequence_and_a_row_each_cache(replays: Campa
     assert row[1] == "LRU"
     assert row[3] == "40.00 %"
     assert row[4].startswith("-0.5")
+    assert "Paced, because they make room only now and then: squid-lfuda, squid-lru;" in words(section)
     assert row[5] == "2"
     clfus = next(row for row in texts(table) if row[0] == "container-ats-clfus-1pc, steady")
     assert clfus[1:2] + clfus[3:6] == ["none", "-", "-", "-"]
