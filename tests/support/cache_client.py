@@ -1,4 +1,6 @@
-"""A client of a cache: ``python cache_client.py``, an order as JSON in, the answers as JSON out. Standard library only.
+"""A client of a cache: ``python cache_client.py``. Standard library only.
+
+Each line on standard input is an order in JSON; a line of JSON comes back: the list of answers, or why there is none.
 
 ``at``: ``ip:port``. ``requests``: [method, path, headers] of each; over ``connections`` at once, each its share in
 order. ``parts``: for each answer whether all of it is wanted, or the outcome header alone (``brief``, its name).
@@ -33,9 +35,8 @@ def ask(connection: http.client.HTTPConnection, method: str, path: str, headers:
     return {"status": response.status, "headers": told, "body": base64.b64encode(body[:KEPT_BYTES]).decode(), "why": ""}
 
 
-def main() -> None:
-    """Do what the order on standard input says."""
-    order = json.load(sys.stdin)
+def do(order: Any) -> list[Any]:
+    """Make the order's requests, and give their answers in the same order."""
     requests, crew, brief = order["requests"], order["connections"], order.get("brief", "")
     host, _, port = order["at"].partition(":")
     answers: list[Any] = [None] * len(requests)
@@ -53,7 +54,17 @@ def main() -> None:
     with ThreadPoolExecutor(crew) as pool:
         for done in [pool.submit(share, number) for number in range(crew)]:
             done.result()
-    json.dump(answers, sys.stdout)
+    return answers
+
+
+def main() -> None:
+    """Do what the orders on standard input say."""
+    for line in sys.stdin:
+        try:
+            answers: list[Any] | str = do(json.loads(line))
+        except (OSError, threading.BrokenBarrierError) as error:
+            answers = repr(error)
+        print(json.dumps(answers), flush=True)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ from tests.support.fronts import launched
 
 CLIENT = Path(__file__).with_name("cache_client.py")
 ORIGIN = Path(cache_origin.__file__)
-LIMIT_S = 200
 SIZE = CacheSize(16 * MIB)
 GET = "GET"
 
@@ -42,13 +41,45 @@ class Answer:
     why: str
 
 
+Requests = Sequence[tuple[str, str, dict[str, str]]]
+"""Method, path and headers of each."""
+
+
+class Client:
+    """One process where the lab's client stands, which does one order after the other."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def ask(self, at: str, requests: Requests, connections: int = 1, brief: str = "") -> list[Any]:
+        """What ``cache_client.py`` says to that order."""
+        order = {"at": at, "requests": requests, "connections": connections, "brief": brief}
+        assert self._process.stdin
+        assert self._process.stdout
+        print(json.dumps(order), file=self._process.stdin, flush=True)
+        answers: list[Any] | str = json.loads(self._process.stdout.readline())
+        assert isinstance(answers, list), answers
+        return answers
+
+
+@contextmanager
+def a_client(lab: BridgedLab) -> Iterator[Client]:
+    """A client of that lab, for as long as the context lasts."""
+    command = ["nsenter", f"--net=/run/netns/{lab.client_netns}", sys.executable, "-I", "-S", str(CLIENT)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield Client(process)
+        finally:
+            process.kill()
+
+
 @dataclass(slots=True)
 class OriginAt:
-    """The origin, its place, and its control port."""
+    """The origin, its place, its control port, and who asks it and the caches before it."""
 
-    lab: BridgedLab
     at: LabAddress
     instance: Instance
+    client: Client
 
     @property
     def upstream(self) -> Upstream:
@@ -58,7 +89,7 @@ class OriginAt:
         """Change how it behaves, and what it counted."""
         query = "&".join(f"{name}={value}" for name, value in changes.items())
         at = f"{self.at.ip}:{cache_origin.CONTROL_PORT}"
-        (answer,) = _client(self.lab, at, [(GET, f"/set?{query}", {})])
+        (answer,) = self.client.ask(at, [(GET, f"/set?{query}", {})])
         told: dict[str, Any] = json.loads(base64.b64decode(answer["body"]))
         return told
 
@@ -82,7 +113,6 @@ class Cached:
 
     front: Front
     target: Target
-    lab: BridgedLab
     service: Service
     at: LabAddress
     instance: Instance
@@ -96,14 +126,14 @@ class Cached:
 
     def ask(self, *requests: tuple[str, str, dict[str, str]], connections: int = 1) -> list[Answer]:
         """The answers to (method, path, headers), over so many connections at once."""
-        answers = _client(self.lab, self._place, requests, connections)
+        answers = self.origin.client.ask(self._place, requests, connections)
         return [self._answer(answer) for answer in answers]
 
     def outcomes(self, paths: Sequence[str], connections: int = 1) -> list[str]:
         """The words for a long sequence of GETs in order; a status other than 200 is a word of its own."""
         assert self.front.outcome is not None
-        requests: list[tuple[str, str, dict[str, str]]] = [(GET, path, {}) for path in paths]
-        told = _client(self.lab, self._place, requests, connections, self.front.outcome.name)
+        requests: Requests = [(GET, path, {}) for path in paths]
+        told = self.origin.client.ask(self._place, requests, connections, self.front.outcome.name)
         return [
             self.front.outcome.word(header) if status == 200 else f"{status} {header}" for status, header, _ in told
         ]
@@ -125,7 +155,8 @@ def an_origin(target: Target, lab: BridgedLab, name: str, scratch: Path) -> Iter
     made = hello.service(hello.build(), "/usr/bin/python3", "-c", ORIGIN.read_text("utf-8"))
     at = lab.address(name)
     with ExitStack() as stack:
-        yield OriginAt(lab, at, launched(target, made, at, lab, scratch / name, stack))
+        client = stack.enter_context(a_client(lab))
+        yield OriginAt(at, launched(target, made, at, lab, scratch / name, stack), client)
 
 
 @contextmanager
@@ -151,7 +182,7 @@ def cached(
     scratch.mkdir(exist_ok=True, parents=True)
     with ExitStack() as stack:
         instance = launched(target, service, place, lab, scratch, stack)
-        yield Cached(front, target, lab, service, place, instance, origin, spec)
+        yield Cached(front, target, service, place, instance, origin, spec)
 
 
 def until(true: Callable[[], bool], within_s: float = 10, every_s: float = 0.05) -> None:
@@ -160,19 +191,3 @@ def until(true: Callable[[], bool], within_s: float = 10, every_s: float = 0.05)
     while not true():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(every_s)
-
-
-def _client(
-    lab: BridgedLab, at: str, requests: Sequence[tuple[str, str, dict[str, str]]], connections: int = 1, brief: str = ""
-) -> list[Any]:
-    order = {"at": at, "requests": requests, "connections": connections, "brief": brief}
-    done = subprocess.run(
-        ["nsenter", f"--net=/run/netns/{lab.client_netns}", sys.executable, "-I", "-S", str(CLIENT)],
-        input=json.dumps(order),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=LIMIT_S,
-    )
-    answers: list[Any] = json.loads(done.stdout)
-    return answers

@@ -388,7 +388,7 @@ def _replay_trial(
                 warmup=made.warmup,
                 window_begin_ns=begin_ns,
                 window_end_ns=begin_ns + 5 * S,
-                miss_bytes_per_s=0.12 * share * CATALOGUE_BYTES if kind == "squid-cache" else 0.0,
+                miss_bytes_per_s=0.15 * share * CATALOGUE_BYTES if kind == "squid-cache" else 0.0,
             ),
             "samples": folder.write_samples(name, found, ["object"]),
         }
