@@ -17,6 +17,10 @@ from harness.spec.service import ServiceSpec
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MAX_ID = 2**31 - 1
 
+PLAIN = ImageConfig(argv=("/bin/sh",), env=(("PATH", DEFAULT_PATH), ("HOME", "/root")))
+"""What an image carries that is deployed with several configurations: nothing of theirs, for an engine would add a
+variable of one to another's environment. A launch gives each its own configuration, whole."""
+
 
 def resolve(record: EntryRecord, service: ServiceSpec | None = None) -> ImageConfig:
     """The configuration of an entry with ``service``'s overrides.

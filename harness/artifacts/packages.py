@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.artifacts import debian
 from harness.artifacts.api import Artifact
 from harness.artifacts.cache import artifacts_dir, materialise
-from harness.artifacts.config import resolve
+from harness.artifacts.config import PLAIN, resolve
 from harness.artifacts.digest import tar_digest, tree_digest
 from harness.artifacts.entry import EntryRecord, Inputs, read_entry, write_entry
 from harness.artifacts.tree import add_mount_points, scrub, write_tar
@@ -35,7 +35,12 @@ def build_packages(name: str, suite: str, packages: Sequence[str], service: Serv
     materialise(entry, partial(_build, suite=suite, packages=packages, source=source, inputs=inputs))
     record = read_entry(entry)
     return Artifact(
-        name=name, digest=record.digest, folder=entry, config=resolve(record, service), source=record.source
+        name=name,
+        digest=record.digest,
+        folder=entry,
+        config=resolve(record, service),
+        source=record.source,
+        image_config=PLAIN,
     )
 
 

@@ -9,10 +9,10 @@ import shutil
 from pathlib import Path
 
 from harness.artifacts import debian, npm
-from harness.artifacts.api import Artifact, ImageConfig
+from harness.artifacts.api import Artifact
 from harness.artifacts.cache import artifacts_dir, materialise
 from harness.artifacts.catalogue import catalogue_digest, write_catalogue
-from harness.artifacts.config import DEFAULT_PATH, resolve
+from harness.artifacts.config import PLAIN, resolve
 from harness.artifacts.dependencies import install_requirements
 from harness.artifacts.digest import tar_digest, tree_digest
 from harness.artifacts.entry import EntryRecord, Inputs, read_entry, write_entry
@@ -32,10 +32,6 @@ from harness.spec.workload import RootfsSpec, Workload
 
 APP = "app"
 SITE_PACKAGES = "site-packages"
-
-PLAIN = ImageConfig(argv=("/bin/sh",), env=(("PATH", DEFAULT_PATH), ("HOME", "/root")))
-"""What an image carries that several services are deployed from: nothing of theirs, for an engine would add a variable
-of one to another's environment. A launch gives each its own configuration, whole."""
 
 
 def build_workload(folder: Path, workload: Workload, service: str = SERVICE) -> Artifact:

@@ -29,7 +29,10 @@ from harness.artifacts.from_image import CONTAINER_PREFIX, build_from_image
 from harness.artifacts.image import DIGEST_LABEL, ensure_image, image_bytes
 from harness.artifacts.rootfs import build_workload
 from harness.errors import BuildError, SpecError
+from harness.fronts.api import Route, Upstream
+from harness.fronts.registry import make
 from harness.spec.files import read_workload
+from harness.spec.front import FrontSpec
 from harness.spec.service import ServiceSpec
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -150,6 +153,17 @@ def test_an_image_with_another_configuration_replaces_the_one_before(
         assert first not in [image.id for image in client.images.list(all=True)]
     finally:
         client.images.remove(name, force=True)
+
+
+def test_a_front_has_one_image_whatever_it_is_told(client: docker.DockerClient) -> None:
+    """A second one would be another import of the whole tree in every trial."""
+    front = make("haproxy")
+    artifacts = [
+        front.front_service(FrontSpec(kind=front.name), [Route("/", (Upstream("svc", host, 80),))]).artifact
+        for host in ("198.18.0.1", "198.18.0.2")
+    ]
+    assert artifacts[0].config != artifacts[1].config
+    assert len({client.images.get(ensure_image(artifact)).id for artifact in artifacts}) == 1
 
 
 def test_the_image_is_made_once_and_carries_the_configuration(hello: Artifact, client: docker.DockerClient) -> None:
