@@ -75,14 +75,15 @@ def test_a_replay_asks_for_its_levels_sequence(tmp_path: Path) -> None:
     assert {plan.tail_s for plan in plans.values()} == {0.0}
 
 
-def test_a_cache_that_makes_room_now_and_then_is_replayed_slowly_enough(tmp_path: Path) -> None:
+def test_a_cache_that_makes_room_now_and_then_is_replayed_slowly_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     numbers = count()
 
     def pace(makes_room_s: float, **load: object) -> float:
-        front = FakeCache(tmp_path)
-        front.makes_room_s = makes_room_s
+        monkeypatch.setattr(FakeCache, "makes_room_s", makes_room_s)
         made = cdn_bench(
-            tmp_path / f"{next(numbers)}", front,
+            tmp_path / f"{next(numbers)}", FakeCache(tmp_path),
             sequences={"zipf": SEQUENCE}, geography=None, repeats=1, load=load,
         )  # fmt: skip
         capacity = lay_out_of(made).caches[0].size_bytes
