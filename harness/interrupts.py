@@ -53,6 +53,7 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     except Exception as failure:
+        # Whatever broke once it was asked to end broke because of that: the interruption is what is told.
         if _state.asked:
             raise Interrupted from failure
         raise

@@ -115,6 +115,7 @@ class Connection:
             self.close()
             self._fail(error.what, sent_ns or begun_ns)
         except BaseException:
+            # As above: the rest of an answer must not pass for the beginning of the next.
             self.close()
             raise
         finally:

@@ -61,6 +61,7 @@ class Child:
             self._write(json.dumps(self._order).encode() + b"\n")
             ready = self._line(now_ns() + round(_READY_TIMEOUT_S * NS_PER_S)) == b"ready"
         except BaseException:
+            # An interruption, too, must not leave it running.
             self.end()
             raise
         if not ready:

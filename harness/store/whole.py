@@ -21,5 +21,6 @@ def written_whole(path: Path) -> Iterator[Path]:
             os.close(descriptor)
         partial.replace(path)
     except BaseException:
+        # After an interruption as well nothing half-written stays.
         partial.unlink(missing_ok=True)
         raise

@@ -134,7 +134,7 @@ class Told:
         self.attempts.append((trial.name, attempt))
         self.left.append(len(list(left)))
 
-    def ended(self, trial: PlannedTrial, record: TrialRecord, *, again: bool) -> None:  # noqa: ARG002
+    def ended(self, trial: PlannedTrial, record: TrialRecord, *, again: bool) -> None:  # noqa: ARG002 - the observer's signature
         assert trial.name == record.trial
         self.records.append(record)
 

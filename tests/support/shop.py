@@ -108,6 +108,7 @@ def deployed_shop(
                 prober.result(alive=shop.instances[name].alive)
             yield shop
         except BaseException as error:
+            # Whatever the test fails of, pytest's own outcomes among it.
             error.add_note(shop.logs())
             raise
 

@@ -31,6 +31,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
+        # A request that is cancelled, too, must not leave the transaction open.
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
