@@ -40,8 +40,7 @@ def test_a_full_cache_holds_what_its_model_says(running: Cached, another: Anothe
     """What was asked for last is asked for again, backwards, until one is missed: that many it holds."""
     policy = "lru" if "lru" in running.front.policies else sorted(running.front.policies)[0]
     size, dice = CacheSize(8 * MIB), random.Random(2)
-    # The model is the cache's, whatever it is deployed as: elsewhere it is enough that the capacity got there.
-    for mean in (4_000, 10_000, 30_000) if running.target.name == "process" else (10_000,):
+    for mean in (4_000, 10_000, 30_000):
         found = another(size, policy=policy)
         sizes = [dice.randint(mean // 2, mean * 3 // 2) for _ in range(2 * size.bytes // mean)]
         paths = [fresh(size=each_size) for each_size in sizes]
@@ -65,8 +64,8 @@ def test_its_policy_is_in_force(running: Cached, another: Another) -> None:
     LRU, and whatever counts, keeps what is asked for again; FIFO does not. What counts keeps objects that were asked
     for often even if a scan of the whole capacity follows without them; LRU does not.
     """
-    size, policies = CacheSize(2 * MIB), sorted(running.front.policies)
-    for policy in policies if running.target.name == "process" else policies[:1]:
+    size = CacheSize(2 * MIB)
+    for policy in sorted(running.front.policies):
         found = another(size, policy=policy)
         held = found.front.effective_bytes(size.bytes, 10_000, policy) // 10_000
         popular = [fresh(size=10_000) for _ in range(held // 10)]
