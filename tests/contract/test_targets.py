@@ -1,8 +1,7 @@
 """The contract of targets (harness.targets.api), one suite for all of them: those of the registry, and the tests' fake.
 
 An instance of the hello workload is launched once for each target, looked at from all sides, killed and started again,
-ended in order and started again, and stopped; the tests stand in that order, and those of what remains come last. Two
-services that fail follow, each launched anew.
+ended in order and started again, and stopped; the tests stand in that order, and those of what remains come last.
 """
 
 from __future__ import annotations
@@ -11,42 +10,41 @@ import itertools
 import os
 import platform
 import re
-import secrets
-import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness import sweep
-from harness.artifacts.api import Artifact, ImageConfig
+from harness.artifacts.api import Artifact
 from harness.clock import Stopwatch
 from harness.errors import DeployError
 from harness.host.engines import EngineFact
 from harness.host.facts import HostFacts, collect
 from harness.host.processes import start_time
-from harness.lab.api import LabAddress
-from harness.lab.bridged import Lab, LoopbackLab
-from harness.probes.exchanges import ask
-from harness.probes.startup import Prober
-from harness.spec.route import Route
-from harness.targets.api import Instance, InstanceProcess, Service, Target
+from harness.targets.api import InstanceProcess, Service, Target
 from harness.targets.orchestrated import Orchestrated
-from harness.targets.registry import TARGETS, make
-from harness.targets.swarm_mode import NAME as SWARM_MODE
-from harness.units import MIB
-from tests.support import hello
-from tests.support.deploy import Deployed, bridged_lab, deployed
-from tests.support.fakes import FakeTarget
-from tests.support.kernel import allowed_cpus, memory_limit, shares_pid_namespace
+from tests.support.deploy import Deployed, deployed
+from tests.support.kernel import shares_pid_namespace
+from tests.support.targets_suite import (
+    FAKE,
+    REAL,
+    Death,
+    assert_counted,
+    assert_exchanges,
+    assert_limits,
+    is_fake,
+    lab_of,
+    left_of,
+    ports_of,
+    running_again,
+    seen_down,
+    still_runs,
+)
 
 pytestmark = pytest.mark.timeout(300)
 
-FAKE = FakeTarget.name
-REAL = [pytest.param(name, marks=pytest.mark.targets) for name in TARGETS]
 MARKED = [pytest.param(name, marks=pytest.mark.targets) for name in ("process", "container")]
 """Those whose own file system can be reached from this host. A guest's is its kernel's alone."""
 
@@ -54,46 +52,7 @@ ORDERLY_END_S = 60.0
 """An emulated guest shuts down slowly."""
 
 ROLES = {"app", "shim", "proxy", "vmm", "helper"}
-END_LIMIT_S = 90
 ADVICE = re.compile(r"[a-z]+ .+")
-
-
-@pytest.fixture(scope="module", params=[*REAL, FAKE])
-def target(request: pytest.FixtureRequest) -> Iterator[Target]:
-    name: str = request.param
-    made = FakeTarget(hello.answer) if name == FAKE else make(name)
-    yield made
-    made.close()
-    made.close()
-    assert left_of(made, SWARM_MODE) == []
-
-
-@pytest.fixture(scope="module")
-def artifact(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    if target.name == FAKE:
-        config = ImageConfig(argv=("python3",))
-        return Artifact("fake", f"sha256:{'0' * 64}", tmp_path_factory.mktemp("artifact"), config, "the tests", True)
-    made = hello.build()
-    target.prepare(made)
-    return made
-
-
-@pytest.fixture(scope="module")
-def service(target: Target, artifact: Artifact) -> Service:
-    """On port 80 and not as root: each target gives a service a network of its own, as containers have it."""
-    made = hello.service(artifact)
-    port = _free_port() if target.name == FAKE else 80
-    return replace(made, port=port, env=tuple({**dict(made.env), "UVICORN_PORT": str(port)}.items()))
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def lab_of(target: Target) -> AbstractContextManager[Lab]:
-    return LoopbackLab(f"tare-fake-{secrets.token_hex(3)}") if target.name == FAKE else bridged_lab("contract")
 
 
 @pytest.fixture(scope="module")
@@ -121,24 +80,6 @@ def stopped(running: Deployed, before_its_end: list[tuple[InstanceProcess, int]]
 @pytest.fixture(scope="module")
 def host() -> HostFacts:
     return collect()
-
-
-def left_of(target: Target, *prefixes: str) -> list[str]:
-    """What a sweep would remove, of those names."""
-    return [
-        f"{found.kind} {found.name}"
-        for found in sweep.leftovers([target])
-        if Path(found.name).name.startswith(prefixes)
-    ]
-
-
-def is_fake(running: Deployed) -> bool:
-    return running.instance.processes()[0].name == FAKE
-
-
-def ports_of(bridge: str | None) -> list[str]:
-    """What hangs on the lab's bridge."""
-    return [] if bridge is None else sorted(port.name for port in Path(f"/sys/class/net/{bridge}/brif").iterdir())
 
 
 def test_it_says_that_it_is_usable(target: Target, host: HostFacts) -> None:
@@ -173,14 +114,6 @@ def test_it_answers_the_workloads_exchanges_like_every_other_target(running: Dep
     assert_exchanges(running)
 
 
-def assert_exchanges(running: Deployed) -> None:
-    exchanges = [(each.method, each.path, each.body) for each in hello.WORKLOAD.exchanges]
-    answers = ask(exchanges, (Route("/", str(running.at.ip), running.service.port),), running.lab.client_netns)
-    expected = {f"{method} {path}": hello.expected(method, path, body) for method, path, body in exchanges}
-    assert answers == expected
-    assert [status for status, _ in answers.values()] == [each.status for each in hello.WORKLOAD.exchanges]
-
-
 def test_its_processes_live_and_have_roles(running: Deployed) -> None:
     processes = running.instance.processes()
     roles = [process.role for process in processes]
@@ -196,35 +129,8 @@ def test_its_limits_are_the_kernels(running: Deployed) -> None:
     assert_limits(running)
 
 
-def assert_limits(running: Deployed) -> None:
-    """A guest's memory is limited by being all there is; every other service's by its control group."""
-    instance, service = running.instance, running.service
-    if not instance.limits_enforced:
-        assert instance.cgroup is None
-        return
-    limit = service.limits.memory_mib * MIB
-    guest = instance.guest_memory()
-    carriers = [process.pid for process in instance.processes() if process.role in ("app", "vmm")]
-    assert carriers
-    for pid in carriers:
-        assert allowed_cpus(pid) == service.cpuset
-        assert guest or memory_limit(pid) == limit
-    assert guest is None or limit * 0.8 < guest.total <= limit
-
-
 def test_its_control_group_counts_it(running: Deployed) -> None:
     assert_counted(running)
-
-
-def assert_counted(running: Deployed) -> None:
-    group = running.instance.cgroup
-    if group is None:
-        assert not running.instance.limits_enforced
-        return
-    own = {process.pid for process in running.instance.processes() if process.role in ("app", "vmm")}
-    assert own == set(group.pids())
-    assert group.memory().current > 5 * MIB
-    assert group.cpu_ns() > 0
 
 
 def test_the_view_from_inside_is_what_its_namespaces_and_its_kernel_allow(running: Deployed) -> None:
@@ -261,17 +167,6 @@ def test_its_footprint_is_there(target: Target, artifact: Artifact, running: Dep
 def test_it_is_alive_and_would_be_swept_if_its_run_were_killed(target: Target, running: Deployed) -> None:
     assert running.instance.alive()
     assert bool(left_of(target, running.at.prefix)) == (target.name != FAKE)
-
-
-@dataclass(frozen=True, slots=True)
-class Death:
-    """What was seen of the instance while it was down."""
-
-    alive: bool
-    processes: list[InstanceProcess]
-    survivors: list[InstanceProcess]
-    log: str
-    listens: bool
 
 
 @pytest.fixture(scope="module")
@@ -315,31 +210,6 @@ def ended(running: Deployed, revived: Deployed) -> Death:
 @pytest.fixture(scope="module")
 def revived_twice(running: Deployed, ended: Death) -> Deployed:  # noqa: ARG001 - started again after its end
     return running_again(running, running.instance.start_again)
-
-
-def seen_down(running: Deployed, before: list[tuple[InstanceProcess, int]]) -> Death:
-    instance = running.instance
-    survivors = [process for process, since in before if process.name != FAKE and still_runs(process.pid, since)]
-    return Death(instance.alive(), list(instance.processes()), survivors, instance.logs(), listens(running))
-
-
-def running_again(running: Deployed, start: Callable[[Stopwatch], object]) -> Deployed:
-    """The same instance at the same place, once it has answered again."""
-    watch = Stopwatch()
-    client, at, service = running.lab.client_netns, running.at, running.service
-    with Prober(str(at.ip), service.port, service.ready, netns=client, cpus=hello.CPUS.generator) as prober:
-        prober.go()
-        start(watch)
-        return replace(running, watch=watch, result=prober.result(alive=running.instance.alive))
-
-
-def listens(running: Deployed) -> bool:
-    """Asked from this host, which is the lab's gateway."""
-    try:
-        with socket.create_connection((str(running.at.ip), running.service.port), timeout=1):
-            return True
-    except OSError:
-        return False
 
 
 def test_of_a_killed_instance_nothing_runs_and_it_is_alive_only_for_an_orchestrator(
@@ -423,54 +293,3 @@ def test_after_its_end_its_log_can_still_be_read(stopped: Deployed) -> None:
 def test_it_can_be_stopped_again(stopped: Deployed) -> None:
     stopped.instance.stop()
     assert not stopped.instance.alive()
-
-
-def still_runs(pid: int, since: int) -> bool:
-    """Whether that very process has not ended; who waits for its exit code does not matter."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return start_time(pid) == since and state not in ("Z", "X")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def test_a_program_that_does_not_exist_fails_with_the_reason_and_leaves_nothing(
-    target: Target, service: Service, tmp_path: Path
-) -> None:
-    """Either the launch fails, with the reason in its notes, or the instance ends, with the reason in its log."""
-    with lab_of(target) as lab:
-        at = lab.address("svc")
-        told = launch_and_fail(target, replace(service, argv=("/no/such/program",)), at, tmp_path)
-        assert "/no/such/program" in told
-        assert left_of(target, at.prefix) == []
-
-
-@pytest.mark.parametrize("target", REAL, indirect=True)
-def test_a_service_that_ends_at_once_is_not_alive_and_says_how_it_ended(
-    target: Target, service: Service, tmp_path: Path
-) -> None:
-    argv = ("/bin/sh", "-c", "echo its last words; exit 3")
-    with lab_of(target) as lab:
-        at = lab.address("svc")
-        told = launch_and_fail(target, replace(service, argv=argv), at, tmp_path)
-        assert "its last words" in told
-        assert re.search(r"ended.*exit.* 3\b", told.splitlines()[-1])
-        assert left_of(target, at.prefix) == []
-
-
-def launch_and_fail(target: Target, service: Service, at: LabAddress, scratch: Path) -> str:
-    """What is told of the failure: by the error of the launch, or by the log of the instance once it has ended."""
-    try:
-        instance = target.launch(service, at, Stopwatch(), scratch)
-    except DeployError as error:
-        return "\n".join((error.what, *error.notes))
-    with instance:
-        wait_until_ended(instance)
-        return instance.logs()
-
-
-def wait_until_ended(instance: Instance) -> None:
-    deadline = time.monotonic() + END_LIMIT_S
-    while instance.alive():
-        assert time.monotonic() < deadline, instance.logs()
-        time.sleep(0.02)

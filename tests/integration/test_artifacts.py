@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import secrets
-import signal
 import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Iterator
@@ -20,15 +17,13 @@ import docker
 import pytest
 
 from harness.artifacts.api import Artifact
-from harness.artifacts.cache import artifacts_dir
 from harness.artifacts.digest import tar_digest, tar_stream_digest, tree_digest
 from harness.artifacts.directory import ensure_directory
 from harness.artifacts.disk import allocated_bytes, ensure_disk
-from harness.artifacts.embedded import build_embedded
 from harness.artifacts.from_image import CONTAINER_PREFIX, build_from_image
 from harness.artifacts.image import DIGEST_LABEL, ensure_image, image_bytes
 from harness.artifacts.rootfs import build_workload
-from harness.errors import BuildError, SpecError
+from harness.errors import SpecError
 from harness.fronts.api import Route, Upstream
 from harness.fronts.registry import make
 from harness.spec.files import read_workload
@@ -179,69 +174,6 @@ def test_the_image_is_made_once_and_carries_the_configuration(hello: Artifact, c
     assert image_bytes(hello) > hello.tar.stat().st_size * 0.8
 
 
-def test_the_workload_answers_in_its_root_file_system_as_it_does_embedded(
-    hello: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TARE_CACHE", str(tmp_path))
-    embedded = build_embedded(HELLO, read_workload(HELLO))
-    user = hello.config.user
-    env = dict(hello.config.env)
-    in_rootfs = [
-        *("chroot", f"--userspec={user.uid}:{user.gid}", str(ensure_directory(hello))),
-        *("/usr/bin/env", "-i", f"--chdir={hello.config.workdir}"),
-        *(f"{key}={value}" for key, value in {**env, "UVICORN_HOST": "127.0.0.1", "UVICORN_PORT": "18471"}.items()),
-        *hello.config.argv,
-    ]
-    here = {**dict(embedded.config.env), "UVICORN_HOST": "127.0.0.1", "UVICORN_PORT": "18472"}
-    with (
-        subprocess.Popen(in_rootfs) as rooted,
-        subprocess.Popen(embedded.config.argv, env=here, cwd=embedded.config.workdir) as bare,
-    ):
-        try:
-            answers = [[answer(port, *request) for request in REQUESTS] for port in (18471, 18472)]
-        finally:
-            rooted.terminate()
-            bare.terminate()
-    assert tree_digest(embedded.directory) == embedded.digest, "serving changed the tree"
-    assert tree_digest(hello.directory) == hello.digest, "serving changed the tree"
-    assert answers[0] == answers[1]
-    assert [status for status, _, _ in answers[0]] == [200, 200, 404, 422, 422, 200, 413, 200, 404, 405]
-    assert answers[0][0][2] == b'{"status":"ok"}'
-    assert json.loads(answers[0][1][2]) == {"id": 1, "name": "item-0001", "price_cents": 8019, "stock": 229}
-    assert answers[0][5] == (200, "text/x-odd", b"\0\xff bytes")
-    assert answers[0][7][1] == "application/octet-stream"
-    assert len(answers[0][7][2]) == 100_000
-
-
-REQUESTS: tuple[tuple[str, str, bytes | None], ...] = (
-    ("GET", "/health", None),
-    ("GET", "/items/1", None),
-    ("GET", "/items/1001", None),
-    ("GET", "/items/-1", None),
-    ("GET", "/items/99999999999999999999", None),
-    ("POST", "/echo", b"\0\xff bytes"),
-    ("POST", "/echo", bytes(1_000_001)),
-    ("GET", "/static/blob.bin", None),
-    ("GET", "/static/../main.py", None),
-    ("GET", "/echo", None),
-)
-
-
-def answer(port: int, method: str, path: str, body: bytes | None) -> tuple[int, str, bytes]:
-    deadline = time.monotonic() + 30
-    while True:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        try:
-            connection.request(method, path, body, {"content-type": "text/x-odd"})
-            response = connection.getresponse()
-            return response.status, response.headers.get("content-type", ""), response.read()
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-        finally:
-            connection.close()
-
-
 @pytest.mark.usefixtures("own_cache")
 def test_an_image_without_a_shell_becomes_an_artifact(scratch_image: str, client: docker.DockerClient) -> None:
     artifact = build_from_image(scratch_image, ServiceSpec(port=9000))
@@ -312,65 +244,3 @@ def test_an_image_that_says_nothing_to_run_is_refused_unless_told(client: docker
         assert build_from_image(name, ServiceSpec(port=80, argv=("/server",))).config.argv == ("/server",)
     finally:
         client.images.remove(name, force=True)
-
-
-BUILD = """
-import sys
-from pathlib import Path
-from harness.artifacts.rootfs import build_workload
-from harness.spec.files import read_workload
-folder = Path(sys.argv[1])
-build_workload(folder, read_workload(folder))
-"""
-
-
-def test_a_killed_build_leaves_no_entry_no_process_and_is_cleaned_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TARE_CACHE", str(tmp_path))
-    builder = subprocess.Popen([sys.executable, "-c", BUILD, str(HELLO)], cwd=ROOT)
-    deadline = time.monotonic() + 300
-    while not any(artifacts_dir().glob(".*.partial/tree/var/lib/dpkg/info/*.list")):
-        assert builder.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.kill(builder.pid, signal.SIGKILL)
-    builder.wait()
-    (stale,) = artifacts_dir().glob(".*.partial")
-    while any_process_uses(stale):
-        assert time.monotonic() < deadline, "the program that filled the tree outlived the harness"
-        time.sleep(0.05)
-    assert str(stale) not in Path("/proc/mounts").read_text()
-    assert [found for found in artifacts_dir().iterdir() if not found.name.startswith(".")] == []
-
-    broken = read_workload(HELLO)
-    broken = broken.model_copy(update={"rootfs": broken.rootfs.model_copy(update={"packages": ("no-such-package-x",)})})
-    with pytest.raises(BuildError, match="mmdebstrap failed") as caught:
-        build_workload(HELLO, broken)
-    assert "no-such-package-x" in "".join(caught.value.notes)
-    assert list(artifacts_dir().glob(".*.partial")) == []
-    assert [found for found in artifacts_dir().iterdir() if not found.name.startswith(".")] == []
-
-
-def test_a_full_disk_says_so_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TARE_CACHE", str(tmp_path))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "none", tmp_path], check=True)
-    try:
-        with pytest.raises(BuildError, match="no space left") as caught:
-            build_workload(HELLO, read_workload(HELLO))
-        assert "TARE_CACHE" in caught.value.remedy
-        assert [found for found in artifacts_dir().iterdir() if found.suffix != ".lock"] == []
-    finally:
-        subprocess.run(["umount", tmp_path], check=True)
-
-
-def any_process_uses(folder: Path) -> bool:
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes()
-            root = (process / "root").readlink()
-        except OSError:
-            continue
-        if os.fsencode(folder) in words or root.is_relative_to(folder):
-            return True
-    return False

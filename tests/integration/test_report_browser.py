@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from harness.analysis import load
 from harness.spec.event import EventSpec
 from reports.html import write_report
-from tests.unit.analysis.synthetic_cdn import make_cdn, make_policies
+from tests.unit.analysis.synthetic_cdn import make_cdn
+from tests.unit.analysis.synthetic_policies import make_policies
 from tests.unit.analysis.synthetic_sets import make_sets
 from tests.unit.reports.folders import Made, write_campaign
 

@@ -10,11 +10,16 @@ import pytest
 
 from harness import lock, prepare, sweep
 from harness.analysis import Campaign
+from harness.artifacts.api import Artifact
 from harness.cli import run
 from harness.deployment.setting import Setting
+from harness.errors import BuildError
 from harness.host import facts
 from harness.host.facts import HostFacts
 from harness.host.processes import MARK
+from harness.plan import Plan
+from harness.prepare import Request, begin, find_workload
+from harness.spec.files import read_experiment
 from harness.store.campaign_records import NullFloor
 from harness.targets.api import Target
 from harness.targets.registry import TARGETS
@@ -56,6 +61,15 @@ class OtherTarget(FakeTarget):
     """A second one, to compare with."""
 
     name = "other"
+
+
+class Unbuildable(FakeTarget):
+    """Its packaging cannot be made."""
+
+    name = "unbuildable"
+
+    def prepare(self, artifact: Artifact) -> None:
+        raise BuildError(f"{artifact.name} cannot be packed", "Make it smaller.")
 
 
 @dataclass
@@ -109,6 +123,13 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
     monkeypatch.setattr(run, "measure_floor", _floor)
     monkeypatch.setattr(run, "write_report", _report)
     return host
+
+
+def prepared(host: FakeHost, **changes: object) -> tuple[Plan, Setting]:
+    """The campaign that ``tare run`` on the host's experiment would be given, with those changes of its request."""
+    experiment = read_experiment(host.experiment)
+    request = Request(experiment, find_workload(experiment, host.experiment), ("tare", "run"))
+    return begin(replace(request, **changes), host.facts, lambda _line: None)  # type: ignore[arg-type]  # of many types
 
 
 def use_targets(monkeypatch: pytest.MonkeyPatch, *kinds: type[Target]) -> None:

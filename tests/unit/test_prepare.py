@@ -1,9 +1,7 @@
-"""From a request to a campaign that can run: variants, workload, what this host lacks, and the way back in."""
+"""From a request to a campaign that can run: variants, workload, and what this host lacks."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,16 +12,15 @@ from hypothesis import strategies as st
 from harness import prepare, sources
 from harness.artifacts.api import Artifact, ImageConfig
 from harness.deployment.setting import Setting
-from harness.errors import BuildError, SpecError, StoreError, Unavailable
+from harness.errors import SpecError, StoreError, Unavailable
 from harness.host.facts import HostFacts
-from harness.plan import Plan
-from harness.prepare import Request, begin, chosen_variants, find_workload, resume
+from harness.prepare import chosen_variants, find_workload
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_experiment
 from harness.spec.topology import SERVICE
 from harness.targets.api import Availability
 from tests.support import fake_campaign
-from tests.support.fake_host import FakeHost, OtherTarget, use_targets
+from tests.support.fake_host import FakeHost, Unbuildable, prepared, use_targets
 from tests.support.fake_instruments import FakeInstruments
 from tests.support.fakes import FakeTarget
 
@@ -44,15 +41,6 @@ class Rooted(FakeTarget):
 
     name = "rooted"
     takes_embedded = False
-
-
-class Unbuildable(FakeTarget):
-    """Its packaging cannot be made."""
-
-    name = "unbuildable"
-
-    def prepare(self, artifact: Artifact) -> None:
-        raise BuildError(f"{artifact.name} cannot be packed", "Make it smaller.")
 
 
 def spec(**changes: object) -> Experiment:
@@ -117,12 +105,6 @@ def test_a_workload_is_a_name_and_no_path(name: str) -> None:
 
 def test_an_image_has_no_folder() -> None:
     assert find_workload(spec(workload="image:nginx", service={"port": 80}), None) is None
-
-
-def prepared(host: FakeHost, **changes: object) -> tuple[Plan, Setting]:
-    experiment = read_experiment(host.experiment)
-    request = Request(experiment, find_workload(experiment, host.experiment), ("tare", "run"))
-    return begin(replace(request, **changes), host.facts, lambda _line: None)  # type: ignore[arg-type]  # of many types
 
 
 def artifact_of(setting: Setting) -> Artifact:
@@ -260,93 +242,4 @@ def test_a_folder_that_holds_a_campaign_is_refused_before_anything_is_prepared(
     with pytest.raises(StoreError) as caught:
         prepared(host, out=tmp_path / "out")
     assert "holds a campaign already" in caught.value.what
-    assert caught.value.exit_code == 2
-
-
-def again(host: FakeHost, path: Path) -> tuple[Plan, Setting]:
-    return resume(path, host.facts, lambda _line: None)
-
-
-def test_a_resume_has_the_same_plan_and_the_same_setting(host: FakeHost) -> None:
-    planned, setting = prepared(host, only="other")
-    found_plan, found = again(host, setting.folder.path)
-    assert found_plan == planned
-    assert found.experiment == setting.experiment
-    assert (found.members, found.topologies) == (setting.members, setting.topologies)
-    assert (found.cpus, found.exchanges, found.locustfile) == (setting.cpus, setting.exchanges, setting.locustfile)
-    assert found.folder.manifest == setting.folder.manifest
-
-
-def test_a_resume_finds_the_workload_from_anywhere_and_through_a_link(
-    host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    disk = tmp_path / "big" / "disk"
-    disk.mkdir(parents=True)
-    Path("results").symlink_to(disk)
-    _, setting = prepared(host)
-    assert again(host, setting.folder.path)[1].locustfile == host.workload / "locustfile.py"
-    monkeypatch.chdir(disk)
-    assert again(host, Path(setting.folder.path.name))[1].locustfile == host.workload / "locustfile.py"
-
-
-def change_the_app(host: FakeHost, _monkeypatch: pytest.MonkeyPatch) -> None:
-    (host.workload / "app" / "main.py").write_text("print('another')\n")
-
-
-def change_the_kernel(host: FakeHost, _monkeypatch: pytest.MonkeyPatch) -> None:
-    host.facts = replace(host.facts, kernel="9.9.9")
-
-
-def change_the_machine(host: FakeHost, _monkeypatch: pytest.MonkeyPatch) -> None:
-    host.facts = replace(host.facts, hostname="elsewhere")
-
-
-def take_cpus_away(_host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0})
-
-
-def lose_a_target(_host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = Availability(False, "its engine has gone", "tare provision")
-    monkeypatch.setattr(OtherTarget, "available", lambda _self, _host: lost)
-    monkeypatch.setattr(OtherTarget, "takes_embedded", False)
-
-
-def lose_a_packaging(_host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OtherTarget, "prepare", Unbuildable.prepare)
-
-
-def lose_the_workload(host: FakeHost, _monkeypatch: pytest.MonkeyPatch) -> None:
-    (host.workload / "workload.toml").unlink()
-
-
-@pytest.mark.parametrize(
-    ("change", "kind", "what"),
-    [
-        (change_the_app, SpecError, "tiny has changed since"),
-        (change_the_kernel, Unavailable, "on another machine or kernel: bench, Example CPU, 6.1.0-18-amd64"),
-        (change_the_machine, Unavailable, "this is elsewhere, Example CPU, 6.1.0-18-amd64"),
-        (take_cpus_away, Unavailable, "The campaign's CPUs may not be used now."),
-        (lose_a_target, Unavailable, "other: its engine has gone"),
-        (lose_a_packaging, Unavailable, "other: tiny cannot be packed"),
-        (lose_the_workload, SpecError, "There is no workload 'tiny'"),
-    ],
-)
-def test_a_resume_refuses_what_would_not_be_the_same_campaign(
-    host: FakeHost,
-    monkeypatch: pytest.MonkeyPatch,
-    change: Callable[[FakeHost, pytest.MonkeyPatch], None],
-    kind: type[SpecError] | type[Unavailable],
-    what: str,
-) -> None:
-    _, setting = prepared(host)
-    change(host, monkeypatch)
-    with pytest.raises(kind) as caught:
-        again(host, setting.folder.path)
-    assert what in caught.value.what
-    assert caught.value.remedy
-
-
-def test_a_resume_of_no_campaign(host: FakeHost, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="holds no campaign") as caught:
-        again(host, tmp_path / "nothing")
     assert caught.value.exit_code == 2

@@ -13,7 +13,8 @@ from harness.analysis.regions import farthest, nearest
 from harness.spec.event import EventSpec
 from harness.store.records import TrialRecord
 from tests.unit.analysis.synthetic import make_campaign
-from tests.unit.analysis.synthetic_cdn import REGIONS, make_cdn, make_policies
+from tests.unit.analysis.synthetic_cdn import REGIONS, make_cdn
+from tests.unit.analysis.synthetic_policies import make_policies
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from harness.analysis import Campaign, ClaimResult
 from harness.store.cdn_records import OriginCount
 from harness.store.records import TrialRecord
 from tests.unit.analysis.synthetic import failed, make_campaign
-from tests.unit.analysis.synthetic_cdn import make_cdn, make_policies
+from tests.unit.analysis.synthetic_cdn import make_cdn
+from tests.unit.analysis.synthetic_policies import make_policies
 
 Make = Callable[..., Campaign]
 CLAIMS = {"distance", "cache fill", "policies"}

@@ -17,7 +17,8 @@ from harness.spec.experiment import Experiment
 from harness.spec.sequence import CatalogueSpec
 from harness.store.cdn_records import CacheRecord, Simulated, SimulatedRatio
 from harness.store.folder import CampaignFolder
-from tests.unit.analysis.synthetic_cdn import make_cdn, make_policies
+from tests.unit.analysis.synthetic_cdn import make_cdn
+from tests.unit.analysis.synthetic_policies import make_policies
 
 CATALOGUE = Catalogue.of(CatalogueSpec(objects=10))
 FEW: dict[str, Any] = {"fronts": (("varnish-lru", "varnish", "lru"),), "hit_ratios": {"varnish-lru": 0.4}, "blocks": 1}

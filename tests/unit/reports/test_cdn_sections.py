@@ -18,7 +18,8 @@ from reports.sections.cdn import caches, regions
 from reports.sections.policies import policies
 from reports.tables import is_vast
 from tests.unit.analysis.synthetic import failed
-from tests.unit.analysis.synthetic_cdn import REGIONS, Policies, make_cdn, make_policies
+from tests.unit.analysis.synthetic_cdn import REGIONS, make_cdn
+from tests.unit.analysis.synthetic_policies import Policies, make_policies
 from tests.unit.reports.folders import Made, write_campaign
 
 MINE = ["regions", "caches", "policies"]

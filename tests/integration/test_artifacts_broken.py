@@ -1,0 +1,84 @@
+"""Builds of root file systems that end too early: nothing half-made, nothing still at work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.artifacts.cache import artifacts_dir
+from harness.artifacts.rootfs import build_workload
+from harness.errors import BuildError
+from harness.spec.files import read_workload
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).resolve().parents[2]
+HELLO = ROOT / "workloads" / "hello"
+
+
+BUILD = """
+import sys
+from pathlib import Path
+from harness.artifacts.rootfs import build_workload
+from harness.spec.files import read_workload
+folder = Path(sys.argv[1])
+build_workload(folder, read_workload(folder))
+"""
+
+
+def test_a_killed_build_leaves_no_entry_no_process_and_is_cleaned_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TARE_CACHE", str(tmp_path))
+    builder = subprocess.Popen([sys.executable, "-c", BUILD, str(HELLO)], cwd=ROOT)
+    deadline = time.monotonic() + 300
+    while not any(artifacts_dir().glob(".*.partial/tree/var/lib/dpkg/info/*.list")):
+        assert builder.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(builder.pid, signal.SIGKILL)
+    builder.wait()
+    (stale,) = artifacts_dir().glob(".*.partial")
+    while any_process_uses(stale):
+        assert time.monotonic() < deadline, "the program that filled the tree outlived the harness"
+        time.sleep(0.05)
+    assert str(stale) not in Path("/proc/mounts").read_text()
+    assert [found for found in artifacts_dir().iterdir() if not found.name.startswith(".")] == []
+
+    broken = read_workload(HELLO)
+    broken = broken.model_copy(update={"rootfs": broken.rootfs.model_copy(update={"packages": ("no-such-package-x",)})})
+    with pytest.raises(BuildError, match="mmdebstrap failed") as caught:
+        build_workload(HELLO, broken)
+    assert "no-such-package-x" in "".join(caught.value.notes)
+    assert list(artifacts_dir().glob(".*.partial")) == []
+    assert [found for found in artifacts_dir().iterdir() if not found.name.startswith(".")] == []
+
+
+def test_a_full_disk_says_so_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TARE_CACHE", str(tmp_path))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "none", tmp_path], check=True)
+    try:
+        with pytest.raises(BuildError, match="no space left") as caught:
+            build_workload(HELLO, read_workload(HELLO))
+        assert "TARE_CACHE" in caught.value.remedy
+        assert [found for found in artifacts_dir().iterdir() if found.suffix != ".lock"] == []
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def any_process_uses(folder: Path) -> bool:
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes()
+            root = (process / "root").readlink()
+        except OSError:
+            continue
+        if os.fsencode(folder) in words or root.is_relative_to(folder):
+            return True
+    return False
