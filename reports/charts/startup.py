@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,8 @@ from reports.frames import Range, rows
 from reports.labels import Look, mix, plain
 
 _METRIC = "startup_s"
+_NAMED = 0.75
+"""The part of a phase, from its beginning, that its name in the middle may take."""
 _LIFT = 0.14  # of a row: leaves room for the dots below the bar
 
 
@@ -51,12 +54,13 @@ def startup_phases(phases: pd.DataFrame, trials: pd.DataFrame, summaries: pd.Dat
                 continue
             label = look.tick(name) + (f"<br>{plain(level)}" if level else "")
             labels.append(label)
-            _bar(figure, phase_ends(phases[phases["trial"].isin(own["trial"])]), label, look.colours[name])
             total = totals[(totals["variant"] == name) & ((totals["level"] == level) | (not level))]
-            for row in rows(total):
-                found = Range.of(row)
-                _whisker(figure, found, label)
-                ends += [end for end in (found.low, found.high) if end is not None]
+            found = [Range.of(row) for row in rows(total)]
+            struck_s = min((interval.low for interval in found if interval.low is not None), default=math.inf)
+            _bar(figure, phase_ends(phases[phases["trial"].isin(own["trial"])]), label, look.colours[name], struck_s)
+            for interval in found:
+                _whisker(figure, interval, label)
+                ends += [end for end in (interval.low, interval.high) if end is not None]
             _dots(figure, own, label, name, look)
             values += [float(value) for value in own[_METRIC]]
     count = len(labels)
@@ -74,7 +78,8 @@ def startup_phases(phases: pd.DataFrame, trials: pd.DataFrame, summaries: pd.Dat
     return finish(figure, height=rows_height(count, each=each, least=170), legend=False)
 
 
-def _bar(figure: go.Figure, ends: pd.DataFrame, label: str, colour: str) -> None:
+def _bar(figure: go.Figure, ends: pd.DataFrame, label: str, colour: str, struck_s: float) -> None:
+    """The phases in one bar, each with its name unless the whisker, from ``struck_s`` on, would strike it through."""
     for i, row in enumerate(rows(ends)):
         phase = _phase(row)
         figure.add_bar(
@@ -85,7 +90,7 @@ def _bar(figure: go.Figure, ends: pd.DataFrame, label: str, colour: str) -> None
             width=0.5,
             # Neighbouring phases differ clearly in lightness; the variant keeps its hue.
             marker={"color": mix(colour, 0.72 if i % 2 == 0 else 0.45), "line": {"color": "#ffffff", "width": 1}},
-            text=phase,
+            text=phase if struck_s > row["begin_s"] + _NAMED * row["duration_s"] else "",
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,

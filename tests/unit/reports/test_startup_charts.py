@@ -56,6 +56,14 @@ def test_bars_leave_invalid_trials_out_and_every_valid_trial_is_a_dot() -> None:
     assert [list(trace.x) for trace in dots] == [[3.0, 5.0, 9.0]]
 
 
+def test_a_phase_has_its_name_where_the_whisker_does_not_strike_it_through() -> None:
+    bars = [trace for trace in startup_phases(VALID_PHASES, TRIALS, SUMMARIES, LOOK).data if trace.type == "bar"]
+    assert [bar.text for bar in bars] == ["kernel", ""]
+    alone = SUMMARIES.assign(low=None, high=None)
+    bars = [trace for trace in startup_phases(VALID_PHASES, TRIALS, alone, LOOK).data if trace.type == "bar"]
+    assert [bar.text for bar in bars] == ["kernel", "first response"]
+
+
 def test_the_whisker_is_the_interval() -> None:
     figure = startup_phases(VALID_PHASES, TRIALS, SUMMARIES, LOOK)
     (whisker,) = [trace for trace in figure.data if trace.error_x.visible]
