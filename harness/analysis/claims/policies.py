@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from harness.analysis.caches import POINTS
 from harness.analysis.claims.base import Claim, Figure, Finding, Verdict
 from harness.analysis.claims.functions import sentence
 from harness.analysis.claims.proxies import is_cache
@@ -126,6 +127,8 @@ def check(campaign: Campaign) -> Finding:
         f"{verdicts.count('supported')} of {len(found)} real caches, policies and sizes keep what their simulation "
         f"keeps, at most 2 points apart (LFUDA 4); the farthest, {_text(worst)}"
     ]
+    if without := _without_a_valid_trial(campaign):
+        parts.append(f"{without} more had no valid trial")
     differing = [one for one in different if one.differs]
     if different:
         largest = max(differing or different, key=lambda one: abs(one.points.median))
@@ -141,6 +144,18 @@ def check(campaign: Campaign) -> Finding:
     elif "not resolved" in verdicts:
         verdict = "not resolved"
     return Finding(verdict, sentence(parts), _all_figures(campaign))
+
+
+def _without_a_valid_trial(campaign: Campaign) -> int:
+    """How many more of the campaign's caches, sizes and sequences would decide, had one of their trials been valid."""
+    counted = {(record.variant.name, record.level) for record in campaign.counted_records}
+    return sum(
+        (variant.name, sequence) not in counted
+        for variant in campaign.manifest.variants
+        for front in [campaign.experiment.front(variant.front)]
+        if front is not None and front.cache is not None and (front.kind, front.cache.policy) in POINTS
+        for sequence in campaign.experiment.sequences
+    )
 
 
 def _text(one: Against) -> str:

@@ -11,7 +11,7 @@ import pytest
 from harness.analysis import Campaign, ClaimResult
 from harness.store.cdn_records import OriginCount
 from harness.store.records import TrialRecord
-from tests.unit.analysis.synthetic import failed, make_campaign
+from tests.unit.analysis.synthetic import failed, invalid, make_campaign
 from tests.unit.analysis.synthetic_cdn import make_cdn
 from tests.unit.analysis.synthetic_policies import make_policies
 
@@ -145,6 +145,7 @@ def test_policies(policies: Make) -> None:
     result = claim(policies(), "policies")
     assert result.verdict == "supported"
     assert "2 of 2 real caches, policies and sizes keep what their simulation keeps" in result.evidence
+    assert "no valid trial" not in result.evidence
     assert "varnish LRU against FIFO at 1 % of steady: +6." in result.evidence
     assert any(figure.name.startswith("points of hit ratio above LRU simulated") for figure in result.figures)
 
@@ -172,6 +173,17 @@ def test_policies_are_decided_against_simulation(
 ) -> None:
     result = claim(policies(**options), "policies")
     assert (result.verdict, words in result.evidence) == (verdict, True), result.evidence
+
+
+def test_caches_without_a_valid_trial_are_not_passed_over(policies: Make) -> None:
+    def change(record: TrialRecord) -> TrialRecord:
+        if record.variant.front != "varnish-fifo":
+            return record
+        return invalid(record) if record.level == "steady" else failed(record).model_copy(update={"caches": ()})
+
+    result = claim(policies(change=change, sequences=("steady", "scans")), "policies")
+    assert "2 of 2 real caches" in result.evidence
+    assert "2 more had no valid trial" in result.evidence
 
 
 def test_lfuda_has_more_room(policies: Make) -> None:
