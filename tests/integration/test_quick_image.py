@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import subprocess
@@ -61,6 +62,9 @@ WORKDIR /data
 USER 1234:4321
 ENTRYPOINT ["/bin/server"]
 """
+NOISE = re.compile("steal |p99 send lag |generator core ")
+"""What an attempt may be invalid of."""
+
 SOURCE = Path(plain_images.__file__).with_name("static_server.c")
 
 
@@ -111,7 +115,8 @@ def as_process(folder: Path, image: str) -> tuple[str, str]:
 def compare(folder: Path, image: str, targets: tuple[str, ...]) -> dict[str, tuple[str, str]]:
     """``tare quick``: what each target's service called itself to a client, and the first line that it logged.
 
-    Every trial must be valid, of one and the same artifact, and nothing be left.
+    Every attempt must be of one and the same artifact, and nothing be left. This is not about figures: an attempt may
+    be invalid, but of the host's noise alone, and the exit code must say exactly whether a trial stayed so.
     """
     campaign = folder / "campaign"
     servers: dict[str, str] = {}
@@ -129,15 +134,18 @@ def compare(folder: Path, image: str, targets: tuple[str, ...]) -> dict[str, tup
             ended = running.end_watched(look)
     finally:
         plain_images.remove_kin(image)
-    assert ended.code == 0, ended
     assert traces() == before
 
     records = trials(campaign)
-    valid = [record for record in records if record.valid]
-    assert {record.variant.name for record in valid if record.kind == "measured"} == {*targets, f"{targets[0]}-aa"}
+    assert [record.failure for record in records if record.failure] == []
+    assert [why for record in records for why in record.invalid if not NOISE.match(why)] == []
+    measured = [record for record in records if record.kind == "measured"]
+    assert {record.variant.name for record in measured} == {*targets, f"{targets[0]}-aa"}
+    settled = {record.trial for record in records if record.valid} == {record.trial for record in records}
+    assert ended.code == (0 if settled else 1), ended
     assert len({record.artifact_digest for record in records}) == 1
-    assert {record.digests for record in valid} == {Digests(expected=(it := records[0].artifact_digest), observed=it)}
-    logs = {record.variant.target: f"{record.trial}-a{record.attempt}" for record in valid}
+    assert {record.digests for record in records} == {Digests(expected=(it := records[0].artifact_digest), observed=it)}
+    logs = {record.variant.target: f"{record.trial}-a{record.attempt}" for record in records}
     return {
         target: (servers[target], (campaign / "trials" / log / "service.log").read_text().splitlines()[0])
         for target, log in logs.items()
