@@ -215,10 +215,10 @@ def revived_twice(running: Deployed, ended: Death) -> Deployed:  # noqa: ARG001 
 def test_of_a_killed_instance_nothing_runs_and_it_is_alive_only_for_an_orchestrator(
     running: Deployed, killed: Death
 ) -> None:
-    assert killed.alive == isinstance(running.instance, Orchestrated)
-    assert killed.processes == []
+    """Of an orchestrated one nothing that ran: in place of it something else may run already, and listen."""
     assert killed.survivors == []
-    assert not killed.listens
+    assert killed.alive == isinstance(running.instance, Orchestrated)
+    assert killed.alive or (killed.processes == [] and not killed.listens)
     assert re.search("running on http://", killed.log)
 
 
