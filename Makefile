@@ -26,7 +26,7 @@ bench: provision
 
 test: provision
 	$(TARE) provision --yes --for-tests
-	$(TOX) -e lint,types,unit,cache,integration,notebooks
+	$(TOX) -e lint,types,unit,cache,contract,integration,notebooks
 
 sweep: $(VENV)/.stamp
 	$(TARE) sweep

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from harness.artifacts.api import Artifact, ImageConfig
-from harness.fronts.registry import make
+from harness.fronts.registry import FRONTS, make
 from harness.lab.bridged import BridgedLab
 from harness.targets import registry
 from harness.targets.api import Service, Target
 from harness.targets.swarm_mode import NAME as SWARM_MODE
-from tests.support import hello
+from tests.support import hello, shop
 from tests.support.caches import Cached, OriginAt, an_origin, cached
 from tests.support.caches_suite import Another
 from tests.support.deploy import bridged_lab
 from tests.support.fake_campaign import free_port
 from tests.support.fakes import FakeTarget
 from tests.support.targets_suite import FAKE, REAL, left_of
+
+ALONE = ("vm", "swarm")
+"""What two workers never deploy at once: emulated guests fill a CPU each, and the engine is in one swarm at a time."""
+
+_MADE_OF = frozenset(word for name in (*registry.TARGETS, FAKE, *FRONTS, *shop.TOPOLOGIES) for word in name.split("-"))
+
+
+class ByDeployment(LoadScopeScheduling):
+    """The tests of one deployment go to one worker, which makes it once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module, _, test = nodeid.partition("::")
+        words = [word for word in re.split(r"[-\[\]]", test) if word in _MADE_OF]
+        return next((word for word in words if word in ALONE), "-".join((module, *words)))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByDeployment | None:
+    """What ``--dist=loadscope`` means here."""
+    return ByDeployment(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 @pytest.fixture(scope="module")

@@ -116,7 +116,9 @@ def deployed_shop(
 def _service(name: str, target: Target, ports: Mapping[str, tuple[str, int]]) -> Service:
     artifact = build_workload(FOLDER, WORKLOAD, name)
     target.prepare(artifact)
-    made = Service.of(artifact, WORKLOAD.members[name], Limits(), CPUS.service)
+    # Emulated guests share all CPUs, or their boot takes minutes; nothing is measured here.
+    cpuset = CPUS.service | CPUS.generator if target.name == "vm" else CPUS.service
+    made = Service.of(artifact, WORKLOAD.members[name], Limits(), cpuset)
     env = tuple((key, rendered(value, ports)) for key, value in made.env)
     return replace(made, name=name, env=env)
 
