@@ -64,6 +64,8 @@ class SwarmInstance(Instance, Orchestrated):
         self._stack = stack
         self._down = False
         self._stopped = False
+        self._before = frozenset[str]()
+        """The tasks of its earlier lives. The orchestrator makes the next one's some time after it was asked to."""
 
     @property
     def limits_enforced(self) -> bool:  # type: ignore[override]  # it can turn out false while it runs
@@ -88,7 +90,7 @@ class SwarmInstance(Instance, Orchestrated):
         """Until the orchestrator gives it up, which it does for a replica that ends again and again."""
         if self._down:
             return False
-        tasks = self._tasks()
+        tasks = [task for task in self._tasks() if task["ID"] not in self._before]
         return not tasks or any(task["DesiredState"] not in _OVER for task in tasks)
 
     def logs(self) -> str:
@@ -142,6 +144,8 @@ class SwarmInstance(Instance, Orchestrated):
 
     def scale(self, replicas: int) -> None:
         require_places(replicas, self.address)
+        if self._down:
+            self._before = frozenset(task["ID"] for task in self._tasks())
         self._update(lambda spec: _set_replicas(spec, replicas, self.address))
         self._wanted = replicas
         self._down = False
