@@ -16,7 +16,7 @@ from harness.errors import DeployError
 from harness.lab import forwarding, namespace
 from harness.lab.api import LabAddress
 from harness.lab.refusals import told
-from harness.lab.subnets import free_subnet
+from harness.lab.subnets import claimed_subnet
 
 LINK_PREFIX = "tare"
 """Every link of ours begins so; Linux allows 15 characters in all."""
@@ -48,9 +48,8 @@ class BridgedLab:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            with IPRoute() as route:
-                self.network = free_subnet(route)
-            make_bridge(stack, self.bridge, self.network)
+            with claimed_subnet() as self.network:
+                make_bridge(stack, self.bridge, self.network)
             interface = f"{LINK_PREFIX}{self.tag}-cl"
             make_client(stack, f"{self.prefix}-client", self.bridge, interface, self.network, self.network.prefixlen)
             self._stack = stack.pop_all()

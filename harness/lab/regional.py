@@ -9,8 +9,6 @@ from ipaddress import IPv4Address, IPv4Network
 from types import TracebackType
 from typing import Self
 
-from pyroute2 import IPRoute
-
 from harness.lab import namespace
 from harness.lab.api import LabAddress
 from harness.lab.bridged import (
@@ -24,7 +22,7 @@ from harness.lab.bridged import (
 )
 from harness.lab.core_process import Access, Core
 from harness.lab.rtt import Path, measure
-from harness.lab.subnets import SUBNET_PREFIX, free_subnet
+from harness.lab.subnets import SUBNET_PREFIX, claimed_subnet
 from harness.spec.geography import Geography
 from harness.store.cdn_records import RttRecord
 
@@ -73,11 +71,11 @@ class RegionalLab(BridgedLab):
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            with IPRoute() as route:
-                self.network = free_subnet(route, _NETWORK_PREFIX)
+            with claimed_subnet(_NETWORK_PREFIX) as self.network:
+                for name, site in self._sites.items():
+                    make_bridge(stack, site.bridge, self.pool(name))
             for name, site in self._sites.items():
                 pool = self.pool(name)
-                make_bridge(stack, site.bridge, pool)
                 make_client(stack, site.client, site.bridge, site.client_link, pool, _NETWORK_PREFIX)
             self._core = stack.enter_context(Core([self._access(name) for name in self._sites], self._cpus))
             self._stack = stack.pop_all()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -13,12 +14,24 @@ from pyroute2 import IPRoute
 from requests.exceptions import RequestException
 
 from harness.errors import Unavailable
+from harness.host.paths import run_dir
 
 RANGE = IPv4Network("198.18.0.0/15")
 """Reserved for benchmarks by RFC 2544."""
 
 SUBNET_PREFIX = 24
 _ENGINE_LIMIT_S = 5
+
+
+@contextmanager
+def claimed_subnet(prefixlen: int = SUBNET_PREFIX) -> Iterator[IPv4Network]:
+    """A free subnet, which no other lab of this host is given until the context ends: by then a bridge has it.
+
+    Raises Unavailable if there is none.
+    """
+    with (run_dir() / "subnets.lock").open("ab") as lock, IPRoute() as route:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield free_subnet(route, prefixlen)
 
 
 def free_subnet(route: IPRoute, prefixlen: int = SUBNET_PREFIX) -> IPv4Network:

@@ -32,7 +32,7 @@ ALONE = ("vm", "swarm")
 _MADE_OF = frozenset(word for name in (*registry.TARGETS, FAKE, *FRONTS, *shop.TOPOLOGIES) for word in name.split("-"))
 
 
-class ByDeployment(LoadScopeScheduling):
+class ByDeployment(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     """The tests of one deployment go to one worker, which makes it once."""
 
     def _split_scope(self, nodeid: str) -> str:
