@@ -96,8 +96,11 @@ class SwarmInstance(Instance, Orchestrated):
     def logs(self) -> str:
         if self._stopped:
             return self._log.read_text("utf-8", "replace") if self._log.exists() else ""
-        containers = self._ask(partial(containers_of, self._api, self.address.prefix))
-        parts = [self._words_of(container["Id"]) for container in containers]
+        words = dict(self._watch.last_words)
+        for container in self._ask(partial(containers_of, self._api, self.address.prefix)):
+            # What had ended and was there when they were listed may be gone now.
+            words[container["Id"]] = self._words_of(container["Id"]) or words.get(container["Id"], "")
+        parts = list(words.values())
         for task in self._tasks():
             status = task["Status"]
             if status["State"] in _FAILED:

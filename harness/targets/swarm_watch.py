@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,16 @@ Started = Callable[[dict[str, Any]], None]
 class SwarmWatch:
     """Runs from its making to ``close``.
 
-    ``limits_taken``: whether every replica so far was given its limits. Stamps on ``clock``: ``container_created`` and
-    ``started``, of the first replica.
+    ``limits_taken``: whether every replica so far was given its limits. ``last_words``: what each replica that has
+    ended had printed, by its container, in the order of their ends; the orchestrator removes such containers as it
+    likes. Stamps on ``clock``: ``container_created`` and ``started``, of the first replica.
     """
 
     def __init__(self, service: Service, prefix: str, clock: Stopwatch, started: Started) -> None:
         self.clock = clock
         self.limits_taken = True
+        self.last_words: dict[str, str] = {}
+        self._listener = ThreadPoolExecutor(1, f"last words of {prefix}")
         self._cpuset = ",".join(map(str, sorted(service.cpuset)))
         self._memory = service.limits.memory_mib * MIB
         self._started = started
@@ -58,6 +62,7 @@ class SwarmWatch:
         if self._thread.is_alive():
             self._events.close()
             self._thread.join()
+        self._listener.shutdown()
         self._api.close()
 
     def _follow(self) -> None:
@@ -72,6 +77,8 @@ class SwarmWatch:
                 self._ask(self._look, container)
             else:
                 self._running.pop(container, None)
+                # Beside this thread, whose next event may be one to be stamped.
+                self._listener.submit(self._listen, container)
 
     def _ask(self, question: Callable[[str], None], container: str) -> None:
         """A container that is gone again needs nothing, and of an engine that is gone the instance will tell."""
@@ -92,3 +99,9 @@ class SwarmWatch:
         self._started(found)
         if found["State"]["Running"]:
             self._running[container] = int(found["State"]["Pid"])
+
+    def _listen(self, container: str) -> None:
+        try:
+            self.last_words[container] = bytes(self._api.logs(container)).decode("utf-8", "replace")
+        except ENGINE_FAILURES:
+            return  # of an engine that is gone the instance will tell

@@ -42,6 +42,7 @@ from tests.support.targets_suite import (
     seen_down,
     still_runs,
 )
+from tests.support.until import until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -103,7 +104,8 @@ def test_its_first_correct_response_comes_after_the_trigger_and_its_phases_in_or
     assert all(0 < early <= late for early, late in itertools.pairwise(phases.values()))
     assert running.watch.trigger_ns < running.result.listening_ns <= running.result.first_response_ns
     assert max(phases.values()) < running.result.first_response_ns - running.watch.trigger_ns
-    assert running.result.resolution_ns < 10_000_000
+    # What a trial needs is a condition of the trial's; here another deployment may share the CPUs.
+    assert 0 < running.result.resolution_ns < 100_000_000
 
 
 def test_it_was_packaged_from_the_artifact(running: Deployed, artifact: Artifact) -> None:
@@ -259,7 +261,14 @@ def test_it_starts_again_in_its_place_with_a_timeline_of_its_own(revived_twice: 
     assert all(0 < early <= late for early, late in itertools.pairwise(phases.values()))
     assert again.watch.trigger_ns < again.result.listening_ns <= again.result.first_response_ns
     assert max(phases.values()) < again.result.first_response_ns - again.watch.trigger_ns
-    assert len(re.findall("running on http://", again.instance.logs())) == (1 if is_fake(again) else 3)
+    lives = 1 if is_fake(again) else 3
+    # It may answer before it has printed that it runs.
+    until(lambda: said_to_run(again) >= lives)
+    assert said_to_run(again) == lives
+
+
+def said_to_run(deployed: Deployed) -> int:
+    return len(re.findall("running on http://", deployed.instance.logs()))
 
 
 def test_it_starts_again_after_every_end(revived_twice: Deployed, artifact: Artifact) -> None:

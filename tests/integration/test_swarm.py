@@ -24,7 +24,7 @@ from harness.targets.swarm import SwarmTarget
 from harness.targets.swarm_instance import SwarmInstance
 from tests.support import hello
 from tests.support.deploy import Deployed, bridged_lab, deployed
-from tests.support.wait import until
+from tests.support.until import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -96,7 +96,7 @@ def environments(instance: SwarmInstance) -> list[bool]:
 def test_it_scales_within_its_places_which_its_client_reaches(running: Deployed, three: SwarmInstance) -> None:
     assert len(three.places()) == 8
     assert {place.ip for place in three.places()} >= {running.at.ip}
-    until(lambda: len(answering(running, three)) == 3, limit_s=60)
+    until(lambda: len(answering(running, three)) == 3, timeout_s=60)
     assert len(first_processes(three)) == 3
     reached = answering(running, three)
     routes = [(Route("/", str(ip), running.service.port),) for ip in reached]
@@ -124,7 +124,7 @@ def test_a_killed_replica_is_replaced(three: SwarmInstance) -> None:
 def test_a_rolling_update_changes_every_replica(three: SwarmInstance) -> None:
     assert not any(environments(three))
     three.replace({"VERSION": "2"})
-    until(lambda: environments(three) == [True] * 3, limit_s=90)
+    until(lambda: environments(three) == [True] * 3, timeout_s=90)
     assert three.alive()
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
 
 import docker
 import pytest
+from docker.errors import NotFound
 
 from harness.clock import Stopwatch
+from harness.targets import swarm_watch
 from harness.targets.swarm_instance import SwarmInstance
+from harness.targets.swarm_service import LABEL
 from harness.targets.swarm_watch import SwarmWatch
 from tests.unit.targets.test_swarm_places import place
 from tests.unit.targets.vm_service import service
@@ -23,9 +27,23 @@ class Engine:
         self.desired = ["running"]
         self.wanted = 1
 
+        self.printed: dict[str, str] = {}
+        """By container; the engine lists those that are not removed, in this order."""
+
+    def containers(self, *, all: bool, filters: object) -> list[dict[str, Any]]:
+        assert all
+        assert filters == {"label": f"{LABEL}=tare-x-svc"}
+        return [{"Id": name, "Created": at} for at, name in enumerate(self.printed)]
+
+    def logs(self, container: str) -> bytes:
+        return self.printed[container].encode()
+
     def tasks(self, filters: object) -> list[dict[str, Any]]:
         assert filters == {"service": "tare-x-svc"}
-        return [{"ID": str(at), "CreatedAt": str(at), "DesiredState": state} for at, state in enumerate(self.desired)]
+        return [
+            {"ID": str(at), "CreatedAt": str(at), "DesiredState": state, "Status": {"State": "new"}}
+            for at, state in enumerate(self.desired)
+        ]
 
     def inspect_service(self, name: str) -> dict[str, Any]:
         assert name == "tare-x-svc"
@@ -40,6 +58,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.clock = Stopwatch()
+        self.last_words: dict[str, str] = {}
 
     def replicas(self) -> list[tuple[str, int]]:
         return []
@@ -51,9 +70,14 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def instance(engine: Engine, tmp_path: Path) -> SwarmInstance:
-    api, watch = cast(docker.APIClient, engine), cast(SwarmWatch, Watch())
-    return SwarmInstance(api, service(), place(16), watch, tmp_path, ExitStack())
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def instance(engine: Engine, watch: Watch, tmp_path: Path) -> SwarmInstance:
+    api, its_watch = cast(docker.APIClient, engine), cast(SwarmWatch, watch)
+    return SwarmInstance(api, service(), place(16), its_watch, tmp_path, ExitStack())
 
 
 def test_it_is_alive_until_the_orchestrator_gives_it_up(engine: Engine, instance: SwarmInstance) -> None:
@@ -75,3 +99,43 @@ def test_started_again_it_is_alive_before_it_has_a_task(engine: Engine, instance
     assert instance.alive()
     engine.desired = ["shutdown", "shutdown"]
     assert not instance.alive(), "given up again"
+
+
+def test_its_log_keeps_what_a_removed_replica_had_printed(
+    engine: Engine, watch: Watch, instance: SwarmInstance
+) -> None:
+    engine.printed = {"b": "second, killed\n", "c": "third\n"}
+    watch.last_words = {"a": "first, scaled away\n"}
+    assert instance.logs() == "first, scaled away\nsecond, killed\nthird"
+
+
+class Events:
+    """The engine's stream of them, which ends."""
+
+    def __init__(self, *events: tuple[str, str]) -> None:
+        self._events = events
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter({"Actor": {"ID": name}, "Action": action} for name, action in self._events)
+
+    def close(self) -> None:
+        pass
+
+
+def test_the_watch_keeps_the_last_words_of_a_replica_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Told(Engine):
+        def events(self, **_wanted: object) -> Events:
+            return Events(("a", "die"), ("gone", "die"))
+
+        def logs(self, container: str) -> bytes:
+            if container == "gone":
+                raise NotFound("no such container")
+            return b"the end\n"
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(swarm_watch, "client", Told)
+    watch = SwarmWatch(service(), "tare-x-svc", Stopwatch(), lambda _found: None)
+    watch.close()
+    assert watch.last_words == {"a": "the end\n"}
