@@ -31,10 +31,10 @@ def claimed_subnet(prefixlen: int = SUBNET_PREFIX) -> Iterator[IPv4Network]:
     """
     with (run_dir() / "subnets.lock").open("ab") as lock, IPRoute() as route:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield free_subnet(route, prefixlen)
+        yield _free_subnet(route, prefixlen)
 
 
-def free_subnet(route: IPRoute, prefixlen: int = SUBNET_PREFIX) -> IPv4Network:
+def _free_subnet(route: IPRoute, prefixlen: int) -> IPv4Network:
     """The first subnet of that size in the range that no address, route or Docker network of this host touches.
 
     Raises Unavailable if there is none.

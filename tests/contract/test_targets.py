@@ -39,6 +39,7 @@ from tests.support.targets_suite import (
     left_of,
     ports_of,
     running_again,
+    said_to_run,
     seen_down,
     still_runs,
 )
@@ -160,7 +161,7 @@ def test_its_log_holds_what_the_service_printed(running: Deployed) -> None:
     assert re.search("running on http://", running.instance.logs())
 
 
-def test_its_footprint_is_there(target: Target, artifact: Artifact, running: Deployed) -> None:  # noqa: ARG001
+def test_its_footprint_is_there(target: Target, artifact: Artifact, running: Deployed) -> None:  # noqa: ARG001 (it is up)
     footprint = target.footprint(artifact)
     assert footprint.total > 0
     assert all(part > 0 for part in footprint.parts.values())
@@ -265,10 +266,6 @@ def test_it_starts_again_in_its_place_with_a_timeline_of_its_own(revived_twice: 
     # It may answer before it has printed that it runs.
     until(lambda: said_to_run(again) >= lives)
     assert said_to_run(again) == lives
-
-
-def said_to_run(deployed: Deployed) -> int:
-    return len(re.findall("running on http://", deployed.instance.logs()))
 
 
 def test_it_starts_again_after_every_end(revived_twice: Deployed, artifact: Artifact) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import socket
 import time
@@ -116,6 +117,11 @@ def running_again(running: Deployed, start: Callable[[Stopwatch], object]) -> De
         prober.go()
         start(watch)
         return replace(running, watch=watch, result=prober.result(alive=running.instance.alive))
+
+
+def said_to_run(running: Deployed) -> int:
+    """How often the log says so: once for each of its lives."""
+    return len(re.findall("running on http://", running.instance.logs()))
 
 
 def listens(running: Deployed) -> bool:
