@@ -11,7 +11,7 @@ from harness.store.campaign_records import NullFloor
 
 
 def measure_floor(rate_rps: float, setting: Setting) -> NullFloor:
-    """Latency of the null service at ``rate_rps``, and the highest rate that the generator keeps. About 20 s.
+    """Latency of the null service at ``rate_rps``, and the highest rate that the generator keeps. About 20 s at eight steps.
 
     Raises LoadError when the generator or the null service fails, DeployError when the lab cannot be made.
     """
@@ -32,6 +32,7 @@ def measure_floor(rate_rps: float, setting: Setting) -> NullFloor:
             scratch=scratch,
             seed=setting.experiment.seed,
             max_in_flight=setting.experiment.load.max_in_flight,
+            steps=setting.experiment.load.null_steps,
         )
     for file in scratch.glob("calibration.bin*"):
         file.unlink()

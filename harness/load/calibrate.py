@@ -98,14 +98,15 @@ def calibrate(
     scratch: Path,
     seed: int = 1,
     max_in_flight: int = 128,
+    steps: int = STEPS,
 ) -> NullFloor:
     """Measure the null service at ``ip:port`` from ``netns``, with the generator on ``cpus``.
 
-    The rate doubles from ``rate_rps`` on, at most 8 steps of 1.5 s (the first up to 5 s, to have enough samples at a
-    low rate), until the schedule is not kept twice in a row: about 15 s at most. ``scratch`` is an existing folder.
+    The rate doubles from ``rate_rps`` on, at most ``steps`` steps of 1.5 s (the first up to 5 s, to have enough samples
+    at a low rate), until the schedule is not kept twice in a row: about 15 s at most. ``scratch`` is an existing folder.
     Raises LoadError when the generator fails or the null service does not answer it.
     """
-    return floor_of(*calibration_run(rate_rps, ip, port, netns, cpus, scratch, seed, max_in_flight))
+    return floor_of(*calibration_run(rate_rps, ip, port, netns, cpus, scratch, seed, max_in_flight, steps))
 
 
 def calibration_run(
@@ -117,6 +118,7 @@ def calibration_run(
     scratch: Path,
     seed: int,
     max_in_flight: int,
+    steps: int = STEPS,
 ) -> tuple[Samples, list[dict[str, float]]]:
     """The samples of a calibration, and for each step its rate, its place in the samples, and whether it was kept."""
     plan = LoadPlan(
@@ -126,7 +128,7 @@ def calibration_run(
         rate_rps=rate_rps,
         warmup_s=WARMUP_S,
         duration_s=min(_FLOOR_MAX_S, max(STEP_S, FLOOR_SAMPLES / rate_rps)),
-        ramp_rps=tuple(rate_rps * 2**step for step in range(1, STEPS)),
+        ramp_rps=tuple(rate_rps * 2**step for step in range(1, steps)),
         ramp_step_s=STEP_S,
         ramp_max_lag_ns=MAX_LAG_NS,
         max_in_flight=max_in_flight,
@@ -137,10 +139,10 @@ def calibration_run(
         generator.wait_ready()
         generator.start()
         samples, _, facts, _ = generator.finish_raw()
-    steps = facts["steps"]
-    if not isinstance(steps, list):
+    made = facts["steps"]
+    if not isinstance(made, list):
         raise LoadError("the calibration recorded no steps", "run it again")
-    return samples, steps
+    return samples, made
 
 
 def floor_of(samples: Samples, steps: list[dict[str, float]]) -> NullFloor:

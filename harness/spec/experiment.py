@@ -41,7 +41,9 @@ class LoadSpec(SpecModel):
 
     Give ``rates_rps`` (absolute), or ``capacity_shares`` (shares of the slowest variant's capacity, which a calibration
     finds first, with ``closed_users`` closed-loop connections for ``capacity_s``): each is one load level. Or give
-    ``replay``: then every sequence of the experiment is a level, and there is no schedule.
+    ``replay``: then every sequence of the experiment is a level, and there is no schedule. ``null_steps`` is at how many
+    rates the generator is tried against the null service, each twice the one before: the first gives the floor, and all
+    of them the highest rate that it keeps.
     """
 
     arrivals: Annotated[str, Field(pattern="^(poisson|constant)$")] = "poisson"
@@ -54,6 +56,7 @@ class LoadSpec(SpecModel):
     closed_users: Annotated[int, Field(ge=1, le=1024)] = 8
     max_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 128
     timeout_s: Seconds = 10.0
+    null_steps: Annotated[int, Field(ge=2, le=8)] = 8
 
     @model_validator(mode="after")
     def _levels_apart(self) -> LoadSpec:

@@ -1,4 +1,4 @@
-"""The contract of targets and instances. The contract suite (``tests/contract``) holds every target to it."""
+"""The contract of targets and instances. The contract suite (``tests/system/targets``) holds every target to it."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from harness.spec.service import ServiceSpec
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HELLO = ROOT / "workloads" / "hello"
 
 

@@ -18,7 +18,7 @@ from harness.spec.files import read_workload
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HELLO = ROOT / "workloads" / "hello"
 
 

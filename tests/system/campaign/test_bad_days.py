@@ -59,6 +59,7 @@ memory_mib = 64
 warmup_s = 0.2
 duration_s = {duration_s}
 capacity_s = 0.5
+null_steps = 2
 closed_users = 2
 [validity] # this is not about figures, and the host may be busy with other tests
 min_achieved_share = 0.2

@@ -51,6 +51,7 @@ rates_rps = [60]
 warmup_s = 1
 duration_s = 5
 capacity_s = 1
+null_steps = 2
 closed_users = 8
 timeout_s = 5
 {events}

@@ -39,6 +39,7 @@ rates_rps = [50]
 warmup_s = 0.2
 duration_s = 1
 capacity_s = 0.2
+null_steps = 2
 
 [validity] # this is not about figures, and the host may be busy with other tests
 min_achieved_share = 0.2

@@ -28,6 +28,7 @@ rates_rps = [40]
 warmup_s = 0.5
 duration_s = 2
 capacity_s = 0.5
+null_steps = 2
 closed_users = 2
 timeout_s = 5
 {events}

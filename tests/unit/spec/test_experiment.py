@@ -92,6 +92,7 @@ def test_a_good_file_is_read_with_its_defaults(write: Write) -> None:
         ("duration_s = 6", "duration_s = 1e9", "load.duration_s", "at most 3600"),
         ("duration_s = 6", "duration_s = inf", "load.duration_s", "at most 3600"),
         ("duration_s = 6", "duration_s = 6\nmax_in_flight = 0", "load.max_in_flight", "at least 1"),
+        ("duration_s = 6", "duration_s = 6\nnull_steps = 1", "load.null_steps", "at least 2"),
         ("duration_s = 6", 'duration_s = 6\narrivals = "bursts"', "load.arrivals", "^(poisson|constant)$"),
         ("[100, 200.5]", "[-1]", "load.rates_rps.0: input should be greater than 0 (given: -1)", ""),
         ("[100, 200.5]", "100", "load.rates_rps", ""),
