@@ -11,7 +11,7 @@ from harness.store.campaign_records import NullFloor
 
 
 def measure_floor(rate_rps: float, setting: Setting) -> NullFloor:
-    """Latency of the null service at ``rate_rps``, and the highest rate that the generator keeps. About 20 s at eight steps.
+    """Latency of the null service at ``rate_rps``, and the highest rate that the generator keeps. Some 20 s of 8 steps.
 
     Raises LoadError when the generator or the null service fails, DeployError when the lab cannot be made.
     """

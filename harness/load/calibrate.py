@@ -103,7 +103,7 @@ def calibrate(
     """Measure the null service at ``ip:port`` from ``netns``, with the generator on ``cpus``.
 
     The rate doubles from ``rate_rps`` on, at most ``steps`` steps of 1.5 s (the first up to 5 s, to have enough samples
-    at a low rate), until the schedule is not kept twice in a row: about 15 s at most. ``scratch`` is an existing folder.
+    at a low rate), until the schedule is not kept twice in a row: about 15 s of 8. ``scratch`` is an existing folder.
     Raises LoadError when the generator fails or the null service does not answer it.
     """
     return floor_of(*calibration_run(rate_rps, ip, port, netns, cpus, scratch, seed, max_in_flight, steps))

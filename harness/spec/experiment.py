@@ -41,8 +41,8 @@ class LoadSpec(SpecModel):
 
     Give ``rates_rps`` (absolute), or ``capacity_shares`` (shares of the slowest variant's capacity, which a calibration
     finds first, with ``closed_users`` closed-loop connections for ``capacity_s``): each is one load level. Or give
-    ``replay``: then every sequence of the experiment is a level, and there is no schedule. ``null_steps`` is at how many
-    rates the generator is tried against the null service, each twice the one before: the first gives the floor, and all
+    ``replay``: then every sequence of the experiment is a level, and there is no schedule. ``null_steps``: at how many
+    rates the generator is tried against the null service, each twice the one before. The first gives the floor, and all
     of them the highest rate that it keeps.
     """
 

@@ -20,6 +20,7 @@ from harness.spec.service import Limits
 from harness.spec.topology import launch_order, rendered
 from harness.targets.api import Instance, Service, Target
 from tests.support.shop_at import ShopAt
+from tests.support.targets_suite import GUESTS
 from tests.support.until import until
 
 FOLDER = Path(__file__).resolve().parents[2] / "workloads" / "shop"
@@ -117,7 +118,7 @@ def _service(name: str, target: Target, ports: Mapping[str, tuple[str, int]]) ->
     artifact = build_workload(FOLDER, WORKLOAD, name)
     target.prepare(artifact)
     # Emulated guests share all CPUs, or their boot takes minutes; nothing is measured here.
-    cpuset = CPUS.service | CPUS.generator if target.name == "vm" else CPUS.service
+    cpuset = CPUS.service | CPUS.generator if target.name in GUESTS else CPUS.service
     made = Service.of(artifact, WORKLOAD.members[name], Limits(), cpuset)
     env = tuple((key, rendered(value, ports)) for key, value in made.env)
     return replace(made, name=name, env=env)

@@ -31,7 +31,14 @@ from tests.support.fakes import FakeTarget
 from tests.support.kernel import allowed_cpus, memory_limit
 
 FAKE = FakeTarget.name
-REAL = [pytest.param(name, marks=pytest.mark.targets) for name in TARGETS]
+FAKED = pytest.param(FAKE, marks=pytest.mark.core)
+REAL = [pytest.param(name, marks=pytest.mark.core) for name in TARGETS]
+GUESTS = ("vm",)
+"""Targets each of whose starts boots a guest, which takes half a minute where it is emulated."""
+
+MORE = [pytest.param(name, marks=() if name in GUESTS else pytest.mark.core) for name in TARGETS]
+"""For tests that start the service once more: ``make test`` has two boots of a guest for all of the contract."""
+
 END_LIMIT_S = 90
 
 

@@ -1,111 +1,65 @@
-"""What contract suites stand on: for caches, in part for fronts, a lab with an origin; for targets, each in turn."""
+"""Which of the tests on real engines run, and which of them may run at once.
+
+The folders are the rooms that their tests hold to account. ``core`` is what ``make test`` runs, ``alone`` what looks at
+the whole host. ``--targets`` and ``--proxies`` leave the contract suites those of the registries alone.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
-from harness.artifacts.api import Artifact, ImageConfig
-from harness.fronts.registry import FRONTS, make
-from harness.lab.bridged import BridgedLab
-from harness.targets import registry
-from harness.targets.api import Service, Target
-from harness.targets.swarm_mode import NAME as SWARM_MODE
-from tests.support import hello, shop
-from tests.support.caches import Cached, OriginAt, an_origin, cached
-from tests.support.caches_suite import Another
-from tests.support.deploy import bridged_lab
-from tests.support.fake_campaign import free_port
-from tests.support.fakes import FakeTarget
-from tests.support.targets_suite import FAKE, REAL, left_of
+from harness.fronts.registry import FRONTS
+from harness.targets.registry import TARGETS
+from tests.support import shop
+from tests.support.targets_suite import FAKE, GUESTS
 
-ALONE = ("vm", "swarm")
+ONE_AT_A_TIME = (*GUESTS, "swarm")
 """What two workers never deploy at once: emulated guests fill a CPU each, and the engine is in one swarm at a time."""
 
-_MADE_OF = frozenset(word for name in (*registry.TARGETS, FAKE, *FRONTS, *shop.TOPOLOGIES) for word in name.split("-"))
+CHOICES: dict[str, tuple[str, ...]] = {"targets": (*TARGETS, FAKE), "proxies": tuple(FRONTS)}
+_DEPLOYMENTS = frozenset((*CHOICES["targets"], *CHOICES["proxies"], *shop.TOPOLOGIES))
 
 
-class ByDeployment(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """The tests of one deployment go to one worker, which makes it once."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        module, _, test = nodeid.partition("::")
-        words = [word for word in re.split(r"[-\[\]]", test) if word in _MADE_OF]
-        return next((word for word in words if word in ALONE), "-".join((module, *words)))
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("tare")
+    for what in CHOICES:
+        group.addoption(f"--{what}", metavar="NAME,NAME", default="", help=f"the contract suites of these {what} alone")
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByDeployment | None:
-    """What ``--dist=loadscope`` means here."""
-    return ByDeployment(config, log) if config.getoption("dist") == "loadscope" else None
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what was not chosen, and give all tests of one deployment to one worker, which makes it once."""
+    chosen = {what: _chosen(config, what) for what in CHOICES}
+    left_out = [item for item in items if not _is_chosen(set(_words(item)), chosen)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[BridgedLab]:
-    with bridged_lab("caches") as made:
-        yield made
+def _chosen(config: pytest.Config, what: str) -> frozenset[str]:
+    known = CHOICES[what]
+    wanted = frozenset(filter(None, str(config.getoption(what)).split(",")))
+    if unknown := wanted.difference(known):
+        raise pytest.UsageError(f"--{what}: {', '.join(sorted(unknown))}: not among {', '.join(known)}")
+    return wanted or frozenset(known)
 
 
-@pytest.fixture(scope="module")
-def process() -> Target:
-    """The target process, the hello workload prepared; the suite of fronts uses it as well."""
-    made = registry.make("process")
-    made.prepare(hello.build())
-    return made
+def _is_chosen(words: set[str], chosen: Mapping[str, frozenset[str]]) -> bool:
+    return all(words.intersection(CHOICES[what]) <= names for what, names in chosen.items())
 
 
-@pytest.fixture(scope="module")
-def origin(lab: BridgedLab, process: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OriginAt]:
-    with an_origin(process, lab, "svc0", tmp_path_factory.mktemp("origin")) as made:
-        yield made
+def _group(item: pytest.Item) -> str:
+    words = [word for word in _words(item) if word in _DEPLOYMENTS]
+    return next((word for word in words if word in ONE_AT_A_TIME), "-".join((item.path.stem, *words)))
 
 
-@pytest.fixture(scope="module")
-def running(
-    request: pytest.FixtureRequest, lab: BridgedLab, origin: OriginAt, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cached]:
-    target_name, front_name = request.param
-    scratch = tmp_path_factory.mktemp("cache")
-    with cached(make(front_name), registry.make(target_name), lab, origin, scratch) as found:
-        yield found
-
-
-@pytest.fixture
-def another(running: Cached, lab: BridgedLab, tmp_path: Path) -> Iterator[Another]:
-    """Launches the same cache on the same target with another configuration."""
-    with ExitStack() as stack:
-        yield Another(running, lab, tmp_path, stack)
-
-
-@pytest.fixture(scope="module", params=[*REAL, FAKE])
-def target(request: pytest.FixtureRequest) -> Iterator[Target]:
-    name: str = request.param
-    made = FakeTarget(hello.answer) if name == FAKE else registry.make(name)
-    yield made
-    made.close()
-    made.close()
-    assert left_of(made, SWARM_MODE) == []
-
-
-@pytest.fixture(scope="module")
-def artifact(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    if target.name == FAKE:
-        config = ImageConfig(argv=("python3",))
-        return Artifact("fake", f"sha256:{'0' * 64}", tmp_path_factory.mktemp("artifact"), config, "the tests", True)
-    made = hello.build()
-    target.prepare(made)
-    return made
-
-
-@pytest.fixture(scope="module")
-def service(target: Target, artifact: Artifact) -> Service:
-    """On port 80 and not as root: each target gives a service a network of its own, as containers have it."""
-    made = hello.service(artifact)
-    port = free_port() if target.name == FAKE else 80
-    return replace(made, port=port, env=tuple({**dict(made.env), "UVICORN_PORT": str(port)}.items()))
+def _words(item: pytest.Item) -> Iterator[str]:
+    """The names among what the test is parametrised with."""
+    found = getattr(item, "callspec", None)
+    for value in found.params.values() if found else ():
+        yield from (word for word in (value if isinstance(value, tuple) else (value,)) if isinstance(word, str))

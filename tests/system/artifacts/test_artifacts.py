@@ -30,7 +30,7 @@ from harness.spec.files import read_workload
 from harness.spec.front import FrontSpec
 from harness.spec.service import ServiceSpec
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 ROOT = Path(__file__).resolve().parents[3]
 HELLO = ROOT / "workloads" / "hello"

@@ -16,7 +16,7 @@ from harness.artifacts.rootfs import build_workload
 from harness.errors import BuildError
 from harness.spec.files import read_workload
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 ROOT = Path(__file__).resolve().parents[3]
 HELLO = ROOT / "workloads" / "hello"

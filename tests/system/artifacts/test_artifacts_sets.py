@@ -13,7 +13,7 @@ from harness.artifacts.image import ensure_image
 from harness.artifacts.rootfs import build_workload
 from tests.support.shop import FOLDER, WORKLOAD
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 def build(service: str) -> Artifact:

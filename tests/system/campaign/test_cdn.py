@@ -12,7 +12,7 @@ from harness.store.folder import CampaignFolder
 from harness.store.records import EventRecord, TrialRecord
 from tests.support.command import tare
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(400)]
 
 RTT_MS = 40.0
 

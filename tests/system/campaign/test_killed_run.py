@@ -1,7 +1,12 @@
-"""``kill -9`` of a campaign: a sweep takes away all that it left and nothing else, and a resume completes the plan."""
+"""A campaign from end to end, killed twice on the way by ``kill -9``.
+
+A sweep takes away all that a killed run left and nothing else, a resume completes the plan, and what was measured is
+shown and reported.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -19,9 +24,9 @@ from tests.support.command import Running, started, tare, trials
 from tests.support.strangers import Strangers, strangers
 from tests.support.traces import traces
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 
-ORDER = ["process", "container", "vm"]
+ORDER = ["process", "container", "container-varnish", "vm"]
 EXPERIMENT = """
 name = "killed"
 question = "What does a killed campaign leave?"
@@ -33,6 +38,8 @@ settle_s = 0
 
 [matrix]
 targets = ["process", "container", "vm"]
+fronts = ["direct", "varnish"]
+exclude = [{{ target = "process", front = "varnish" }}, {{ target = "vm", front = "varnish" }}]
 
 [load]
 rates_rps = [50]
@@ -63,6 +70,7 @@ def before(them: Strangers, tmp_path: Path) -> Iterator[frozenset[str]]:
     tare(tmp_path / "last", "sweep")
 
 
+@pytest.mark.core
 def test_a_killed_run_is_swept_and_completed(them: Strangers, before: frozenset[str], tmp_path: Path) -> None:
     theirs = them.state()
     campaign = tmp_path / "campaign"
@@ -75,17 +83,20 @@ def test_a_killed_run_is_swept_and_completed(them: Strangers, before: frozenset[
     assert outcomes(trials(campaign)) == [("b1-01-process", 1, True)]
 
     with started(tmp_path / "second", "run", "--resume", campaign) as running:
-        left = killed(running, "b1-03-vm", "domain ", before)
+        left = killed(running, "b1-04-vm", "domain ", before)
     assert left >= {"domain", "process", "namespace", "link", "rule", "folder"}
     assert_swept(tmp_path / "sweep2", before)
     assert them.state() == theirs
 
     ended = tare(tmp_path / "third", "run", "--resume", campaign)
     assert ended.code == 0, ended
-    assert "2 of 3 trials are done already" in ended.out
+    assert "3 of 4 trials are done already" in ended.out
     assert outcomes(trials(campaign)) == [(f"b1-{number:02d}-{name}", 1, True) for number, name in enumerate(ORDER, 1)]
     assert (campaign / "report.html").stat().st_size > 100_000
     assert traces() == before
+    assert_shown(tmp_path / "shown", campaign)
+    assert_reported(tmp_path / "reported", campaign)
+    assert_nothing_to_sweep(tmp_path / "sweep3")
     assert them.state() == theirs
 
 
@@ -119,8 +130,30 @@ def assert_swept(folder: Path, before: frozenset[str]) -> None:
     assert swept.code == 0, swept
     assert swept.out.count("removed ") == len(swept.out.splitlines())
     assert traces() == before, swept.out
+    assert_nothing_to_sweep(folder)
+
+
+def assert_nothing_to_sweep(folder: Path) -> None:
     again = tare(folder, "sweep")
     assert (again.code, again.out) == (0, "Nothing was left behind.\n")
+
+
+def assert_shown(folder: Path, campaign: Path) -> None:
+    """Every variant has its figures, and the one behind a cache has what the cache was asked."""
+    ended = tare(folder, "show", campaign, "--json")
+    assert ended.code == 0, ended
+    shown = {variant["name"]: variant for variant in json.loads(ended.out)["variants"]}
+    assert set(shown) == set(ORDER)
+    for variant in shown.values():
+        assert (variant["trials"], variant["valid"]) == (1, 1)
+        assert {"startup_s", "memory_mib", "latency_p50_ms", "achieved_rps"} <= set(variant["metrics"])
+
+
+def assert_reported(folder: Path, campaign: Path) -> None:
+    """A report that is asked for is written, of the same campaign."""
+    ended = tare(folder, "report", campaign, "--output", folder / "again.html")
+    assert ended.code == 0, ended
+    assert (folder / "again.html").stat().st_size > 100_000
 
 
 def outcomes(records: Sequence[TrialRecord]) -> list[tuple[str, int, bool]]:

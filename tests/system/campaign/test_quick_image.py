@@ -24,7 +24,7 @@ from tests.support.deploy import bridged_lab, deployed
 from tests.support.peek import server_header
 from tests.support.traces import traces
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 
 NGINX = """FROM {base}
 RUN apt-get update && apt-get install -y --no-install-recommends nginx && rm -rf /var/lib/apt/lists/*

@@ -11,7 +11,7 @@ import pytest
 from harness.store.records import TrialRecord
 from tests.support.command import ROOT, Ended, tare, trials
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(400)]
 
 EXPERIMENT = """
 name = "sets"

@@ -23,7 +23,7 @@ from tests.support.caches import GET, Answer, Cached, until
 from tests.support.caches_suite import ON, ONCE, PASSED_ON, Another, fresh, right, that_can
 from tests.support.fronts import each
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.targets]
+pytestmark = pytest.mark.timeout(300)
 
 HERD = 200
 

@@ -15,8 +15,6 @@ from harness.errors import Unavailable
 from harness.host import cgroup
 from harness.host.cgroup import OwnCgroup
 
-pytestmark = pytest.mark.integration
-
 MIB = 1024 * 1024
 NAME = f"tare-test-{os.getpid()}"
 

@@ -13,7 +13,7 @@ from harness.targets.container import ContainerTarget
 from tests.support import hello
 from tests.support.deploy import bridged_lab, deployed
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 NOBODY_LISTENS = "ECONNREFUSED"
 """What a host answers that is reached."""

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from harness.analysis import load
+from harness.analysis import Campaign, load
 from harness.spec.event import EventSpec
 from reports.html import write_report
 from tests.unit.analysis.synthetic_cdn import make_cdn
 from tests.unit.analysis.synthetic_policies import make_policies
 from tests.unit.analysis.synthetic_sets import make_sets
 from tests.unit.reports.folders import Made, write_campaign
-
-pytestmark = pytest.mark.integration
 
 QUIET = [
     "--disable-background-networking",
@@ -36,10 +35,10 @@ NARROW = """() => Array.from(document.querySelectorAll('.plotly-graph-div')).fil
     chart.checkVisibility() && chart._fullLayout._size.w < chart.clientWidth / 3
 ).map((chart) => chart.getAttribute('aria-label'))"""
 TALLEST = 1900
-SETS = ("sets", "proxies")
-CDN = ("cdn", "policies")
 KILL = EventSpec(kind="kill", service="svc")
 KILL_POP = EventSpec(kind="kill", service="front-ap-southeast")
+
+Writer = Callable[[Path], Campaign]
 
 
 @pytest.fixture(scope="module")
@@ -52,31 +51,37 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+def usual(**days: object) -> Writer:
+    """A campaign of targets alone."""
+    return lambda path: load(write_campaign(path, Made(**days)))  # type: ignore[arg-type]  # plain test values
+
+
+CAMPAIGNS: dict[str, Writer] = {
+    "usual": usual(levels=("100rps", "300rps"), fail=[(1, "vm")], spoil=[(2, "container")], requests=1500),
+    "process-only": usual(targets=("process",), aa=None),
+    "all-failed": usual(fail_all=True, null=False),
+    "single-trial": usual(blocks=1, aa=None),
+    "sets": lambda path: make_sets(path, targets=("container", "vm")),
+    "proxies": lambda path: make_sets(
+        path, topologies=("single",), fronts=("direct", "nginx", "squid"), replicas=(1, 3), events=(KILL,)
+    ),
+    "cdn": lambda path: make_cdn(path, events=(KILL_POP,)),
+    "policies": lambda path: make_policies(path),
+}
+"""A usual campaign, the bad days, sets with fronts and events, regions with caches, and replays through caches."""
+
+CASES = [
+    pytest.param(day, width, marks=pytest.mark.core if day in ("usual", "cdn") and width != 375 else ())
+    for day in CAMPAIGNS
+    for width in (1280, 390, 375)
+]
+
+
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A usual campaign, the bad days, sets with fronts and events, regions with caches, and replays through caches."""
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The report of a campaign of that name, written when it is first asked for."""
     path = tmp_path_factory.mktemp("reports")
-    days = {
-        "usual": Made(levels=("100rps", "300rps"), fail=[(1, "vm")], spoil=[(2, "container")], requests=1500),
-        "process-only": Made(targets=("process",), aa=None),
-        "all-failed": Made(fail_all=True, null=False),
-        "single-trial": Made(blocks=1, aa=None),
-    }
-    written = {
-        name: write_report(load(write_campaign(path / name, made)), path / f"{name}.html")
-        for name, made in days.items()
-    }
-    shop = make_sets(path / "sets", targets=("container", "vm"))
-    proxies = make_sets(
-        path / "proxies", topologies=("single",), fronts=("direct", "nginx", "squid"), replicas=(1, 3), events=(KILL,)
-    )
-    cdn, policies = make_cdn(path / "cdn", events=(KILL_POP,)), make_policies(path / "policies")
-    return written | {
-        "cdn": write_report(cdn, path / "cdn.html"),
-        "policies": write_report(policies, path / "policies.html"),
-        "sets": write_report(shop, path / "sets.html"),
-        "proxies": write_report(proxies, path / "proxies.html"),
-    }
+    return cache(lambda day: write_report(CAMPAIGNS[day](path / day), path / f"{day}.html"))
 
 
 def opened(browser: Browser, report: Path, width: int) -> tuple[Page, list[str]]:
@@ -92,12 +97,11 @@ def opened(browser: Browser, report: Path, width: int) -> tuple[Page, list[str]]
     return page, wrong
 
 
-@pytest.mark.parametrize("day", ["usual", "process-only", "all-failed", "single-trial", *SETS, *CDN])
-@pytest.mark.parametrize("width", [1280, 390, 375])
+@pytest.mark.parametrize(("day", "width"), CASES)
 def test_it_draws_everything_and_asks_the_network_for_nothing(
-    browser: Browser, reports: dict[str, Path], day: str, width: int, tmp_path: Path
+    browser: Browser, reports: Callable[[str], Path], day: str, width: int, tmp_path: Path
 ) -> None:
-    page, wrong = opened(browser, reports[day], width)
+    page, wrong = opened(browser, reports(day), width)
     assert wrong == []
     assert page.evaluate(UNDRAWN) == []
     assert page.evaluate(TOO_WIDE) <= 0, "the page scrolls sideways"
@@ -109,9 +113,9 @@ def test_it_draws_everything_and_asks_the_network_for_nothing(
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_sets_have_their_sections_and_labels_leave_room_for_the_picture(
-    browser: Browser, reports: dict[str, Path], width: int
+    browser: Browser, reports: Callable[[str], Path], width: int
 ) -> None:
-    page, _ = opened(browser, reports["sets"], width)
+    page, _ = opened(browser, reports("sets"), width)
     for section in ("services", "fronts", "events"):
         assert page.locator(f"#{section} .plotly-graph-div svg.main-svg").count() > 0
     assert page.evaluate(NARROW) == [], "an axis leaves less than a third of the chart for its picture"
@@ -121,18 +125,18 @@ def test_sets_have_their_sections_and_labels_leave_room_for_the_picture(
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize(("day", "sections"), [("cdn", ("regions", "caches", "events")), ("policies", ("policies",))])
 def test_regions_and_policies_have_their_sections(
-    browser: Browser, reports: dict[str, Path], day: str, sections: tuple[str, ...], width: int
+    browser: Browser, reports: Callable[[str], Path], day: str, sections: tuple[str, ...], width: int
 ) -> None:
-    page, _ = opened(browser, reports[day], width)
+    page, _ = opened(browser, reports(day), width)
     for section in sections:
         assert page.locator(f"#{section} .plotly-graph-div svg.main-svg").count() > 0
     assert page.evaluate(NARROW) == [], "an axis leaves less than a third of the chart for its picture"
-    assert reports[day].stat().st_size <= 6_000_000
+    assert reports(day).stat().st_size <= 6_000_000
     page.context.close()
 
 
-def test_it_prints(browser: Browser, reports: dict[str, Path], tmp_path: Path) -> None:
-    page, wrong = opened(browser, reports["usual"], 1280)
+def test_it_prints(browser: Browser, reports: Callable[[str], Path], tmp_path: Path) -> None:
+    page, wrong = opened(browser, reports("usual"), 1280)
     pdf = page.pdf(path=tmp_path / "report.pdf", format="A4", print_background=True)
     assert pdf.startswith(b"%PDF")
     assert len(pdf) > 100_000
@@ -142,8 +146,8 @@ def test_it_prints(browser: Browser, reports: dict[str, Path], tmp_path: Path) -
     page.context.close()
 
 
-def test_a_folded_table_and_a_log_open(browser: Browser, reports: dict[str, Path]) -> None:
-    page, _ = opened(browser, reports["usual"], 1280)
+def test_a_folded_table_and_a_log_open(browser: Browser, reports: Callable[[str], Path]) -> None:
+    page, _ = opened(browser, reports("usual"), 1280)
     log = page.locator("details.log").first
     assert not log.locator("pre").is_visible()
     log.locator("summary").click()

@@ -26,7 +26,7 @@ from tests.support import hello
 from tests.support.deploy import Deployed, bridged_lab, deployed
 from tests.support.until import until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("swarm"), pytest.mark.timeout(300)]
 
 SPARES = 5
 STRANGER = "a-strangers-service"
@@ -64,9 +64,9 @@ def instance(running: Deployed) -> SwarmInstance:
 
 
 @pytest.fixture(scope="module")
-def three(instance: SwarmInstance) -> SwarmInstance:
-    instance.scale(3)
-    until(lambda: instance.replicas() == 3)
+def two(instance: SwarmInstance) -> SwarmInstance:
+    instance.scale(2)
+    until(lambda: instance.replicas() == 2)
     return instance
 
 
@@ -93,19 +93,20 @@ def environments(instance: SwarmInstance) -> list[bool]:
     return found
 
 
-def test_it_scales_within_its_places_which_its_client_reaches(running: Deployed, three: SwarmInstance) -> None:
-    assert len(three.places()) == 8
-    assert {place.ip for place in three.places()} >= {running.at.ip}
-    until(lambda: len(answering(running, three)) == 3, timeout_s=60)
-    assert len(first_processes(three)) == 3
-    reached = answering(running, three)
+@pytest.mark.core
+def test_it_scales_within_its_places_which_its_client_reaches(running: Deployed, two: SwarmInstance) -> None:
+    assert len(two.places()) == 8
+    assert {place.ip for place in two.places()} >= {running.at.ip}
+    until(lambda: len(answering(running, two)) == 2, timeout_s=60)
+    assert len(first_processes(two)) == 2
+    reached = answering(running, two)
     routes = [(Route("/", str(ip), running.service.port),) for ip in reached]
     answers = [ask([("GET", "/health", "")], route, running.lab.client_netns) for route in routes]
-    assert [status for answer in answers for status, _ in answer.values()] == [200, 200, 200]
+    assert [status for answer in answers for status, _ in answer.values()] == [200, 200]
 
 
-def test_every_replica_has_the_limits(running: Deployed, three: SwarmInstance) -> None:
-    assert three.limits_enforced
+def test_every_replica_has_the_limits(running: Deployed, two: SwarmInstance) -> None:
+    assert two.limits_enforced
     with client() as api:
         for container in api.containers(filters={"name": running.at.prefix}):
             limits = api.inspect_container(container["Id"])["HostConfig"]
@@ -113,24 +114,24 @@ def test_every_replica_has_the_limits(running: Deployed, three: SwarmInstance) -
             assert limits["Memory"] == limits["MemorySwap"] == running.service.limits.memory_mib << 20
 
 
-def test_a_killed_replica_is_replaced(three: SwarmInstance) -> None:
-    before = first_processes(three)
-    three.kill()
-    until(lambda: three.replicas() == 3)
-    assert len(first_processes(three) - before) == 1
-    assert three.alive()
+def test_a_killed_replica_is_replaced(two: SwarmInstance) -> None:
+    before = first_processes(two)
+    two.kill()
+    until(lambda: two.replicas() == 2)
+    assert len(first_processes(two) - before) == 1
+    assert two.alive()
 
 
-def test_a_rolling_update_changes_every_replica(three: SwarmInstance) -> None:
-    assert not any(environments(three))
-    three.replace({"VERSION": "2"})
-    until(lambda: environments(three) == [True] * 3, timeout_s=90)
-    assert three.alive()
+def test_a_rolling_update_changes_every_replica(two: SwarmInstance) -> None:
+    assert not any(environments(two))
+    two.replace({"VERSION": "2"})
+    until(lambda: environments(two) == [True] * 2, timeout_s=90)
+    assert two.alive()
 
 
-def test_it_scales_to_no_more_than_its_places(three: SwarmInstance) -> None:
+def test_it_scales_to_no_more_than_its_places(two: SwarmInstance) -> None:
     with pytest.raises(DeployError, match="8 addresses, too few for 9 replicas"):
-        three.scale(9)
+        two.scale(9)
 
 
 def test_only_an_orchestrated_target_launches_replicas(service: Service, tmp_path: Path) -> None:

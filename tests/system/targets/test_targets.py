@@ -29,6 +29,8 @@ from tests.support.deploy import Deployed, deployed
 from tests.support.kernel import shares_pid_namespace
 from tests.support.targets_suite import (
     FAKE,
+    FAKED,
+    MORE,
     REAL,
     Death,
     assert_counted,
@@ -47,7 +49,7 @@ from tests.support.until import until
 
 pytestmark = pytest.mark.timeout(300)
 
-MARKED = [pytest.param(name, marks=pytest.mark.targets) for name in ("process", "container")]
+MARKED = [pytest.param(name, marks=pytest.mark.core) for name in ("process", "container")]
 """Those whose own file system can be reached from this host. A guest's is its kernel's alone."""
 
 ORDERLY_END_S = 60.0
@@ -66,15 +68,14 @@ def running(target: Target, service: Service, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="module")
-def before_its_end(running: Deployed, revived_twice: Deployed) -> list[tuple[InstanceProcess, int]]:
-    """The instance's processes with their start times, taken while it runs."""
-    assert revived_twice.instance is running.instance
+def before_its_end(running: Deployed) -> list[tuple[InstanceProcess, int]]:
+    """The instance's processes with their start times, in whichever of its lives the tests before have left it."""
     return [(process, start_time(process.pid)) for process in running.instance.processes()]
 
 
 @pytest.fixture(scope="module")
 def stopped(running: Deployed, before_its_end: list[tuple[InstanceProcess, int]]) -> Deployed:
-    assert before_its_end
+    assert before_its_end or not running.instance.alive()
     running.instance.stop()
     return running
 
@@ -255,6 +256,7 @@ def test_its_service_had_the_time_to_end_in_order(ended: Death) -> None:
     assert re.search("(?i)shut(ting)? down", ended.log)
 
 
+@pytest.mark.parametrize("target", [*MORE, FAKED], indirect=True)
 def test_it_starts_again_in_its_place_with_a_timeline_of_its_own(revived_twice: Deployed) -> None:
     again = revived_twice
     phases = again.watch.phases()
@@ -268,6 +270,7 @@ def test_it_starts_again_in_its_place_with_a_timeline_of_its_own(revived_twice: 
     assert said_to_run(again) == lives
 
 
+@pytest.mark.parametrize("target", [*MORE, FAKED], indirect=True)
 def test_it_starts_again_after_every_end(revived_twice: Deployed, artifact: Artifact) -> None:
     assert revived_twice.instance.alive()
     assert_exchanges(revived_twice)

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from harness.targets.api import Service, Target
-from tests.support.targets_suite import REAL, lab_of, launch_and_fail, left_of
+from tests.support.targets_suite import FAKED, MORE, lab_of, launch_and_fail, left_of
 
 pytestmark = pytest.mark.timeout(300)
 
 
+@pytest.mark.parametrize("target", [*MORE, FAKED], indirect=True)
 def test_a_program_that_does_not_exist_fails_with_the_reason_and_leaves_nothing(
     target: Target, service: Service, tmp_path: Path
 ) -> None:
@@ -25,7 +26,7 @@ def test_a_program_that_does_not_exist_fails_with_the_reason_and_leaves_nothing(
         assert left_of(target, at.prefix) == []
 
 
-@pytest.mark.parametrize("target", REAL, indirect=True)
+@pytest.mark.parametrize("target", MORE, indirect=True)
 def test_a_service_that_ends_at_once_is_not_alive_and_says_how_it_ended(
     target: Target, service: Service, tmp_path: Path
 ) -> None:

@@ -25,7 +25,7 @@ from harness.targets.api import Service
 from harness.targets.vm import VmTarget
 from harness.targets.vm_libvirt import domain_names
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("vm"), pytest.mark.timeout(600)]
 
 PREFIX = "tare-itvm"
 BUSYBOX = Path("/bin/busybox")

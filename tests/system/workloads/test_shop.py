@@ -15,14 +15,14 @@ from tests.support.shop_hostile import hostile_checks
 from tests.support.shop_openapi import MODES, answers_are_as_documented, every_documented_status_is_met
 from tests.support.shop_suite import CHECKS, Check
 
-pytestmark = [pytest.mark.targets, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 SUITE = [*CHECKS, *hostile_checks(shop.SIGNING_KEY, shop.VERIFY_KEY), every_documented_status_is_met]
 
 
 DEPLOYMENTS = [
     *((topology, target) for target in ("process", "container") for topology in shop.TOPOLOGIES),
-    ("microservices", "vm"),
+    ("monolith", "vm"),
 ]
 
 
