@@ -6,8 +6,7 @@ import base64
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,11 +182,3 @@ def cached(
     with ExitStack() as stack:
         instance = launched(target, service, place, lab, scratch, stack)
         yield Cached(front, target, service, place, instance, origin, spec)
-
-
-def until(true: Callable[[], bool], within_s: float = 10, every_s: float = 0.05) -> None:
-    """Wait for what happens a moment later; fails if it does not."""
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(every_s)

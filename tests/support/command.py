@@ -16,6 +16,7 @@ from time import sleep
 from harness.clock import NS_PER_S, now_ns
 from harness.store.folder import CampaignFolder
 from harness.store.records import TrialRecord
+from tests.support.until import until
 
 ROOT = Path(__file__).resolve().parents[2]
 TARE = Path(sys.executable).with_name("tare")
@@ -67,11 +68,14 @@ class Running:
 
     def until(self, true: Callable[[], bool], limit_s: float = LIMIT_S) -> None:
         """Wait until it is so, while the command still runs."""
-        deadline_ns = now_ns() + round(limit_s * NS_PER_S)
-        while not true():
+
+        def seen() -> bool:
+            if true():
+                return True
             assert self._process.poll() is None, f"it has ended:\n{self.out}{self._err.read_text('utf-8')}"
-            assert now_ns() < deadline_ns, f"not within {limit_s:g} s:\n{self.out}"
-            sleep(0.05)
+            return False
+
+        until(seen, limit_s, told=lambda: self.out)
 
     def until_printed(self, pattern: str) -> None:
         """Wait until a line that matches ``pattern`` was printed, while the command still runs."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -27,10 +26,10 @@ from harness.spec.front import FrontSpec
 from harness.spec.service import Limits, Readiness
 from harness.targets.api import Instance, Service, Target
 from tests.support import hello
+from tests.support.until import until
 
 CLIENT = Path(__file__).with_name("front_client.py")
 LIMIT_S = 240
-READY_S = 20
 ANSWERS_FORWARDED_ALONE = 400
 """What a forward proxy says to a request that does not name its destination."""
 
@@ -178,10 +177,10 @@ def fronted(
 
 def until_it_answers(found: Fronted) -> None:
     """Wait until the front gives an answer over TLS."""
-    deadline = time.monotonic() + READY_S
-    while True:
-        ((status, reason, _),) = found.ask(("GET", "/health", ""))
-        if status == 200:
-            return
-        assert found.instance.alive(), found.instance.logs()
-        assert time.monotonic() < deadline, f"{status} {reason}\n{found.instance.logs()[-2000:]}"
+
+    def answers() -> bool:
+        ((status, _, _),) = found.ask(("GET", "/health", ""))
+        assert status == 200 or found.instance.alive(), found.instance.logs()
+        return bool(status == 200)
+
+    until(answers, told=lambda: found.instance.logs()[-2000:])

@@ -8,10 +8,9 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import sleep
 
-from harness.clock import NS_PER_S, now_ns
 from harness.targets.layers import unmount
+from tests.support.until import until
 
 _START_LIMIT_S = 60
 
@@ -40,11 +39,13 @@ class OwnDocker:
         ]
         with (folder / "log").open("ab") as log:
             self._daemon = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        deadline_ns = now_ns() + _START_LIMIT_S * NS_PER_S
-        while subprocess.run(["docker", "-H", self.url, "info"], capture_output=True, check=False).returncode:
-            assert self._daemon.poll() is None, (folder / "log").read_text()
-            assert now_ns() < deadline_ns, (folder / "log").read_text()
-            sleep(0.1)
+        until(self._answers, _START_LIMIT_S, told=(folder / "log").read_text)
+
+    def _answers(self) -> bool:
+        assert self._daemon is not None
+        assert self._daemon.poll() is None, (self._folder / "log").read_text()
+        asked = subprocess.run(["docker", "-H", self.url, "info"], capture_output=True, check=False)
+        return asked.returncode == 0
 
     def kill(self) -> None:
         """``kill -9``: its containers live on."""

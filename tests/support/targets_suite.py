@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 import socket
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from tests.support import hello
 from tests.support.deploy import Deployed, bridged_lab
 from tests.support.fakes import FakeTarget
 from tests.support.kernel import allowed_cpus, memory_limit
+from tests.support.until import until
 
 FAKE = FakeTarget.name
 FAKED = pytest.param(FAKE, marks=pytest.mark.core)
@@ -161,7 +161,4 @@ def launch_and_fail(target: Target, service: Service, at: LabAddress, scratch: P
 
 
 def wait_until_ended(instance: Instance) -> None:
-    deadline = time.monotonic() + END_LIMIT_S
-    while instance.alive():
-        assert time.monotonic() < deadline, instance.logs()
-        time.sleep(0.02)
+    until(lambda: not instance.alive(), END_LIMIT_S, told=instance.logs)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from harness.artifacts.directory import ensure_directory
 from harness.artifacts.embedded import build_embedded
 from harness.artifacts.rootfs import build_workload
 from harness.spec.files import read_workload
+from tests.support.until import until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -72,15 +72,19 @@ REQUESTS: tuple[tuple[str, str, bytes | None], ...] = (
 
 
 def answer(port: int, method: str, path: str, body: bytes | None) -> tuple[int, str, bytes]:
-    deadline = time.monotonic() + 30
-    while True:
+    """What the service answers once it listens."""
+
+    def asked() -> tuple[int, str, bytes] | None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         try:
             connection.request(method, path, body, {"content-type": "text/x-odd"})
             response = connection.getresponse()
             return response.status, response.headers.get("content-type", ""), response.read()
         except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
+            return None
         finally:
             connection.close()
+
+    found = until(asked)
+    assert found is not None
+    return found

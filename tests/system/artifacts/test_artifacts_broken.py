@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,13 @@ from harness.artifacts.cache import artifacts_dir
 from harness.artifacts.rootfs import build_workload
 from harness.errors import BuildError
 from harness.spec.files import read_workload
+from tests.support.until import until
 
 pytestmark = pytest.mark.timeout(600)
 
 ROOT = Path(__file__).resolve().parents[3]
 HELLO = ROOT / "workloads" / "hello"
+BUILD_LIMIT_S = 300
 
 
 BUILD = """
@@ -37,17 +38,16 @@ def test_a_killed_build_leaves_no_entry_no_process_and_is_cleaned_up(
 ) -> None:
     monkeypatch.setenv("TARE_CACHE", str(tmp_path))
     builder = subprocess.Popen([sys.executable, "-c", BUILD, str(HELLO)], cwd=ROOT)
-    deadline = time.monotonic() + 300
-    while not any(artifacts_dir().glob(".*.partial/tree/var/lib/dpkg/info/*.list")):
+
+    def half_made() -> bool:
         assert builder.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        return any(artifacts_dir().glob(".*.partial/tree/var/lib/dpkg/info/*.list"))
+
+    until(half_made, BUILD_LIMIT_S)
     os.kill(builder.pid, signal.SIGKILL)
     builder.wait()
     (stale,) = artifacts_dir().glob(".*.partial")
-    while any_process_uses(stale):
-        assert time.monotonic() < deadline, "the program that filled the tree outlived the harness"
-        time.sleep(0.05)
+    until(lambda: not any_process_uses(stale), told=lambda: "the program that filled the tree outlived the harness")
     assert str(stale) not in Path("/proc/mounts").read_text()
     assert [found for found in artifacts_dir().iterdir() if not found.name.startswith(".")] == []
 

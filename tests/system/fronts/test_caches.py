@@ -19,9 +19,10 @@ from harness.fronts.caching import CacheSize
 from harness.fronts.registry import FRONTS
 from harness.units import KIB, MIB
 from tests.support.cache_origin import body_of
-from tests.support.caches import GET, Answer, Cached, until
+from tests.support.caches import GET, Answer, Cached
 from tests.support.caches_suite import ON, ONCE, PASSED_ON, Another, fresh, right, that_can
 from tests.support.fronts import each
+from tests.support.until import until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -104,7 +105,7 @@ def test_the_experiments_lifetime_goes_before_the_origins(another: Another) -> N
     short, long = another(ttl_s=1), another(ttl_s=600)
     path = fresh()
     assert [short.get(path).outcome for _ in range(2)] == ["miss", "hit"]
-    until(lambda: short.get(path).outcome != "hit", 4)
+    until(lambda: short.get(path).outcome != "hit")
     kept, plain, private, cookie = fresh("short"), fresh("plain"), fresh("private"), fresh("cookie")
     for each_path in (kept, plain, private, cookie):
         long.get(each_path)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.load.recorder import SAMPLE_DTYPE
 from harness.store.records import (
     Capacity,
     CgroupMemory,
@@ -26,21 +27,6 @@ from harness.units import MIB
 
 DIGEST = "sha256:" + "5f" * 32
 HOST_BOOT = "synthetic-host-boot"
-
-SAMPLE_DTYPE = np.dtype(
-    [
-        ("intended_ns", "<i8"),
-        ("sent_ns", "<i8"),
-        ("done_ns", "<i8"),
-        ("phase", "u1"),
-        ("outcome", "u1"),
-        ("status", "<u2"),
-        ("task", "<u2"),
-        ("bytes", "<u4"),
-        ("region", "u1"),
-        ("cache", "u1"),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)

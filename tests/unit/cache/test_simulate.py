@@ -8,9 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -23,14 +21,7 @@ from harness.cache.simulate import REQUIREMENT, Failure, MissRatio, require_libr
 from harness.cache.spool import Spool, make_spool
 from harness.errors import Unavailable
 from tests.support import fake_libcachesim
-
-
-def until(done: Callable[[], object], timeout_s: float) -> None:
-    """Wait for what another process does, which no event tells."""
-    end = time.monotonic() + timeout_s
-    while not done():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
+from tests.support.until import until
 
 
 @pytest.fixture

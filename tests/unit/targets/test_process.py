@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import time
 import urllib.request
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -21,10 +21,10 @@ from harness.lab.api import LabAddress
 from harness.targets.api import Instance, Service
 from harness.targets.process import ProcessTarget
 from harness.targets.spawning import session
+from tests.support.until import until
 from tests.unit.targets.vm_service import service
 
 AT = LabAddress(prefix="tare-unit-svc", ip=IPv4Address("127.0.0.1"))
-LIMIT_S = 10
 
 
 @pytest.fixture
@@ -43,21 +43,18 @@ def web(tmp_path: Path) -> Service:
 
 
 def body(port: int) -> bytes:
-    deadline = time.monotonic() + LIMIT_S
-    while True:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
-                return bytes(response.read())
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+    """What it answers once it listens."""
+
+    def asked() -> bytes:
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
+            return bytes(response.read())
+        return b""
+
+    return until(asked)
 
 
 def wait_until_ended(instance: Instance) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while instance.alive():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: not instance.alive())
 
 
 def test_it_lives_answers_on_loopback_alone_and_ends(web: Service, tmp_path: Path) -> None:
@@ -145,7 +142,4 @@ def test_it_is_asked_to_end_before_it_is_killed(web: Service, tmp_path: Path, pr
 
 
 def wait_until_serving(instance: Instance) -> None:
-    deadline = time.monotonic() + LIMIT_S
-    while "serving" not in instance.logs():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: "serving" in instance.logs())

@@ -10,15 +10,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from harness.clock import now_ns
 from harness.errors import DeployError
 from harness.targets.spawning import Spawner, command, parent, session, session_has_ended
+from tests.support.until import until
 
-T = TypeVar("T")
 CPU = max(os.sched_getaffinity(0))
 LIMIT_S = 10
 SERVE = "import sys, time; print('serving', sys.argv, flush=True); time.sleep(60)"
@@ -49,16 +49,8 @@ def spawner(tmp_path: Path) -> Iterator[Callable[..., Spawner]]:
         each.close()
 
 
-def log_of(spawner: Spawner, until: str = "\n") -> str:
-    return wait_for(lambda: text if until in (text := Path(spawner.order["log"]).read_text()) else "")
-
-
-def wait_for(question: Callable[[], T]) -> T:
-    deadline = time.monotonic() + LIMIT_S
-    while not (answer := question()):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    return answer
+def log_of(spawner: Spawner, holding: str = "\n") -> str:
+    return until(lambda: text if holding in (text := Path(spawner.order["log"]).read_text()) else "")
 
 
 def children(pid: int) -> list[int]:
@@ -91,7 +83,7 @@ def test_a_service_s_orphans_are_not_the_spawner_s(spawner: Callable[..., Spawne
     orphan = int(log_of(one))
     middle = next(each for each in session(pid) if each not in (pid, orphan))
     os.kill(middle, signal.SIGKILL)
-    wait_for(lambda: parent(orphan) != middle)
+    until(lambda: parent(orphan) != middle)
     assert parent(orphan) != parent(pid)
 
 
@@ -99,7 +91,7 @@ def test_a_service_s_orphans_are_not_the_spawner_s(spawner: Callable[..., Spawne
 def test_the_end_is_told(spawner: Callable[..., Spawner], program: str, code: int) -> None:
     one = spawner(program)
     pid, _ = one.start()
-    assert wait_for(lambda: one.ended() is not None)
+    assert until(lambda: one.ended() is not None)
     assert one.ended() == code
     assert session(pid) == []
 
@@ -115,7 +107,7 @@ def test_a_program_that_does_not_exist_ends_at_once_and_the_log_says_so(spawner:
     one = spawner("", argv=["/no/such/program"])
     one.start()
     assert "cannot start '/no/such/program'" in log_of(one)
-    assert wait_for(one.ended) == 127
+    assert until(one.ended) == 127
 
 
 @pytest.mark.parametrize("changes", [{"procs_files": ["/no/such/group"]}, {"netns": "/no/such/namespace"}])
@@ -131,7 +123,7 @@ def test_closing_takes_the_whole_session_and_twice_is_once(spawner: Callable[...
     program = f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {SERVE!r}])\n{SERVE}"
     one = spawner(program)
     pid, _ = one.start()
-    wait_for(lambda: Path(one.order["log"]).read_text().count("serving") == 2)
+    until(lambda: Path(one.order["log"]).read_text().count("serving") == 2)
     assert len(session(pid)) == 2
     one.close()
     assert session_has_ended(pid)
@@ -194,7 +186,7 @@ def test_a_killed_harness_leaves_no_service(spawner: Callable[..., Spawner]) -> 
     with harness:
         assert harness.stdout is not None
         pid = int(harness.stdout.readline())
-        wait_for(lambda: session(pid) == [pid])
+        until(lambda: session(pid) == [pid])
         harness.kill()
     assert session_has_ended(pid)
 
