@@ -20,7 +20,7 @@ from tests.support import stalls
 from tests.support.netns_sockets import connect_ms, socket_in
 from tests.support.regions import FAR, NEAR, RTT_MS, lab_with_host, listening
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 
 ATTEMPTS = 5

@@ -25,8 +25,6 @@ from harness.spec.route import Route
 from tests.support.authority import Authority
 from tests.support.web import reply, service
 
-pytestmark = pytest.mark.integration
-
 CPUS = frozenset({max(os.sched_getaffinity(0))})
 SERVICE_CPUS = frozenset({min(os.sched_getaffinity(0))})
 

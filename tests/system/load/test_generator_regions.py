@@ -20,9 +20,7 @@ from harness.load.recorder import Outcome, read_run
 from harness.load.runner import Generator
 from harness.load.schedule import region_choices
 from harness.spec.route import Route
-from tests.integration.test_generator import CPUS, SERVICE_CPUS
-
-pytestmark = pytest.mark.integration
+from tests.system.load.test_generator import CPUS, SERVICE_CPUS
 
 NAMES = ("tare-test-load-a", "tare-test-load-b")
 

@@ -16,10 +16,8 @@ from harness.load.result import LoadResult
 from harness.load.runner import Generator
 from harness.spec.route import Route
 from harness.spec.sequence import CatalogueSpec, SequenceSpec
-from tests.integration.test_generator import CPUS, locustfile, plain_locust
 from tests.support.web import Asked, reply, service
-
-pytestmark = pytest.mark.integration
+from tests.system.load.test_generator import CPUS, locustfile, plain_locust
 
 SEQUENCE = SequencePlan(CatalogueSpec(objects=40), SequenceSpec(requests=2000, objects=40, exponent=0.7, seed=3), 50)
 SOURCE = """
