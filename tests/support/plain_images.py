@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import tempfile
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
 import docker
 
-from harness.artifacts.debian import bootstrap, host_apt_options, host_mirrors
 from harness.artifacts.from_image import artifact_name
+from harness.artifacts.packages import build_packages
+from harness.fronts.api import SUITE
+from harness.fronts.registry import FRONTS
+from harness.spec.service import ServiceSpec
 
-_SUITE = "bookworm"
-_PACKAGES = ("apt", "ca-certificates")
 
+def base_of(front: str) -> str:
+    """The root file system that the front of that name is deployed from, as a base that a registry would have.
 
-def debian_base() -> str:
-    """A small Debian with apt and this host's package sources, as a registry's would be; its tag stands for its inputs.
-
-    30 s the first time; Docker keeps it, as it keeps the layers that are built on it.
+    It is a Debian with the front's program, from the host's cache, where the suites of fronts have it too: no build of
+    the tests' own, and none inside Docker.
     """
-    inputs = repr((_SUITE, _PACKAGES, host_mirrors(_SUITE), host_apt_options()))
-    name, tag = "tare-test-debian", hashlib.sha256(inputs.encode()).hexdigest()[:12]
+    service, source = ServiceSpec(port=1, argv=("true",)), f"front {front} on Debian {SUITE}"
+    artifact = build_packages(front, SUITE, FRONTS[front].packages, service, source)
+    name, tag = f"tare-test-base-{front}", artifact.digest.removeprefix("sha256:")[:12]
     with closing(docker.from_env(timeout=300)) as client:
         if not client.images.list(f"{name}:{tag}"):
-            with tempfile.TemporaryDirectory(prefix="tare-test-") as folder:
-                tree, tar = Path(folder, "tree"), Path(folder, "base.tar")
-                bootstrap(_SUITE, _PACKAGES, tree)
-                subprocess.run(["tar", "--create", f"--file={tar}", f"--directory={tree}", "."], check=True)
-                client.api.import_image(src=str(tar), repository=name, tag=tag)
+            client.api.import_image(src=str(artifact.tar), repository=name, tag=tag)
     return f"{name}:{tag}"
 
 

@@ -12,6 +12,7 @@ from harness.artifacts.digest import tar_digest
 from harness.artifacts.image import ensure_image
 from harness.artifacts.rootfs import build_workload
 from tests.support.shop import FOLDER, WORKLOAD
+from tests.support.twice import twice
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -23,10 +24,7 @@ def build(service: str) -> Artifact:
 def test_a_root_with_node_packages_is_the_same_whenever_it_is_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TARE_CACHE", str(tmp_path / "first"))
-    first = build("payments-node")
-    monkeypatch.setenv("TARE_CACHE", str(tmp_path / "second"))
-    second = build("payments-node")
+    first, second = twice(lambda: build("payments-node"), tmp_path, monkeypatch)
     assert first.folder != second.folder
     assert first.digest == second.digest == tar_digest(first.tar)
     assert first.tar.read_bytes() == second.tar.read_bytes()

@@ -33,7 +33,8 @@ def test_without_rights_the_process_is_measured_over_loopback(tmp_path: Path) ->
     nobody = as_nobody(home)
     campaign = home / "campaign"
     experiment = home / "quickstart.toml"
-    experiment.write_text(QUICKSTART.read_text("utf-8") + ANY_HOST, "utf-8")
+    text = QUICKSTART.read_text("utf-8").replace("closed_users = 8\n", "closed_users = 8\nnull_steps = 2\n")
+    experiment.write_text(text + ANY_HOST, "utf-8")
     before = traces()
     command = ("run", experiment, "--quick", "--repeats", "1", "--out", campaign)
     ended = tare(tmp_path / "run", *command, env=env, before=nobody)
