@@ -10,9 +10,9 @@ from typing import Protocol
 from harness.deployment.setting import Setting
 from harness.errors import LoadError
 from harness.plan import Plan, PlannedTrial
-from harness.spec.matrix import Variant
-from harness.store.campaign_records import Levels, NullFloor
-from harness.store.records import TrialRecord
+from harness.records.load import Levels, NullFloor
+from harness.records.trial import TrialRecord
+from harness.records.variant import Variant
 from harness.trial import run_attempt
 
 MAX_ATTEMPTS = 3

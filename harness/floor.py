@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from harness.deployment.setting import Setting
 from harness.lab.bridged import make_host
 from harness.load.calibrate import calibrate, null_service
-from harness.store.campaign_records import NullFloor
+from harness.records.load import NullFloor
 
 
 def measure_floor(rate_rps: float, setting: Setting) -> NullFloor:
@@ -35,11 +35,4 @@ def measure_floor(rate_rps: float, setting: Setting) -> NullFloor:
         )
     for file in scratch.glob("calibration.bin*"):
         file.unlink()
-    return NullFloor(
-        rate_rps=floor.rate_rps,
-        latency_p50_ms=floor.latency_p50_ms,
-        latency_p99_ms=floor.latency_p99_ms,
-        service_time_p50_ms=floor.service_time_p50_ms,
-        send_lag_p99_ms=floor.send_lag_p99_ms,
-        highest_rate_rps=floor.highest_rate_rps,
-    )
+    return floor

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.records.variant import Variant
 from harness.spec.experiment import Experiment
-from harness.spec.matrix import Variant
 
 CALIBRATION_BLOCK = 0
 

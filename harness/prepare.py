@@ -24,15 +24,14 @@ from harness.host.facts import HostFacts
 from harness.instruments import RealInstruments
 from harness.plan import Plan, plan
 from harness.provenance import host_record, tare_commit, utc_now
+from harness.records.campaign import Manifest, UnavailableTarget
+from harness.records.variant import Variant
 from harness.sources import Source, artifact_records, fronts_of, must_be_known, source_of
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_workload, spec_digest
-from harness.spec.matrix import Variant
-from harness.store.campaign_records import Manifest, UnavailableTarget
 from harness.store.folder import CampaignFolder
 from harness.targets.api import Target
 from harness.targets.registry import make
-from harness.trial import variant_id
 
 Say = Callable[[str], None]
 """Told what is being prepared, a line each time."""
@@ -116,9 +115,9 @@ def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
         routes={name: dict(topology.routes) for name, topology in ready.source.topologies.items()},
         artifact_embedded=embedded,
         workload_folder=os.path.relpath(request.workload_folder, path.resolve()) if request.workload_folder else None,
-        variants=tuple(variant_id(variant) for variant in ready.variants),
+        variants=ready.variants,
         unavailable=tuple(ready.missing),
-        prepare_s=ready.seconds,
+        prepare_s=dict(ready.seconds),
     )
     folder = CampaignFolder.create(path, manifest)
     return plan(experiment, ready.variants), _setting(experiment, ready, cpus, folder, embedded=embedded)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from harness.host.accelerator import Accelerator
 from harness.host.facts import HostFacts
-from harness.store.campaign_records import HostRecord
+from harness.records.base import shared
+from harness.records.host import HostRecord, MachineFacts
 
 UNKNOWN = "unknown"
 
@@ -33,25 +34,11 @@ def host_record(host: HostFacts, accelerator: Accelerator) -> HostRecord:
     """What the manifest keeps of this machine."""
     engines = {"docker": host.docker.version, "libvirt": host.libvirt.version, **host.engine_versions}
     return HostRecord(
-        hostname=host.hostname,
-        kernel=host.kernel,
-        boot_id=host.boot_id,
+        **shared(MachineFacts, host),
         os=host.os_pretty,
-        cpu_model=host.cpu_model,
         cpus=len(host.cpus),
-        memory_total=host.memory_total,
-        swap_total=host.swap_total,
-        cgroup_version=host.cgroup_version,
-        governor=host.governor,
-        turbo=host.turbo,
-        smt=host.smt,
-        virtualisation=host.virtualisation,
         accelerator=accelerator.kind,
         accelerator_reason=accelerator.reason,
-        ksm=host.ksm,
-        thp=host.thp,
-        root=host.root,
-        process_count=host.process_count,
         engines={name: version for name, version in engines.items() if version},
     )
 

@@ -17,15 +17,15 @@ from harness.errors import BuildError, SpecError, Unavailable
 from harness.fronts import certificates
 from harness.fronts import registry as front_registry
 from harness.fronts.api import Certificate, Front
+from harness.records.campaign import ArtifactRecord
+from harness.records.variant import Variant
 from harness.spec.event import EventSpec
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_workload
 from harness.spec.front import DIRECT
-from harness.spec.matrix import Variant
 from harness.spec.service import Exchange
 from harness.spec.topology import SERVICE, SINGLE, Member, Topology
 from harness.spec.workload import Workload
-from harness.store.campaign_records import ArtifactRecord
 from harness.targets import registry as target_registry
 
 

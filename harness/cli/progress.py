@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from harness.clock import NS_PER_S, now_ns
 from harness.plan import Plan, PlannedTrial, expected_s
+from harness.records.trial import TrialRecord
 from harness.spec.experiment import Experiment
-from harness.store.records import TrialRecord
 from harness.units import METRICS
 
 FLOOR_S = 20.0

@@ -31,11 +31,11 @@ from harness.interrupts import interruptible
 from harness.lock import host_lock
 from harness.plan import Plan, expected_s, plan
 from harness.prepare import Request, begin, chosen_variants, find_workload, resume
+from harness.records.trial import TrialRecord
 from harness.sources import must_be_known
 from harness.spec.experiment import IMAGE_PREFIX, Experiment
 from harness.spec.files import experiment_of, read_experiment
 from harness.store.folder import CampaignFolder
-from harness.store.records import TrialRecord
 from harness.targets.registry import TARGETS, USUAL
 from reports.html import write_report
 

@@ -13,9 +13,10 @@ from harness.deployment.setting import Setting
 from harness.errors import LoadError
 from harness.lab.bridged import BridgedLab, Lab
 from harness.probes import exchanges, reach
-from harness.spec.matrix import Variant
+from harness.records.cache import OriginCount
+from harness.records.variant import Variant
 from harness.spec.route import Route
-from harness.store.cdn_records import OriginCount
+from harness.store.written import read_record
 
 FORBIDDEN = ("198.19.255.254", 80)
 """A host of the benchmark's own address range that no allow list names; nobody ever has it."""
@@ -89,7 +90,7 @@ def since(before: OriginCount | None, after: OriginCount | None) -> OriginCount 
 
 def _count(path: str, answer: object) -> OriginCount:
     try:
-        return OriginCount.model_validate(answer)
+        return read_record(OriginCount, answer)
     except ValidationError as error:
         raise LoadError(
             f"GET {path} does not tell what the origin counted: {error.errors()[0]['msg']}.",

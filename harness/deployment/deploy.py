@@ -16,8 +16,8 @@ from harness.errors import DeployError, TareError
 from harness.instruments import Instruments, StartupProber
 from harness.lab.bridged import Lab
 from harness.probes.startup import ProbeResult
+from harness.records.startup import Startup, StartupPhase
 from harness.spec.topology import SERVICE
-from harness.store.records import Phase, Startup
 from harness.targets.api import Instance
 
 LOG_TAIL_LINES = 20
@@ -187,7 +187,7 @@ def _startup(made: Running, result: ProbeResult) -> Startup:
     return Startup(
         trigger_ns=made.watch.trigger_ns,
         total_ns=result.first_response_ns - made.watch.trigger_ns,
-        phases=tuple(Phase(name=name, after_ns=after) for name, after in made.watch.phases().items()),
+        phases=tuple(StartupPhase(name=name, after_ns=after) for name, after in made.watch.phases().items()),
         attempts=result.attempts,
         resolution_ns=result.resolution_ns,
         prober_cpu_ns=result.cpu_ns,
@@ -201,9 +201,9 @@ def _whole(deployment: Deployment, done_ns: int | None) -> Startup:
         return own[0][1]
     begin_ns = deployment.trigger_ns
     ready = sorted((startup.trigger_ns + startup.total_ns - begin_ns, each.name) for each, startup in own)
-    phases = [Phase(name=f"{name} ready", after_ns=after) for after, name in ready]
+    phases = [StartupPhase(name=f"{name} ready", after_ns=after) for after, name in ready]
     if done_ns is not None:
-        phases.append(Phase(name="first transaction", after_ns=done_ns - begin_ns))
+        phases.append(StartupPhase(name="first transaction", after_ns=done_ns - begin_ns))
     return Startup(
         trigger_ns=begin_ns,
         total_ns=max(phase.after_ns for phase in phases),

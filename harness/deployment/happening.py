@@ -14,9 +14,9 @@ from harness.deployment.setting import Setting
 from harness.errors import DeployError, NotReady
 from harness.instruments import StartupProber
 from harness.lab.bridged import Lab
+from harness.records.trial import EventRecord
 from harness.spec.event import EventSpec
 from harness.spec.front import is_front
-from harness.store.records import EventRecord
 from harness.targets.orchestrated import Orchestrated
 
 _POLL_S = 0.05

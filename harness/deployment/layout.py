@@ -11,8 +11,8 @@ from harness.deployment.presence import region_plans, with_front
 from harness.deployment.setting import Setting
 from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab
+from harness.records.variant import Variant
 from harness.spec.front import DIRECT
-from harness.spec.matrix import Variant
 from harness.spec.route import Route
 from harness.spec.topology import launch_order, rendered
 from harness.targets.api import Service, Target

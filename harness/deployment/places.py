@@ -8,9 +8,9 @@ from typing import Literal
 
 from harness.lab.api import LabAddress
 from harness.load.plan import RegionPlan
+from harness.records.cache import CacheRecord
 from harness.spec.route import Route
 from harness.spec.topology import Step, Topology
-from harness.store.cdn_records import CacheRecord
 from harness.targets.api import Service, Target
 
 

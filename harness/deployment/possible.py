@@ -11,9 +11,9 @@ from harness.errors import SpecError
 from harness.fronts import registry as front_registry
 from harness.fronts.api import Front
 from harness.fronts.caching import check
+from harness.records.variant import Variant
 from harness.spec.experiment import Experiment
 from harness.spec.front import DIRECT, FRONT, SHIELD, is_front
-from harness.spec.matrix import Variant
 from harness.spec.sequence import SequenceSpec
 from harness.spec.topology import Topology
 from harness.targets import registry as target_registry

@@ -17,13 +17,13 @@ from harness.fronts.caching import CacheSize, size_of
 from harness.lab.bridged import Lab
 from harness.lab.regional import RegionalLab
 from harness.load.plan import RegionPlan
+from harness.records.cache import CacheRecord
+from harness.records.variant import Variant
 from harness.spec.front import FRONT, SHIELD, CacheSpec, FrontSpec
 from harness.spec.geography import Geography
-from harness.spec.matrix import Variant
 from harness.spec.route import Route, is_below
 from harness.spec.service import Readiness
 from harness.spec.topology import Topology
-from harness.store.cdn_records import CacheRecord
 from harness.targets.api import Service
 
 CA_FILE = "ca.pem"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.deployment.deploy import Deployment
 from harness.deployment.places import Layout
 from harness.deployment.setting import set_digest
 from harness.host.noise import NoiseCounters
 from harness.probes import cpu, memory
-from harness.store.records import CgroupMemory, Cpu, Digests, Inside, MemoryView, Noise
+from harness.records.instance import Digests, Footprint, InsideView
+from harness.records.memory import CgroupMemory, GuestMemory, MemoryView
+from harness.records.window import Cpu, Noise
 from harness.targets.api import Target
 
 
@@ -38,14 +40,7 @@ class Counters:
 
     def noise_until(self, later: Counters) -> Noise:
         """The host's noise from here to ``later``."""
-        figures = self.noise.until(later.noise, later.own_ns - self.own_ns)
-        return Noise(
-            steal_share=figures.steal_share,
-            throttled_periods=figures.throttled_periods,
-            swapped_in_pages=figures.swapped_in_pages,
-            load1=figures.load1,
-            other_busy_share=figures.other_busy_share,
-        )
+        return self.noise.until(later.noise, later.own_ns - self.own_ns)
 
 
 def total_cpu(used: Iterable[Cpu]) -> Cpu:
@@ -69,7 +64,7 @@ def read_memory(deployment: Deployment, engine_before: Mapping[str, int]) -> tup
     views = {each.name: memory.read_memory(each.instance, {}) for each in deployment.running}
     now = memory.engine_memory(engine_before)
     growth = {name: now[name] - before for name, before in engine_before.items()}
-    return total_memory(views.values()).model_copy(update={"engine_growth": growth}), views
+    return replace(total_memory(views.values()), engine_growth=growth), views
 
 
 def total_memory(views: Iterable[MemoryView]) -> MemoryView:
@@ -89,8 +84,7 @@ def total_memory(views: Iterable[MemoryView]) -> MemoryView:
         cgroup=_total_group(groups) if groups and len(groups) == len(each) else None,
         guest_ram_touched=_total([view.guest_ram_touched for view in machines]),
         emulator_cache=_total([view.emulator_cache for view in machines if view.emulator_cache is not None]),
-        inside_total=_total([view.inside_total for view in machines]),
-        inside_available=_total([view.inside_available for view in machines]),
+        guest=_total_guest([view.guest for view in machines]),
     )
 
 
@@ -117,7 +111,7 @@ def total_digests(deployment: Deployment, each: Mapping[str, Digests]) -> Digest
     return Digests(expected=set_digest(expected), observed=set_digest(observed))
 
 
-def footprint_of(layout: Layout) -> dict[str, int]:
+def footprint_of(layout: Layout) -> Footprint:
     """Bytes on disk by part. What several instances share (an artifact's packaging, the guest's disk) counts once."""
     packagings = {(place.target.name, place.service.artifact.digest): place for place in layout.places}
     found: dict[str, int] = {}
@@ -125,28 +119,24 @@ def footprint_of(layout: Layout) -> dict[str, int]:
         for part, size in place.target.footprint(place.service.artifact).parts.items():
             shared = part in place.target.shared_parts
             found[part] = size if shared else found.get(part, 0) + size
-    return found
+    return Footprint(found)
 
 
-def inside_of(deployment: Deployment) -> Inside:
+def inside_of(deployment: Deployment) -> InsideView:
     """The view from inside the first service that clients reach."""
     first = deployment.layout.topology.routed[0]
-    view = deployment.of(first).instance.inside()
-    return Inside(
-        kernel_release=view.kernel_release,
-        boot_id=view.boot_id,
-        uptime_s=view.uptime_s,
-        visible_processes=view.visible_processes,
-        sees_host_processes=view.sees_host_processes,
-        devices=view.devices,
-        hypervisor_bit=view.hypervisor_bit,
-        virtualisation=view.virtualisation,
-    )
+    return deployment.of(first).instance.inside()
 
 
 def _total(values: Sequence[int | None]) -> int | None:
     known = [value for value in values if value is not None]
     return sum(known) if known and len(known) == len(values) else None
+
+
+def _total_guest(guests: Sequence[GuestMemory | None]) -> GuestMemory | None:
+    total = _total([guest.total if guest else None for guest in guests])
+    available = _total([guest.available if guest else None for guest in guests])
+    return None if total is None or available is None else GuestMemory(total, available)
 
 
 def _total_group(groups: Sequence[CgroupMemory]) -> CgroupMemory:

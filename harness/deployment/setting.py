@@ -12,8 +12,8 @@ from harness.cache.catalogue import Catalogue
 from harness.fronts.api import Certificate, Front
 from harness.host.cpus import CpuSplit
 from harness.instruments import Instruments
+from harness.records.variant import Variant
 from harness.spec.experiment import Experiment
-from harness.spec.matrix import Variant
 from harness.spec.service import Exchange
 from harness.spec.topology import Member, Topology
 from harness.store.folder import CampaignFolder

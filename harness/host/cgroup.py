@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from harness.host import cgroup_v1, cgroup_v2
-from harness.host.cgroup_base import CgroupMemoryBytes, CgroupReader, Layout, Version
+from harness.host.cgroup_base import CgroupReader, Layout, Version
 from harness.host.cgroup_layout import detect, layout, obstacle, version, writable
 from harness.host.cgroup_own import OwnCgroup, leftovers, remove_leftover
 
 __all__ = [
-    "CgroupMemoryBytes",
     "CgroupReader",
     "Layout",
     "OwnCgroup",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import DeployError, Unavailable
+from harness.records.memory import CgroupMemory
 
 Version = Literal["1", "2", "none"]
 
@@ -52,22 +53,6 @@ class Layout:
     proc: Path
 
 
-@dataclass(frozen=True, slots=True)
-class CgroupMemoryBytes:
-    """What a group and its descendants are charged, in bytes.
-
-    ``file`` includes shared memory. ``current`` is the total that the limit applies to. ``peak`` is its highest value
-    since the group was made, or None where the kernel does not tell (v2 before Linux 5.19).
-    """
-
-    anon: int
-    file: int
-    kernel: int
-    page_tables: int
-    current: int
-    peak: int | None
-
-
 class CgroupReader(ABC):
     """The counters of one control group, its descendants included. Every method raises DeployError once it is gone."""
 
@@ -75,7 +60,7 @@ class CgroupReader(ABC):
     """The group's name below the root of its hierarchy."""
 
     @abstractmethod
-    def memory(self) -> CgroupMemoryBytes: ...
+    def memory(self) -> CgroupMemory: ...
 
     @abstractmethod
     def cpu_ns(self) -> int:

@@ -9,7 +9,6 @@ from harness.host.cgroup_base import (
     GROUP,
     PERIOD_US,
     V1_CONTROLLERS,
-    CgroupMemoryBytes,
     CgroupReader,
     Layout,
     group_pids,
@@ -21,6 +20,7 @@ from harness.host.cgroup_base import (
     write_file,
 )
 from harness.host.cpu_lists import cpu_list
+from harness.records.memory import CgroupMemory
 
 
 class V1Reader(CgroupReader):
@@ -35,13 +35,13 @@ class V1Reader(CgroupReader):
         self._folders = dict(folders)
         self._proc = proc
 
-    def memory(self) -> CgroupMemoryBytes:
+    def memory(self) -> CgroupMemory:
         folder = self._folders["memory"]
         stat = read_stat(folder / "memory.stat")
         current = int(read_file(folder / "memory.usage_in_bytes"))
         anon, file = stat["total_rss"], stat["total_cache"]
         kernel = read_optional(folder / "memory.kmem.usage_in_bytes")
-        return CgroupMemoryBytes(
+        return CgroupMemory(
             anon=anon,
             file=file,
             # Without kmem accounting by file, the rest of the total is the kernel's.

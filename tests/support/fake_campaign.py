@@ -22,15 +22,15 @@ from harness.host.noise import NoiseCounters
 from harness.plan import Plan, PlannedTrial, plan
 from harness.probes import cpu
 from harness.provenance import host_record, utc_now
+from harness.records.campaign import ArtifactRecord, Manifest
+from harness.records.load import NullFloor
+from harness.records.trial import TrialRecord
 from harness.spec.experiment import Experiment
 from harness.spec.files import spec_digest
 from harness.spec.service import Exchange, Limits, Readiness
 from harness.spec.topology import SERVICE, SINGLE, Member, Topology
-from harness.store.campaign_records import ArtifactRecord, Manifest, NullFloor
 from harness.store.folder import CampaignFolder
-from harness.store.records import TrialRecord
 from harness.targets.api import Service, Target
-from harness.trial import variant_id
 from tests.support.fake_instruments import FakeInstruments, null_floor
 from tests.support.fakes import FakeTarget
 from tests.support.host_facts import ready_facts
@@ -114,7 +114,7 @@ def manifest(spec: Experiment, planned: Plan) -> Manifest:
         service_cpus=(1,),
         artifacts={SERVICE: ArtifactRecord(digest=DIGEST, source="the tests")},
         artifact_embedded=True,
-        variants=tuple(variant_id(variant) for variant in planned.variants),
+        variants=planned.variants,
     )
 
 

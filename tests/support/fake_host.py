@@ -19,8 +19,8 @@ from harness.host.facts import HostFacts
 from harness.host.processes import MARK
 from harness.plan import Plan
 from harness.prepare import Request, begin, find_workload
+from harness.records.load import NullFloor
 from harness.spec.files import read_experiment
-from harness.store.campaign_records import NullFloor
 from harness.targets.api import Target
 from harness.targets.registry import TARGETS
 from tests.support.fake_campaign import free_port, no_noise

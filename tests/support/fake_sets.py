@@ -17,9 +17,9 @@ from harness.deployment.setting import Deployable, Setting
 from harness.fronts.api import Certificate, Front, Rendered, Route
 from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab, LoopbackLab
+from harness.records.variant import Variant
 from harness.spec.front import FrontSpec
 from harness.spec.geography import Geography
-from harness.spec.matrix import Variant
 from harness.spec.service import Readiness, ServiceSpec
 from harness.spec.topology import Member, Topology
 from harness.targets.api import Instance, Service, Target

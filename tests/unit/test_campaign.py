@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from harness.analysis import load, show_json
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import LoadError
 from harness.load.plan import LoadPlan
-from harness.store.campaign_records import NullFloor
+from harness.records.load import NullFloor
 from reports.html import write_report
 from tests.support.fake_campaign import CALIBRATED, DIGEST, Bench, bench
 from tests.support.fake_instances import Changed, Good, Refused, ScriptedTarget
@@ -100,7 +101,7 @@ def test_shares_of_a_capacity_are_lowered_until_the_generator_keeps_twice_the_ra
 ) -> None:
     def floor(self: Bench, rate_rps: float) -> NullFloor:
         self.floors.append(rate_rps)
-        return null_floor(rate_rps).model_copy(update={"highest_rate_rps": limit})
+        return replace(null_floor(rate_rps), highest_rate_rps=limit)
 
     monkeypatch.setattr(Bench, "_floor", floor)
     made = bench(tmp_path / "c", FakeTarget(), other(), repeats=1, **CALIBRATED)
@@ -116,9 +117,7 @@ def test_shares_of_a_capacity_are_lowered_until_the_generator_keeps_twice_the_ra
 
 
 def test_rates_that_the_experiment_names_are_never_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        Bench, "_floor", lambda _self, rate: null_floor(rate).model_copy(update={"highest_rate_rps": 0.0})
-    )
+    monkeypatch.setattr(Bench, "_floor", lambda _self, rate: replace(null_floor(rate), highest_rate_rps=0.0))
     made = bench(tmp_path / "c")
     made.run()
     levels = made.folder.levels()

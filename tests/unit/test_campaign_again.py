@@ -19,9 +19,8 @@ from harness.errors import LoadError, StoreError
 from harness.interrupts import Interrupted
 from harness.load.plan import LoadPlan
 from harness.plan import PlannedTrial
+from harness.records.trial import Failure, TrialRecord
 from harness.store.folder import CampaignFolder
-from harness.store.records import Failure, TrialRecord
-from harness.trial import variant_id
 from tests.support.fake_campaign import CALIBRATED, Bench, bench
 from tests.support.fake_instances import Changed, Good, Refused, ScriptedTarget
 from tests.support.fakes import FakeTarget
@@ -161,7 +160,7 @@ def test_however_often_it_is_killed_every_trial_is_settled_and_no_valid_one_repe
             block=planned.block,
             position=planned.position,
             attempt=number,
-            variant=variant_id(planned.variant),
+            variant=planned.variant,
             level="100 rps",
             accelerator="none",
             artifact_digest=setting.digest_of(planned.variant.topology),

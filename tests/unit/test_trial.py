@@ -13,8 +13,8 @@ from harness.host.noise import NoiseCounters
 from harness.interrupts import Interrupted, interruptible
 from harness.load.plan import LoadPlan
 from harness.plan import PlannedTrial
+from harness.records.trial import TrialRecord
 from harness.spec.service import Exchange
-from harness.store.records import TrialRecord
 from harness.trial import run_attempt
 from tests.support.fake_campaign import CALIBRATED, DIGEST, Bench, bench
 from tests.support.fake_instances import (
@@ -69,7 +69,7 @@ def test_a_good_attempt_holds_everything_that_was_measured(tmp_path: Path) -> No
     assert record.inside is not None
     assert record.digests is not None
     assert record.digests.expected == record.digests.observed == record.artifact_digest == DIGEST
-    assert record.footprint == {"directory": 1_000_000}
+    assert record.footprint.parts == {"directory": 1_000_000}
     assert record.samples is not None
     assert len(made.folder.samples(record)) == REQUESTS
     assert not record.limits_enforced
@@ -169,7 +169,7 @@ def test_a_launch_that_fails_is_a_failed_record(
     assert record.failure.kind == "DeployError"
     assert what in record.failure.what
     assert (record.failure.remedy, record.failure.logs) == (remedy, logs)
-    assert record.footprint
+    assert record.footprint.parts
 
 
 def test_a_service_that_never_becomes_ready_shows_its_last_log_lines(tmp_path: Path) -> None:

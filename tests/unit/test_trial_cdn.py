@@ -9,9 +9,9 @@ import pytest
 
 from harness.deployment import driving
 from harness.load.plan import LoadPlan
+from harness.records.cache import OriginCount
+from harness.records.trial import TrialRecord
 from harness.spec.service import Exchange
-from harness.store.cdn_records import OriginCount
-from harness.store.records import TrialRecord
 from harness.trial import run_attempt
 from tests.support.fake_instruments import REQUESTS
 from tests.support.fake_regions import SEQUENCE, FakeCache, FarInstruments, StillCore, cdn_bench

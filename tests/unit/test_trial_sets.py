@@ -9,7 +9,7 @@ import pytest
 from harness.deployment import driving
 from harness.interrupts import Interrupted, interruptible
 from harness.load.plan import LoadPlan
-from harness.store.records import TrialRecord
+from harness.records.trial import TrialRecord
 from harness.trial import run_attempt
 from tests.support.fake_instances import (
     Changed,
@@ -72,7 +72,7 @@ def test_a_good_attempt_has_the_figures_of_each_instance_and_their_sums(tmp_path
     assert record.artifact_digest == made.setting.digest_of(SET)
     assert record.digests is not None
     assert record.digests.expected == record.digests.observed == record.artifact_digest
-    assert record.footprint == {"directory": 3_000_000}
+    assert record.footprint.parts == {"directory": 3_000_000}
     assert (record.events, record.served, record.path_checks, record.propagation_ms) == ((), {}, {}, ())
     assert target.running == []
 

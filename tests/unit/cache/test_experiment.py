@@ -26,9 +26,9 @@ from harness.cache.simulate import Failure, MissRatio
 from harness.cache.sizes import parse_sizes
 from harness.cache.spool import Spool, stored
 from harness.errors import SpecError, Unavailable
+from harness.records.cache import CacheRecord
 from harness.spec.experiment import Experiment
 from harness.spec.sequence import CatalogueSpec, SequenceSpec
-from harness.store.cdn_records import CacheRecord
 
 CATALOGUE = Catalogue.of(CatalogueSpec(objects=300))
 ZIPF = {"requests": 2000, "objects": 200, "exponent": 0.9}

@@ -17,7 +17,7 @@ from harness.deployment.layout import lay_out
 from harness.deployment.places import Layout
 from harness.errors import LoadError
 from harness.lab.bridged import BridgedLab
-from harness.store.cdn_records import OriginCount
+from harness.records.cache import OriginCount
 from tests.support import web
 from tests.support.fake_sets import FakeForwardFront, FakeFront, SetBench, SetTarget, WideLab, set_bench
 

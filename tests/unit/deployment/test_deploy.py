@@ -13,7 +13,7 @@ from harness.deployment.layout import lay_out
 from harness.errors import DeployError, NotReady
 from harness.interrupts import Interrupted
 from harness.lab.api import LabAddress
-from harness.store.records import Startup
+from harness.records.startup import Startup
 from harness.targets.api import Service
 from tests.support.fake_instances import Refused
 from tests.support.fake_sets import SetBench, SetTarget, WideLab, chain, set_bench

@@ -14,7 +14,7 @@ from harness.deployment.deploy import deploy
 from harness.deployment.happening import Stage, happen
 from harness.deployment.layout import lay_out
 from harness.errors import DeployError
-from harness.store.records import EventRecord
+from harness.records.trial import EventRecord
 from tests.support.fake_instances import Refused
 from tests.support.fake_sets import SetBench, SetTarget, WideLab, chain, set_bench
 from tests.support.fakes import FakeInstance

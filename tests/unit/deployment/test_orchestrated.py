@@ -15,7 +15,7 @@ from harness.deployment.deploy import deploy
 from harness.deployment.happening import Stage, happen
 from harness.deployment.layout import lay_out
 from harness.lab.api import LabAddress
-from harness.store.records import EventRecord
+from harness.records.trial import EventRecord
 from harness.targets.api import InstanceProcess, Service
 from harness.targets.orchestrated import Orchestrated
 from tests.support.fake_sets import SetBench, SetTarget, WideLab, set_bench

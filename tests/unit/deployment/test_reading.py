@@ -15,7 +15,9 @@ from harness.deployment import reading
 from harness.deployment.deploy import Deployment, deploy
 from harness.deployment.layout import lay_out
 from harness.deployment.setting import set_digest
-from harness.store.records import CgroupMemory, Cpu, Digests, MemoryView
+from harness.records.instance import Digests
+from harness.records.memory import CgroupMemory, GuestMemory, MemoryView
+from harness.records.window import Cpu
 from tests.support.fake_instances import OTHER_DIGEST, Changed
 from tests.support.fake_sets import SET, FakeFront, SetBench, SetTarget, WideLab, digest, set_bench
 from tests.support.fakes import FakeInstance
@@ -32,8 +34,7 @@ MACHINES = st.builds(
     cgroup=st.none() | GROUPS,
     guest_ram_touched=st.none() | SIZES,
     emulator_cache=st.none() | SIZES,
-    inside_total=st.none() | SIZES,
-    inside_available=st.none() | SIZES,
+    guest=st.none() | st.builds(GuestMemory, SIZES, SIZES),
 )
 VIEWS = st.lists(SERVICES | MACHINES, min_size=1, max_size=5)
 
@@ -70,10 +71,11 @@ def test_groups_are_summed_only_if_each_has_one_and_peaks_of_different_moments_n
 def test_what_only_machines_have_is_summed_over_the_machines(views: list[MemoryView]) -> None:
     total = reading.total_memory(views)
     machines = [view for view in views if "vmm" in view.pss]
-    inside = [view.inside_total for view in machines]
+    guests = [view.guest for view in machines if view.guest is not None]
     touched = [view.guest_ram_touched for view in machines]
     caches = [view.emulator_cache for view in machines if view.emulator_cache is not None]
-    assert total.inside_total == (sum(filter(None, inside)) if inside and None not in inside else None)
+    summed = GuestMemory(sum(guest.total for guest in guests), sum(guest.available for guest in guests))
+    assert total.guest == (summed if guests and len(guests) == len(machines) else None)
     assert total.guest_ram_touched == (sum(filter(None, touched)) if touched and None not in touched else None)
     # Not every machine is emulated.
     assert total.emulator_cache == (sum(caches) if caches else None)
@@ -164,7 +166,7 @@ def test_what_instances_share_on_disk_counts_once(tmp_path: Path) -> None:
     for target, expected in ((SetTarget(), 3_000_000), (Machines(), 1_000_000)):
         made = set_bench(tmp_path / str(expected), target)
         layout = lay_out(replace(made.variant, replicas=2), made.setting, WideLab("tare-x"), made.path)
-        assert reading.footprint_of(layout) == {"directory": expected}
+        assert reading.footprint_of(layout).parts == {"directory": expected}
 
 
 def test_each_daemon_is_asked_once() -> None:

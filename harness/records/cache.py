@@ -1,51 +1,21 @@
-"""What a trial leaves behind of regions, caches and sequences."""
+"""Caches of a deployment, what the origin behind them counted, and what simulated policies would keep."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from pydantic import Field
-
-from harness.store.record import Record
+from dataclasses import dataclass
 
 
-class RttRecord(Record):
-    """What the client of ``region`` measured to a host of the deployment before the load, by ICMP echoes.
-
-    ``asked_ms`` is what the geography says. ``host`` is an instance's name.
-    """
-
-    region: str
-    host: str
-    asked_ms: float
-    median_ms: float
-    p99_ms: float
-    echoes: int
-
-
-class CoreRecord(Record):
-    """What the core that joins the regions did over the trial.
-
-    ``dropped``: by its full queues, which no trial should see; ``lost``: on purpose, by the geography's loss.
-    ``late_p99_ns``: how late packets left it, beyond their delay. ``cpu_ns`` is its own CPU time.
-    """
-
-    packets: int
-    bytes: int
-    dropped: int
-    lost: int
-    late_p99_ns: int
-    cpu_ns: int
-
-
-class OriginCount(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginCount:
     """What the origin counted over all of the load, warm-up and tail included, prefill not."""
 
     requests: int
     bytes: int
 
 
-class CacheRecord(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheRecord:
     """A cache of the deployment. ``size_bytes`` is what its configuration says, ``share`` how much of the catalogue.
 
     ``effective_bytes``: the bytes of objects that it really holds at that size, less its own overhead for each, as
@@ -60,20 +30,6 @@ class CacheRecord(Record):
     effective_bytes: int | None = None
 
 
-class ReplayRecord(Record):
-    """A replay's extent: how many requests were made, and how many of them at the beginning do not count.
-
-    ``miss_bytes_per_s``: what the cache was given to fetch in a second at most; 0: as much as it would.
-    """
-
-    sequence: str
-    requests: int
-    warmup: int
-    window_begin_ns: int
-    window_end_ns: int
-    miss_bytes_per_s: float = 0.0
-
-
 SIMULATION: Mapping[str, str] = {"lru": "LRU", "fifo": "FIFO", "lfuda": "LFUDA-textbook", "gdsf": "GDSF"}
 """The simulated policy (harness.cache.policies) of each real one (harness.spec.front.CacheSpec).
 
@@ -81,23 +37,30 @@ SIMULATION: Mapping[str, str] = {"lru": "LRU", "fifo": "FIFO", "lfuda": "LFUDA-t
 """
 
 
-class SimulatedRatio(Record):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedRatio:
     """What one simulated policy misses: the share of a sequence's counted requests, and of the bytes they ask for.
 
     ``effective_bytes`` is the capacity that it was given: where ``matched``, what a real cache of that policy really
     holds, else the size as it was asked for. ``cache_share``: how much of the catalogue was asked for, if it was so.
+    Raises ValueError for a share that is not between 0 and 1.
     """
 
     policy: str
     sequence: str
     cache_share: float | None = None
     effective_bytes: int
-    by_requests: float = Field(ge=0, le=1)
-    by_bytes: float = Field(ge=0, le=1)
+    by_requests: float
+    by_bytes: float
     matched: bool = False
 
+    def __post_init__(self) -> None:
+        if not (0 <= self.by_requests <= 1 and 0 <= self.by_bytes <= 1):
+            raise ValueError(f"{self.policy} misses a share that is not between 0 and 1")
 
-class Simulated(Record):
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulated:
     """What eviction policies would keep of the experiment's sequences, on the same requests in the same order.
 
     ``requests`` and ``warmup`` are of each sequence; the first ``warmup`` filled the caches and are not counted.
