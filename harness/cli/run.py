@@ -15,28 +15,28 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness import sweep as sweeping
 from harness.analysis import load, show_tables
 from harness.artifacts.from_image import artifact_name
-from harness.campaign import Campaign, settled
+from harness.campaign import sweep as sweeping
+from harness.campaign.calibration import measure_floor
+from harness.campaign.prepare import Request, begin, chosen_variants, find_workload, resume
+from harness.campaign.resolve import must_be_known
+from harness.campaign.run import Campaign, settled
 from harness.cli.output import new_console, print_json
 from harness.cli.progress import FLOOR_S, CampaignProgress, duration_text
 from harness.cli.simulation import simulate_beside
-from harness.deployment.setting import Setting
 from harness.errors import ExitCode, SpecError, TareError
-from harness.floor import measure_floor
 from harness.host import facts
 from harness.host.processes import MARK
-from harness.interrupts import interruptible
-from harness.lock import host_lock
-from harness.plan import Plan, expected_s, plan
-from harness.prepare import Request, begin, chosen_variants, find_workload, resume
+from harness.planning.plan import Plan, expected_s, plan
 from harness.records.trial import TrialRecord
-from harness.sources import must_be_known
+from harness.runtime.locks import host_lock
+from harness.runtime.signals import interruptible
 from harness.spec.experiment import IMAGE_PREFIX, Experiment
 from harness.spec.files import experiment_of, read_experiment
 from harness.store.folder import CampaignFolder
 from harness.targets.registry import TARGETS, USUAL
+from harness.trial.campaign_context import Setting
 from reports.html import write_report
 
 REPORT = "report.html"

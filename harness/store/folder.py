@@ -24,9 +24,9 @@ from harness.records.cache import Simulated
 from harness.records.campaign import SCHEMA, Manifest
 from harness.records.load import Levels, NullFloor
 from harness.records.trial import TrialRecord
+from harness.runtime.atomic_file import written_whole
 from harness.spec.experiment import Experiment
 from harness.store import samples as sample_files
-from harness.store.whole import written_whole
 from harness.store.written import plain, read_record
 
 _EVENTS: dict[str, type[TrialRecord | NullFloor | Levels]] = {"trial": TrialRecord, "null": NullFloor, "levels": Levels}

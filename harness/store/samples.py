@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.store.whole import written_whole
+from harness.runtime.atomic_file import written_whole
 
 PHASES = ("warmup", "measured", "tail", "capacity")
 OUTCOMES = ("ok", "dropped", "error", "unexpected")

@@ -16,7 +16,7 @@ import docker
 import pytest
 
 from harness.errors import DeployError
-from harness.plan import plan
+from harness.planning.plan import plan
 from harness.spec.files import read_experiment
 from tests.support.command import ROOT, started, tare, trials
 from tests.support.deploy import bridged_lab

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.artifacts.image import ensure_image
-from harness.plan import plan
+from harness.planning.plan import plan
 from harness.records.trial import TrialRecord
 from harness.spec.experiment import Experiment
 from tests.support import hello

@@ -12,16 +12,15 @@ from pathlib import Path
 import pytest
 
 from harness.artifacts.api import Artifact, ImageConfig
-from harness.campaign import Campaign
-from harness.deployment.setting import Deployable, Setting
+from harness.campaign.provenance import host_record, utc_now
+from harness.campaign.run import Campaign
 from harness.host.accelerator import Accelerator
 from harness.host.cgroup import CgroupReader
 from harness.host.cpus import CpuSplit
 from harness.host.machine import CpuTimes
 from harness.host.noise import NoiseCounters
-from harness.plan import Plan, PlannedTrial, plan
+from harness.planning.plan import Plan, PlannedTrial, plan
 from harness.probes import cpu
-from harness.provenance import host_record, utc_now
 from harness.records.campaign import ArtifactRecord, Manifest
 from harness.records.load import NullFloor
 from harness.records.trial import TrialRecord
@@ -31,6 +30,7 @@ from harness.spec.service import Exchange, Limits, Readiness
 from harness.spec.topology import SERVICE, SINGLE, Member, Topology
 from harness.store.folder import CampaignFolder
 from harness.targets.api import Service, Target
+from harness.trial.campaign_context import Deployable, Setting
 from tests.support.fake_instruments import FakeInstruments, null_floor
 from tests.support.fakes import FakeTarget
 from tests.support.host_facts import ready_facts
@@ -98,7 +98,7 @@ def deployable(folder: Path) -> Deployable:
 
 
 def manifest(spec: Experiment, planned: Plan) -> Manifest:
-    """As harness.prepare would write it."""
+    """As harness.campaign.prepare would write it."""
     return Manifest(
         campaign="20261124-000000-fake-abc123",
         created_utc=utc_now(),

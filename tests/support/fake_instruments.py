@@ -17,7 +17,6 @@ import numpy as np
 
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import NotReady
-from harness.instruments import FirstTransaction, LoadGenerator, StartupProber
 from harness.lab.bridged import Lab, LoopbackLab
 from harness.load.plan import LoadPlan
 from harness.load.recorder import SAMPLE_DTYPE, Outcome, Phase
@@ -30,6 +29,7 @@ from harness.spec.geography import Geography
 from harness.spec.route import Route, route_of
 from harness.spec.service import Readiness
 from harness.spec.topology import Step
+from harness.trial.instrument_factory import FirstTransaction, LoadGenerator, StartupProber
 
 REQUESTS = 8
 _LAG_NS = 20_000

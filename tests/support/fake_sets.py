@@ -13,7 +13,6 @@ from pathlib import Path
 from harness.artifacts.api import Artifact, ImageConfig
 from harness.cache.catalogue import Catalogue
 from harness.clock import Stopwatch
-from harness.deployment.setting import Deployable, Setting
 from harness.fronts.api import Certificate, Front, Rendered, Route
 from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab, LoopbackLab
@@ -23,6 +22,7 @@ from harness.spec.geography import Geography
 from harness.spec.service import Readiness, ServiceSpec
 from harness.spec.topology import Member, Topology
 from harness.targets.api import Instance, Service, Target
+from harness.trial.campaign_context import Deployable, Setting
 from tests.support.fake_campaign import CPUS, Bench, experiment, free_port
 from tests.support.fake_instances import Good
 from tests.support.fake_instruments import FakeInstruments
