@@ -14,15 +14,16 @@ from datetime import datetime
 from pathlib import Path
 
 from harness import __version__
-from harness.campaign.provenance import host_record, tare_commit, utc_now
-from harness.campaign.resolve import Source, artifact_records, fronts_of, must_be_known, source_of
-from harness.clock import NS_PER_S, now_ns
+from harness.campaign.provenance import host_record, tare_commit
+from harness.campaign.resolve import Source, artifact_records, fronts_of, source_of
+from harness.clock import NS_PER_S, now_ns, utc_now
 from harness.errors import BuildError, SpecError, TareError, Unavailable
 from harness.fronts.api import Certificate, Front
 from harness.host import accelerator
 from harness.host.cpus import CpuSplit, split_cpus
 from harness.host.facts import HostFacts
 from harness.planning.plan import Plan, plan
+from harness.planning.validate import validate
 from harness.records.campaign import Manifest, UnavailableTarget
 from harness.records.variant import Variant
 from harness.spec.experiment import Experiment
@@ -89,7 +90,7 @@ def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
     if request.out is not None:
         CampaignFolder.must_be_new(request.out)
     wanted = chosen_variants(experiment, request.only)
-    must_be_known(experiment, request.workload_folder)
+    validate(experiment, request.workload_folder)
     cpus = split_cpus(host.cpus, experiment.limits.cpus)
     obstacle = _must_embed(host)
     embedded = experiment.image is None and obstacle is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.host.accelerator import Accelerator
@@ -23,11 +22,6 @@ def tare_commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return UNKNOWN
     return commit + ("+changes" if changed else "")
-
-
-def utc_now() -> str:
-    """The date and time for people; no duration is ever computed from it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def host_record(host: HostFacts, accelerator: Accelerator) -> HostRecord:

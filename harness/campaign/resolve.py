@@ -15,17 +15,14 @@ from harness.errors import BuildError, SpecError, Unavailable
 from harness.fronts import certificates
 from harness.fronts import registry as front_registry
 from harness.fronts.api import Certificate, Front
-from harness.planning.validate import front_names, must_be_possible
+from harness.planning.validate import catalogue_of
 from harness.records.campaign import ArtifactRecord
 from harness.records.variant import Variant
-from harness.spec.event import EventSpec
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_workload
 from harness.spec.front import DIRECT
 from harness.spec.service import Exchange
 from harness.spec.topology import SERVICE, SINGLE, Member, Topology
-from harness.spec.workload import Workload
-from harness.targets import registry as target_registry
 from harness.trial.campaign_context import Deployable
 
 
@@ -70,77 +67,7 @@ def source_of(experiment: Experiment, folder: Path | None, wanted: Sequence[Vari
     build = build_embedded if embedded else build_workload
     services = dict.fromkeys(service for topology in topologies.values() for service in topology.services)
     members = {name: Deployable(workload.members[name], build(folder, workload, name)) for name in services}
-    return Source(members, topologies, workload.exchanges, folder / workload.locustfile, _catalogue(workload))
-
-
-def _catalogue(workload: Workload) -> Catalogue | None:
-    return None if workload.catalogue is None else Catalogue.of(workload.catalogue)
-
-
-def must_be_known(experiment: Experiment, folder: Path | None) -> None:
-    """Raise SpecError for a topology that the workload has not, an event or a placement of a service that is not there,
-    an event that cannot be, a kind of front that does not exist, and what regions, caches and sequences cannot be."""
-    sets = {SINGLE: Topology(services=(SERVICE,), routes={"/": SERVICE})}
-    catalogue = None
-    if folder is not None:
-        workload = read_workload(folder)
-        sets, catalogue = workload.sets, _catalogue(workload)
-    for name in experiment.matrix.topologies:
-        if name not in sets:
-            raise SpecError(
-                f"{experiment.workload} has no topology {name!r}.", f"Its topologies are: {', '.join(sets)}."
-            )
-    for name in experiment.matrix.fronts:
-        if (front := experiment.front(name)) is not None:
-            front_registry.make(front.kind)
-    must_be_possible(experiment, sets, catalogue)
-    for variant in experiment.variants:
-        topology = sets[variant.topology]
-        names = (*topology.services, *front_names(experiment, variant))
-        most: dict[str, int] = {}
-        for event in experiment.events_of(variant):
-            service = _happens_to(event, variant, topology, names)
-            begun = variant.replicas if service in topology.routed else 1
-            _must_be_possible(event, service, most.setdefault(service, begun), variant, experiment)
-            most[service] = max(most[service], event.replicas or 1)
-    everyone = {name for topology in sets.values() for name in topology.services} | {"default", "front"}
-    for name, placement in experiment.placements.items():
-        if strangers := sorted(set(placement) - everyone):
-            raise SpecError(
-                f"placements.{name} places {strangers[0]!r}, which is no service of {experiment.workload}.",
-                f"Its services are: {', '.join(sorted(everyone - {'default', 'front'}))}; and front.",
-            )
-
-
-def _happens_to(event: EventSpec, variant: Variant, topology: Topology, names: Sequence[str]) -> str:
-    """The service, or the instance of a front, which the event happens to there. Raises SpecError if there is none."""
-    if event.service is not None:
-        if event.service not in names:
-            raise SpecError(
-                f"An event happens to {event.service!r}, which {variant.name} does not have.",
-                f"It has: {', '.join(names)}. Give route instead, or targets.",
-            )
-        return event.service
-    try:
-        return topology.route_of(event.route or "/")
-    except ValueError as error:
-        raise SpecError(f"An event of {variant.name}: {error}.", "Give one of the topology's routes.") from error
-
-
-def _must_be_possible(event: EventSpec, service: str, most: int, variant: Variant, experiment: Experiment) -> None:
-    """Raise SpecError for an event of a replica that there never is (``most``: so many at once before it), and for one
-    that needs an orchestrator where there is none."""
-    if event.replica > most:
-        raise SpecError(
-            f"An event happens to replica {event.replica} of {service}, of which {variant.name} has {most}.",
-            "Give a smaller replica, more of them in the matrix, or targets.",
-        )
-    target = experiment.target_of(variant, service)
-    if event.kind == "scale" and not target_registry.make(target).orchestrates:
-        raise SpecError(
-            f"{variant.name} cannot scale {service}: no orchestrator keeps it on {target}.",
-            'Deploy it on swarm, or give the event targets = ["<a placement with swarm>"].',
-        )
+    return Source(members, topologies, workload.exchanges, folder / workload.locustfile, catalogue_of(workload))
 
 
 def fronts_of(

@@ -20,7 +20,6 @@ from harness.artifacts.from_image import artifact_name
 from harness.campaign import sweep as sweeping
 from harness.campaign.calibration import measure_floor
 from harness.campaign.prepare import Request, begin, chosen_variants, find_workload, resume
-from harness.campaign.resolve import must_be_known
 from harness.campaign.run import Campaign, settled
 from harness.cli.output import new_console, print_json
 from harness.cli.progress import FLOOR_S, CampaignProgress, duration_text
@@ -28,7 +27,9 @@ from harness.cli.simulation import simulate_beside
 from harness.errors import ExitCode, SpecError, TareError
 from harness.host import facts
 from harness.host.processes import MARK
-from harness.planning.plan import Plan, expected_s, plan
+from harness.planning.estimate import expected_s
+from harness.planning.plan import Plan, plan
+from harness.planning.validate import validate
 from harness.records.trial import TrialRecord
 from harness.runtime.locks import host_lock
 from harness.runtime.signals import interruptible
@@ -66,7 +67,7 @@ def plan_command(
 ) -> int:
     """Show the trials of an experiment in order, and the time they will take; deploy nothing."""
     experiment = _read(file, quick, repeats, seed)
-    must_be_known(experiment, find_workload(experiment, file))
+    validate(experiment, find_workload(experiment, file))
     found = plan(experiment, chosen_variants(experiment, only))
     seconds = [expected_s(trial, experiment) for trial in found.trials]
     total = sum(seconds) + FLOOR_S

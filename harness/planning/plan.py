@@ -7,7 +7,7 @@ trial that turns out invalid is tried again at the end of its block; that is the
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -88,36 +88,3 @@ def plan(experiment: Experiment, only: Sequence[Variant] | None = None) -> Plan:
             name = f"b{block}-{position:02d}-{variant.name}{suffix}"
             trials.append(PlannedTrial(name, "measured", block, position, variant, level))
     return Plan(tuple(trials), chosen, grades)
-
-
-STARTUP_GUESS_S: Mapping[str, float] = {"process": 1.0, "container": 2.0, "vm": 30.0, "swarm": 3.0, "fake": 0.05}
-"""Seconds to the first response, as seen on a small host with emulated VMs; only for estimates of time."""
-
-_OVERHEAD_S = 5.0
-"""A trial's lab, generator start, digest and teardown, as seen on a small host."""
-
-_REPLAY_RPS = 1200.0
-_PREFILL_RPS = 300.0
-"""Requests per second of one replaying connection, and of all that fill one cache beforehand, as seen there."""
-_PACED_RPS: Mapping[str, float] = {"squid-cache": 250.0}
-"""The same of a connection that waits for a cache's misses (harness.trial.driving)."""
-
-
-def expected_s(trial: PlannedTrial, experiment: Experiment, startup_s: Mapping[str, float] = STARTUP_GUESS_S) -> float:
-    """An estimate of how long a trial takes, in seconds: what it waits for by design, and guesses for the rest."""
-    load = experiment.load
-    events = experiment.events_of(trial.variant)
-    front = experiment.front(trial.variant.front)
-    if load.replay is not None:
-        rate = _REPLAY_RPS if front is None else _PACED_RPS.get(front.kind, _REPLAY_RPS)
-        wait = load.replay.requests / rate
-    elif trial.kind == "calibration":
-        wait = load.warmup_s + load.capacity_s
-    else:
-        wait = load.warmup_s + load.duration_s + sum(event.slot_s for event in events)
-        wait += 0.0 if events else load.capacity_s
-    if trial.kind == "measured":
-        wait += experiment.settle_s
-    if front is not None and front.warm:
-        wait += experiment.prefill / _PREFILL_RPS
-    return startup_s.get(trial.variant.target, 5.0) + wait + _OVERHEAD_S

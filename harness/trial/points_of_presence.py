@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.cache.catalogue import Catalogue
 from harness.errors import DeployError
 from harness.fronts import certificates
 from harness.fronts.api import Front, Upstream
 from harness.fronts.api import Route as FrontRoute
-from harness.fronts.caching import CacheSize, size_of
+from harness.fronts.caching import CacheSize
 from harness.lab.bridged import Lab
 from harness.lab.regional import RegionalLab
 from harness.load.plan import RegionPlan
+from harness.planning.validate import capacity
 from harness.records.cache import CacheRecord
 from harness.records.variant import Variant
 from harness.spec.front import FRONT, SHIELD, CacheSpec, FrontSpec
@@ -85,11 +85,6 @@ def _must_have_regions(lab: Lab) -> RegionalLab:
     if not isinstance(lab, RegionalLab):
         raise DeployError("Regions need the lab's bridges.", "Run as root: sudo -E tare run …")
     return lab
-
-
-def capacity(variant: Variant, spec: FrontSpec, catalogue: Catalogue | None) -> CacheSize:
-    """How much each cache of that variant may hold. Raises SpecError for a share of no catalogue."""
-    return size_of(spec.cache or CacheSpec(), None if catalogue is None else catalogue.bytes, variant.cache_share)
 
 
 def _points_of_presence(made: _Fronts, origin: tuple[FrontRoute, ...], geography: Geography) -> Entries:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.analysis.validity import judge, latency_p99_ns
-from harness.campaign.provenance import utc_now
+from harness.clock import utc_now
 from harness.errors import LoadError, TareError
 from harness.lab.regional import RegionalLab
 from harness.load.result import is_first_request

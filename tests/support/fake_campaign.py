@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from harness.artifacts.api import Artifact, ImageConfig
-from harness.campaign.provenance import host_record, utc_now
+from harness.campaign.provenance import host_record
 from harness.campaign.run import Campaign
+from harness.clock import utc_now
 from harness.host.accelerator import Accelerator
 from harness.host.cgroup import CgroupReader
 from harness.host.cpus import CpuSplit

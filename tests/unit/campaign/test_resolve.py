@@ -9,10 +9,11 @@ import pytest
 
 from harness.artifacts.api import Artifact
 from harness.campaign import resolve
-from harness.campaign.resolve import artifact_records, fronts_of, must_be_known, source_of
+from harness.campaign.resolve import artifact_records, fronts_of, source_of
 from harness.errors import BuildError, ExitCode, SpecError, Unavailable
 from harness.fronts import certificates
 from harness.fronts.registry import FRONTS
+from harness.planning.validate import validate
 from harness.spec.experiment import Experiment
 from harness.spec.topology import SERVICE, SINGLE
 from harness.spec.workload import Workload
@@ -62,7 +63,7 @@ def experiment(
 def refused(spec: Experiment, folder: Path | None) -> SpecError:
     """What is wrong with it: in one line each."""
     with pytest.raises(SpecError) as caught:
-        must_be_known(spec, folder)
+        validate(spec, folder)
     assert "\n" not in caught.value.what + caught.value.remedy
     assert caught.value.remedy
     assert caught.value.exit_code is ExitCode.USAGE
@@ -86,8 +87,8 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 def test_what_is_known_is_accepted(folder: Path) -> None:
     events = [{"kind": "kill", "service": "broker"}, {"kind": "kill", "route": "/items/1"}]
     placements = {"mixed": {"default": "process", "catalog": "vm", "all": "vm", "front": "process"}}
-    must_be_known(experiment(fronts=("direct", "nginx"), events=events, placements=placements), folder)
-    must_be_known(experiment(("parts", "whole")), folder)
+    validate(experiment(fronts=("direct", "nginx"), events=events, placements=placements), folder)
+    validate(experiment(("parts", "whole")), folder)
 
 
 def test_an_unknown_topology_is_named_with_the_known_ones(folder: Path) -> None:
@@ -120,7 +121,7 @@ def test_an_event_of_nobody_is_told(folder: Path, event: dict[str, object], what
 
 def test_an_event_is_checked_for_the_variants_that_it_happens_to_alone(folder: Path) -> None:
     events = [{"kind": "kill", "service": "auth", "targets": ["vm"]}]
-    must_be_known(experiment(events=events), folder)
+    validate(experiment(events=events), folder)
     assert "parts-vm" in refused(experiment(events=events, targets=("process", "vm")), folder).what
 
 
@@ -150,7 +151,7 @@ def test_an_event_that_cannot_be_is_told_before_anything_is_deployed(
 def test_a_replica_that_an_earlier_event_makes_can_be_killed(folder: Path) -> None:
     scale = {"kind": "scale", "service": "catalog", "replicas": 3}
     kill = {"kind": "kill", "service": "catalog", "replica": 3}
-    must_be_known(experiment(events=[scale, kill], targets=("swarm",)), folder)
+    validate(experiment(events=[scale, kill], targets=("swarm",)), folder)
     assert "replica 3" in refused(experiment(events=[kill, scale], targets=("swarm",)), folder).what
 
 
@@ -162,7 +163,7 @@ def test_a_placement_of_a_stranger_is_told_with_the_services_that_there_are(fold
 
 def test_an_image_is_one_service() -> None:
     spec = fake_campaign.experiment(["process"], workload="image:nginx", service={"port": 80})
-    must_be_known(spec, None)
+    validate(spec, None)
     assert "has no topology 'parts'" in refused(spec.model_copy(update={"matrix": experiment().matrix}), None).what
 
 

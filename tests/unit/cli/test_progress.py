@@ -16,7 +16,8 @@ from rich.console import Console
 from harness.cli import progress as module
 from harness.cli.progress import CampaignProgress, Durations, duration_text
 from harness.clock import NS_PER_S
-from harness.planning.plan import PlannedTrial, expected_s, plan
+from harness.planning.estimate import expected_s
+from harness.planning.plan import PlannedTrial, plan
 from harness.records.load import Capacity
 from harness.records.startup import Startup, StartupPhase
 from harness.records.trial import Failure, TrialRecord

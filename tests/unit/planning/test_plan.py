@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.planning.plan import PlannedTrial, expected_s, levels, plan
+from harness.planning.estimate import expected_s
+from harness.planning.plan import PlannedTrial, levels, plan
 from harness.spec.experiment import Experiment
 from harness.spec.files import experiment_of
 

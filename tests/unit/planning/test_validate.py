@@ -11,7 +11,7 @@ from harness.cache.catalogue import Catalogue
 from harness.errors import ExitCode, SpecError
 from harness.fronts.api import Front
 from harness.fronts.registry import FRONTS
-from harness.planning.validate import front_names, must_be_possible
+from harness.planning.validate import front_names, validate_deployable
 from harness.spec.experiment import Experiment
 from harness.spec.topology import Topology
 from tests.support.fake_campaign import experiment
@@ -37,7 +37,7 @@ def asked(*fronts: str, target: str = "process", shares: Sequence[float] = (), *
 
 def refused(spec: Experiment, catalogue: Catalogue | None = CATALOGUE) -> SpecError:
     with pytest.raises(SpecError) as caught:
-        must_be_possible(spec, TOPOLOGIES, catalogue)
+        validate_deployable(spec, TOPOLOGIES, catalogue)
     assert "\n" not in caught.value.what + caught.value.remedy
     assert caught.value.remedy
     assert caught.value.exit_code is ExitCode.USAGE
@@ -49,9 +49,9 @@ def cache(**changes: object) -> dict[str, object]:
 
 
 def test_what_can_be_is_accepted() -> None:
-    must_be_possible(asked("direct", "nginx", FakeCache.name, geography=GEOGRAPHY), TOPOLOGIES, None)
-    must_be_possible(asked(shares=[0.1]), TOPOLOGIES, CATALOGUE)
-    must_be_possible(
+    validate_deployable(asked("direct", "nginx", FakeCache.name, geography=GEOGRAPHY), TOPOLOGIES, None)
+    validate_deployable(asked(shares=[0.1]), TOPOLOGIES, CATALOGUE)
+    validate_deployable(
         asked(fronts=cache(warm=True), prefill=500, sequences={"zipf": SEQUENCE}, geography=GEOGRAPHY),
         TOPOLOGIES,
         CATALOGUE,
@@ -96,7 +96,7 @@ def test_regions_have_neither_an_orchestrator_nor_a_forward_proxy() -> None:
 def test_a_service_is_not_called_as_a_front_is() -> None:
     topologies = {"single": Topology(services=("front-far",), routes={"/": "front-far"})}
     with pytest.raises(SpecError, match="has a service 'front-far', which is what a front is called"):
-        must_be_possible(asked("direct"), topologies, None)
+        validate_deployable(asked("direct"), topologies, None)
 
 
 def test_the_fronts_of_a_variant_have_names() -> None:
