@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from harness.lab.bridged import make_host
 from harness.load.calibrate import calibrate, null_service
 from harness.records.load import NullFloor
-from harness.trial.campaign_context import Setting
+from harness.trial.campaign_context import CampaignContext
 
 
-def measure_floor(rate_rps: float, setting: Setting) -> NullFloor:
+def measure_floor(rate_rps: float, setting: CampaignContext) -> NullFloor:
     """Latency of the null service at ``rate_rps``, and the highest rate that the generator keeps. About 20 s.
 
     Raises LoadError when the generator or the null service fails, DeployError when the lab cannot be made.

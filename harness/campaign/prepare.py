@@ -31,7 +31,7 @@ from harness.spec.files import read_workload, spec_digest
 from harness.store.folder import CampaignFolder
 from harness.targets.api import Target
 from harness.targets.registry import make
-from harness.trial.campaign_context import Setting
+from harness.trial.campaign_context import CampaignContext
 from harness.trial.instrument_factory import RealInstruments
 
 Say = Callable[[str], None]
@@ -84,7 +84,7 @@ def chosen_variants(experiment: Experiment, only: str | None) -> tuple[Variant, 
     return kept
 
 
-def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
+def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, CampaignContext]:
     """Prepare everything and make the campaign's folder. Raises SpecError, Unavailable, BuildError or StoreError."""
     experiment = request.experiment
     if request.out is not None:
@@ -124,7 +124,7 @@ def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
     return plan(experiment, ready.variants), _setting(experiment, ready, cpus, folder, embedded=embedded)
 
 
-def resume(path: Path, host: HostFacts, say: Say) -> tuple[Plan, Setting]:
+def resume(path: Path, host: HostFacts, say: Say) -> tuple[Plan, CampaignContext]:
     """The rest of a campaign. Raises StoreError if it is none, Unavailable if this host is not the one it began on.
 
     The artifacts must be the same to the byte: SpecError otherwise.
@@ -254,8 +254,8 @@ def _usable(
 
 def _setting(
     experiment: Experiment, ready: _Ready, cpus: CpuSplit, folder: CampaignFolder, *, embedded: bool
-) -> Setting:
-    return Setting(
+) -> CampaignContext:
+    return CampaignContext(
         experiment=experiment,
         members=ready.source.members,
         topologies=ready.source.topologies,

@@ -12,7 +12,7 @@ from harness.planning.plan import Plan, PlannedTrial
 from harness.records.load import Levels, NullFloor
 from harness.records.trial import TrialRecord
 from harness.records.variant import Variant
-from harness.trial.campaign_context import Setting
+from harness.trial.campaign_context import CampaignContext
 from harness.trial.run import run_attempt
 
 MAX_ATTEMPTS = 3
@@ -41,11 +41,11 @@ class Observer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Campaign:
+class CampaignRun:
     """One execution of a plan. ``calibrate_null`` measures the instrument at a rate, once per campaign."""
 
     plan: Plan
-    setting: Setting
+    setting: CampaignContext
     observer: Observer
     calibrate_null: Callable[[float], NullFloor]
     outcomes: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))

@@ -20,7 +20,7 @@ from harness.artifacts.from_image import artifact_name
 from harness.campaign import sweep as sweeping
 from harness.campaign.calibration import measure_floor
 from harness.campaign.prepare import Request, begin, chosen_variants, find_workload, resume
-from harness.campaign.run import Campaign, settled
+from harness.campaign.run import CampaignRun, settled
 from harness.cli.output import new_console, print_json
 from harness.cli.progress import FLOOR_S, CampaignProgress, duration_text
 from harness.cli.simulation import simulate_beside
@@ -37,7 +37,7 @@ from harness.spec.experiment import IMAGE_PREFIX, Experiment
 from harness.spec.files import experiment_of, read_experiment
 from harness.store.folder import CampaignFolder
 from harness.targets.registry import TARGETS, USUAL
-from harness.trial.campaign_context import Setting
+from harness.trial.campaign_context import CampaignContext
 from reports.html import write_report
 
 REPORT = "report.html"
@@ -176,7 +176,7 @@ def _request(experiment: Experiment, folder: Path | None, quick: bool, only: str
     return Request(experiment, folder, ("tare", *sys.argv[1:]), quick=quick, only=only, out=out)
 
 
-def _campaign(prepare: Callable[[facts.HostFacts, Callable[[str], None]], tuple[Plan, Setting]]) -> int:
+def _campaign(prepare: Callable[[facts.HostFacts, Callable[[str], None]], tuple[Plan, CampaignContext]]) -> int:
     console = new_console()
     with host_lock("tare run"), interruptible():
         _sweep(console)
@@ -195,7 +195,7 @@ def _campaign(prepare: Callable[[facts.HostFacts, Callable[[str], None]], tuple[
                 for target in setting.targets.values():
                     stack.callback(target.close)
                 progress.skipping(sum(settled(trial, folder.trials()) for trial in planned.trials))
-                Campaign(planned, setting, progress, partial(measure_floor, setting=setting)).run()
+                CampaignRun(planned, setting, progress, partial(measure_floor, setting=setting)).run()
             simulate_beside(console, setting.experiment, setting.catalogue, folder)
         except BaseException:
             # What was measured is shown all the same; a second failure must not hide the first.

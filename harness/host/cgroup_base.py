@@ -44,7 +44,7 @@ class Hierarchy:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Hierarchies:
     """This host's hierarchies; ``v1`` is by controller. A hybrid host has both, and ``version`` says which counts."""
 
     version: Version

@@ -10,7 +10,7 @@ from harness.host.cgroup_base import (
     PERIOD_US,
     V1_CONTROLLERS,
     CgroupReader,
-    Layout,
+    Hierarchies,
     group_pids,
     page_tables,
     read_file,
@@ -63,7 +63,7 @@ class V1Reader(CgroupReader):
         return group_pids(self._folders["memory"])
 
 
-def reader_of(layout: Layout, memberships: str) -> V1Reader | None:
+def reader_of(layout: Hierarchies, memberships: str) -> V1Reader | None:
     """The groups that /proc/<pid>/cgroup names; None where memory or CPU time is the root's."""
     groups: dict[str, str] = {}
     for line in memberships.splitlines():
@@ -83,7 +83,7 @@ def reader_of(layout: Layout, memberships: str) -> V1Reader | None:
     return V1Reader(whole_instance(groups["memory"]), folders, layout.proc)
 
 
-def own_folders(layout: Layout, name: str) -> dict[str, Path]:
+def own_folders(layout: Hierarchies, name: str) -> dict[str, Path]:
     """The folder of our group in each hierarchy that we use."""
     return {
         controller: layout.v1[controller].mount / GROUP / name

@@ -9,8 +9,8 @@ from harness.host.cgroup_base import (
     PERIOD_US,
     V2_CONTROLLERS,
     CgroupReader,
+    Hierarchies,
     Hierarchy,
-    Layout,
     group_pids,
     page_tables,
     read_file,
@@ -57,7 +57,7 @@ class V2Reader(CgroupReader):
         return group_pids(self._folder)
 
 
-def reader_of(layout: Layout, memberships: str) -> V2Reader | None:
+def reader_of(layout: Hierarchies, memberships: str) -> V2Reader | None:
     """The group that /proc/<pid>/cgroup names; None where it is the root or has no memory controller."""
     for line in memberships.splitlines():
         if line.startswith("0::") and layout.v2 is not None:

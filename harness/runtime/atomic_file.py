@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A path beside ``path`` to write to, which becomes ``path`` at the end, on the disk. A failure leaves neither."""
     partial = path.with_name(path.name + ".partial")
     try:

@@ -24,7 +24,7 @@ from harness.records.cache import Simulated
 from harness.records.campaign import SCHEMA, Manifest
 from harness.records.load import Levels, NullFloor
 from harness.records.trial import TrialRecord
-from harness.runtime.atomic_file import written_whole
+from harness.runtime.atomic_file import atomic_write
 from harness.spec.experiment import Experiment
 from harness.store import samples as sample_files
 from harness.store.written import plain, read_record
@@ -47,7 +47,7 @@ class CampaignFolder:
         cls.must_be_new(path)
         try:
             (path / "trials").mkdir(parents=True, exist_ok=True)
-            with written_whole(path / "manifest.json") as partial:
+            with atomic_write(path / "manifest.json") as partial:
                 partial.write_text(json.dumps(plain(manifest), indent=2, ensure_ascii=False) + "\n", "utf-8")
             (path / "journal.jsonl").touch()
         except OSError as error:
@@ -132,7 +132,7 @@ class CampaignFolder:
     def write_simulated(self, simulated: Simulated) -> None:
         """Keep what was simulated, in place of what was before. Raises StoreError if the disk refuses."""
         try:
-            with written_whole(self.path / _SIMULATED) as partial:
+            with atomic_write(self.path / _SIMULATED) as partial:
                 partial.write_text(json.dumps(plain(simulated), indent=1, ensure_ascii=False) + "\n", "utf-8")
         except OSError as error:
             raise _cannot_write(self.path, error) from error

@@ -13,12 +13,12 @@ from harness.spec.front import DIRECT
 from harness.spec.route import Route
 from harness.spec.topology import launch_order, rendered
 from harness.targets.api import Service, Target
-from harness.trial.campaign_context import Setting
-from harness.trial.layout import Layout, Place, Way
+from harness.trial.campaign_context import CampaignContext
+from harness.trial.layout import DeploymentUnit, Layout, Way
 from harness.trial.points_of_presence import region_plans, with_front
 
 
-def lay_out(variant: Variant, setting: Setting, lab: Lab, scratch: Path) -> Layout:
+def lay_out(variant: Variant, setting: CampaignContext, lab: Lab, scratch: Path) -> Layout:
     """Give every instance of ``variant`` its place. Raises DeployError when the lab is full, SpecError for a front that
     cannot do what is asked of it."""
     topology = setting.topologies[variant.topology]
@@ -41,7 +41,7 @@ def lay_out(variant: Variant, setting: Setting, lab: Lab, scratch: Path) -> Layo
     return replace(plain, regions=region_plans(geography, lab, dict.fromkeys(geography.names, (direct,))))
 
 
-def most_replicas(variant: Variant, service: str, setting: Setting) -> int:
+def most_replicas(variant: Variant, service: str, setting: CampaignContext) -> int:
     """How many instances of a service there may be at once: at the beginning, or after an event."""
     topology = setting.topologies[variant.topology]
     asked = [
@@ -52,14 +52,16 @@ def most_replicas(variant: Variant, service: str, setting: Setting) -> int:
     return max([setting.replicas_of(variant, service), *asked])
 
 
-def _addresses(variant: Variant, name: str, target: Target, setting: Setting, lab: Lab) -> tuple[LabAddress, ...]:
+def _addresses(
+    variant: Variant, name: str, target: Target, setting: CampaignContext, lab: Lab
+) -> tuple[LabAddress, ...]:
     if target.orchestrates:
         return (lab.address(name, spares=most_replicas(variant, name, setting) - 1),)
     count = setting.replicas_of(variant, name)
     return tuple(lab.address(_name(name, number)) for number in range(1, count + 1))
 
 
-def _size(variant: Variant, name: str, target: Target, setting: Setting) -> int:
+def _size(variant: Variant, name: str, target: Target, setting: CampaignContext) -> int:
     """The replicas that one launch asks its target for."""
     return setting.replicas_of(variant, name) if target.orchestrates else 1
 
@@ -73,14 +75,14 @@ def _place(
     number: int,
     at: LabAddress,
     target: Target,
-    setting: Setting,
+    setting: CampaignContext,
     hosts: Mapping[str, tuple[str, int]],
     size: int,
-) -> Place:
+) -> DeploymentUnit:
     member = setting.members[name]
     made = Service.of(member.artifact, member.spec, setting.experiment.limits, setting.cpus.service)
     env = tuple((key, rendered(value, hosts) if key in member.spec.env else value) for key, value in made.env)
-    return Place(
+    return DeploymentUnit(
         name=_name(name, number),
         service_name=name,
         role="service",

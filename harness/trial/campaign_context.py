@@ -29,7 +29,7 @@ class Deployable:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class CampaignContext:
     """``members``: the workload's services by name. ``fronts`` and ``certificates`` (the user's): by the front's name
     in the experiment; one without a certificate of the user's gets its own in each trial. ``catalogue``: the objects
     of the workload, if it has any.

@@ -14,7 +14,7 @@ from harness.records.cache import OriginCount
 from harness.records.variant import Variant
 from harness.spec.route import Route
 from harness.store.written import read_record
-from harness.trial.campaign_context import Setting
+from harness.trial.campaign_context import CampaignContext
 from harness.trial.launch import Deployment
 from harness.trial.layout import Layout
 
@@ -47,7 +47,7 @@ def close_paths(layout: Layout, lab: Lab) -> dict[str, str]:
     return {"direct": direct, "forbidden": str(forbidden)}
 
 
-def served(variant: Variant, setting: Setting, deployment: Deployment) -> dict[str, int]:
+def served(variant: Variant, setting: CampaignContext, deployment: Deployment) -> dict[str, int]:
     """Requests that the front's instances passed on, by whom they were passed to, as their own logs have them.
 
     Empty without a front.

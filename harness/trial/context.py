@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.lab.bridged import Lab
 from harness.planning.plan import PlannedTrial
-from harness.trial.campaign_context import Setting
+from harness.trial.campaign_context import CampaignContext
 from harness.trial.layout import Layout
 
 
@@ -22,7 +22,7 @@ class TrialContext:
 
     planned: PlannedTrial
     rate_rps: float | None
-    campaign: Setting
+    campaign: CampaignContext
     lab: Lab
     layout: Layout
     scratch: Path

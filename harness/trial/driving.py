@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.fronts.api import Front
 from harness.load.plan import LoadPlan, SequencePlan
 from harness.planning.plan import PlannedTrial
-from harness.trial.campaign_context import Setting
+from harness.trial.campaign_context import CampaignContext
 from harness.trial.layout import Layout
 
 TAIL_S = 2.0
@@ -24,7 +24,7 @@ hit ratio (docs/adding-a-front.md)."""
 
 
 def load_plan(
-    planned: PlannedTrial, rate_rps: float | None, setting: Setting, layout: Layout, scratch: Path
+    planned: PlannedTrial, rate_rps: float | None, setting: CampaignContext, layout: Layout, scratch: Path
 ) -> LoadPlan:
     """What the generator shall do: the load goes on after the window for the ledger, and for every event.
 
@@ -79,7 +79,7 @@ def _pace(front: Front | None, layout: Layout) -> float:
     return MISSES_OF_CAPACITY * smallest / front.makes_room_s
 
 
-def _sequence(planned: PlannedTrial, setting: Setting) -> SequencePlan | None:
+def _sequence(planned: PlannedTrial, setting: CampaignContext) -> SequencePlan | None:
     """The level's sequence, or the only one there is, of the catalogue's objects; None without a catalogue."""
     sequences, catalogue = setting.experiment.sequences, setting.catalogue
     if catalogue is None:

@@ -14,25 +14,25 @@ from harness.records.trial import EventRecord
 from harness.spec.event import EventSpec
 from harness.spec.front import is_front
 from harness.targets.orchestrated import Orchestrated
-from harness.trial.campaign_context import Setting
+from harness.trial.campaign_context import CampaignContext
 from harness.trial.instrument_factory import StartupProber
 from harness.trial.launch import Deployment, Running, prober_of, seconds_until
-from harness.trial.layout import Place
+from harness.trial.layout import DeploymentUnit
 
 _POLL_S = 0.05
 
 
 @dataclass(slots=True)
-class Stage:
+class EventContext:
     """Where events happen. ``stack`` ends what a replacement makes."""
 
     deployment: Deployment
-    setting: Setting
+    setting: CampaignContext
     lab: Lab
     stack: ExitStack
 
 
-def happen(events: tuple[EventSpec, ...], begin_ns: int, stage: Stage, told: list[EventRecord]) -> None:
+def run_events(events: tuple[EventSpec, ...], begin_ns: int, stage: EventContext, told: list[EventRecord]) -> None:
     """Let each event happen in its slot, the first slot from ``begin_ns`` on. ``told`` gets a record of each.
 
     Raises DeployError if an act fails: then the trial has failed, and what was told stays.
@@ -45,12 +45,12 @@ def happen(events: tuple[EventSpec, ...], begin_ns: int, stage: Stage, told: lis
         told.append(_one(event, watched_ns, slot_ns, stage))
 
 
-def service_of(event: EventSpec, stage: Stage) -> str:
+def service_of(event: EventSpec, stage: EventContext) -> str:
     """The service that it happens to, in this topology."""
     return event.service or stage.deployment.layout.topology.route_of(event.route or "/")
 
 
-def _one(event: EventSpec, watched_ns: int, until_ns: int, stage: Stage) -> EventRecord:
+def _one(event: EventSpec, watched_ns: int, until_ns: int, stage: EventContext) -> EventRecord:
     service = service_of(event, stage)
     places = stage.deployment.layout.places_of(service)
     names = {place.name for place in places}
@@ -82,7 +82,7 @@ def _one(event: EventSpec, watched_ns: int, until_ns: int, stage: Stage) -> Even
     )
 
 
-def _of_instance(event: EventSpec, run: Running, until_ns: int, stage: Stage) -> tuple[int | None, int, str]:
+def _of_instance(event: EventSpec, run: Running, until_ns: int, stage: EventContext) -> tuple[int | None, int, str]:
     """Kill, end or replace one instance, and ask it until it answers again."""
     if event.kind == "scale":
         raise DeployError(
@@ -109,21 +109,21 @@ def _of_instance(event: EventSpec, run: Running, until_ns: int, stage: Stage) ->
     return found.first_response_ns, done_ns, ""
 
 
-def _as_clients(place: Place, stage: Stage) -> Place:
+def _as_clients(place: DeploymentUnit, stage: EventContext) -> DeploymentUnit:
     """Behind a forward proxy nobody but the proxy reaches an instance any more, the prober neither."""
     way = stage.deployment.layout.way
     return place if way.proxy is None or place.role == "front" else replace(place, way=way)
 
 
-def _kill(_event: EventSpec, run: Running, _stage: Stage) -> None:
+def _kill(_event: EventSpec, run: Running, _stage: EventContext) -> None:
     run.instance.kill()
 
 
-def _restart(_event: EventSpec, run: Running, _stage: Stage) -> None:
+def _restart(_event: EventSpec, run: Running, _stage: EventContext) -> None:
     run.instance.end()
 
 
-def _replace(_event: EventSpec, run: Running, stage: Stage) -> None:
+def _replace(_event: EventSpec, run: Running, stage: EventContext) -> None:
     """The old version is stopped and the new one launched in its place: same artifact, its ``next`` environment."""
     env = tuple({**dict(run.place.service.env), **dict(run.place.following)}.items())
     run.instance.stop()
@@ -135,7 +135,7 @@ def _replace(_event: EventSpec, run: Running, stage: Stage) -> None:
 
 
 def _of_orchestrator(
-    event: EventSpec, run: Running, instance: Orchestrated, until_ns: int, stage: Stage
+    event: EventSpec, run: Running, instance: Orchestrated, until_ns: int, stage: EventContext
 ) -> tuple[int | None, int, str]:
     """Ask the orchestrator, or kill one replica behind its back, and wait until as many answer as there should be.
 
@@ -178,7 +178,7 @@ def _is_whole(event: EventSpec, now: frozenset[int], before: frozenset[int], wan
     return event.kind == "scale" or now != before
 
 
-def _answers(run: Running, instance: Orchestrated, until_ns: int, stage: Stage) -> list[int]:
+def _answers(run: Running, instance: Orchestrated, until_ns: int, stage: EventContext) -> list[int]:
     """When each place where a replica may be gave a correct response, in order, of those that did."""
     tools, cpus = stage.setting.instruments, stage.setting.cpus.generator
     with ExitStack() as stack:

@@ -15,9 +15,9 @@ from harness.probes.startup import ProbeResult
 from harness.records.startup import Startup, StartupPhase
 from harness.spec.topology import SERVICE
 from harness.targets.api import Instance
-from harness.trial.campaign_context import Setting
+from harness.trial.campaign_context import CampaignContext
 from harness.trial.instrument_factory import Instruments, StartupProber
-from harness.trial.layout import Layout, Place
+from harness.trial.layout import DeploymentUnit, Layout
 from harness.trial.turns import HeldLaunch
 
 LOG_TAIL_LINES = 20
@@ -27,7 +27,7 @@ LOG_TAIL_LINES = 20
 class Running:
     """One instance of a deployment. A replacement takes the place of ``instance``, with a stopwatch of its own."""
 
-    place: Place
+    place: DeploymentUnit
     instance: Instance
     watch: Stopwatch
     scratch: Path
@@ -65,13 +65,15 @@ class Deployment:
 class Asked:
     """A place with its prober, which waits for the word."""
 
-    place: Place
+    place: DeploymentUnit
     prober: StartupProber
     launch: HeldLaunch
     scratch: Path
 
 
-def prober_of(place: Place, tools: Instruments, lab: Lab, cpus: frozenset[int], stack: ExitStack) -> StartupProber:
+def prober_of(
+    place: DeploymentUnit, tools: Instruments, lab: Lab, cpus: frozenset[int], stack: ExitStack
+) -> StartupProber:
     """A prober of that place, ready to go, until ``stack`` ends. The clients of the place's own region ask."""
     ip, port = place.ask
     return stack.enter_context(
@@ -89,7 +91,7 @@ def prober_of(place: Place, tools: Instruments, lab: Lab, cpus: frozenset[int], 
 
 
 def deploy(
-    layout: Layout, setting: Setting, lab: Lab, scratch: Path, stack: ExitStack, running: list[Running]
+    layout: Layout, setting: CampaignContext, lab: Lab, scratch: Path, stack: ExitStack, running: list[Running]
 ) -> tuple[Deployment, Startup]:
     """Launch every place in order, each as soon as the launch before it has returned, and wait for all to answer.
 
@@ -158,11 +160,11 @@ def tail(text: str) -> str:
     return "\n".join(text.strip().splitlines()[-LOG_TAIL_LINES:])
 
 
-def _launch(place: Place, scratch: Path, watch: Stopwatch) -> Instance:
+def _launch(place: DeploymentUnit, scratch: Path, watch: Stopwatch) -> Instance:
     return place.target.launch(place.service, place.at, watch, scratch)
 
 
-def _home(scratch: Path, place: Place, layout: Layout) -> Path:
+def _home(scratch: Path, place: DeploymentUnit, layout: Layout) -> Path:
     """The folder of an instance's files: the attempt's own where there is one instance."""
     if len(layout.places) == 1:
         return scratch

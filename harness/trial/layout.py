@@ -23,7 +23,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DeploymentUnit:
     """One instance that is to be launched, or all replicas of a service where an orchestrator keeps them.
 
     ``ask``: where its readiness is asked, and the way there. ``service_name`` is what it is an instance of; every
@@ -57,7 +57,7 @@ class Layout:
     """
 
     topology: Topology
-    places: tuple[Place, ...]
+    places: tuple[DeploymentUnit, ...]
     routes: tuple[Route, ...]
     way: Way
     files: Mapping[str, str]
@@ -66,7 +66,7 @@ class Layout:
     caches: tuple[CacheRecord, ...] = ()
 
     @property
-    def fronts(self) -> tuple[Place, ...]:
+    def fronts(self) -> tuple[DeploymentUnit, ...]:
         """The instances of the front, in the order of their launch."""
         return tuple(place for place in self.places if place.role == "front")
 
@@ -81,6 +81,6 @@ class Layout:
         """The transaction that ends the startup of the whole."""
         return self.topology.first
 
-    def places_of(self, service: str) -> tuple[Place, ...]:
+    def places_of(self, service: str) -> tuple[DeploymentUnit, ...]:
         """The instances of one service, or the one of that name."""
         return tuple(place for place in self.places if service in (place.service_name, place.name))

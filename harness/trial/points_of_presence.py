@@ -23,8 +23,8 @@ from harness.spec.route import Route, is_below
 from harness.spec.service import Readiness
 from harness.spec.topology import Topology
 from harness.targets.api import Service
-from harness.trial.campaign_context import Setting
-from harness.trial.layout import Layout, Place, Way
+from harness.trial.campaign_context import CampaignContext
+from harness.trial.layout import DeploymentUnit, Layout, Way
 
 CA_FILE = "ca.pem"
 _CERTIFICATE_DAYS = 2
@@ -33,7 +33,7 @@ Entries = Mapping[str, tuple[tuple[Route, ...], ...]]
 """By region: the ways that its clients can take, the nearest first."""
 
 
-def with_front(plain: Layout, variant: Variant, setting: Setting, lab: Lab, scratch: Path) -> Layout:
+def with_front(plain: Layout, variant: Variant, setting: CampaignContext, lab: Lab, scratch: Path) -> Layout:
     """``plain`` with the front of ``variant``: its instances come last, and clients are sent to them.
 
     A front that caches stands in every region that shall have a point of presence; any other, in the origin's. Raises
@@ -107,10 +107,10 @@ class _Fronts:
     front: Front
     size: CacheSize | None
     topology: Topology
-    setting: Setting
+    setting: CampaignContext
     lab: Lab
     scratch: Path
-    places: list[Place] = field(default_factory=list)
+    places: list[DeploymentUnit] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     caches: list[CacheRecord] = field(default_factory=list)
     authorities: list[str] = field(default_factory=list)
@@ -121,7 +121,7 @@ class _Fronts:
         routes: tuple[FrontRoute, ...],
         region: str | None = None,
         replace_spec: Mapping[str, object] | None = None,
-    ) -> Place:
+    ) -> DeploymentUnit:
         """An instance of that name in ``region`` (none: the only one, or the origin's) that asks ``routes``."""
         setting, front = self.setting, self.front
         spec = self.spec.model_copy(update=dict(replace_spec or {}))
@@ -140,7 +140,7 @@ class _Fronts:
         made = front.front_service(spec, routes, certificate, ready, self.size)
         here = (str(at.ip), made.spec.port)
         direct = next((upstream.host, upstream.port) for route in routes for upstream in route.upstreams)
-        place = Place(
+        place = DeploymentUnit(
             name=name,
             service_name=FRONT,
             role="front",
@@ -173,7 +173,7 @@ class _Fronts:
         )
 
 
-def _entry(place: Place) -> Route:
+def _entry(place: DeploymentUnit) -> Route:
     return Route("/", str(place.at.ip), place.service.port)
 
 
@@ -186,7 +186,7 @@ def _below(topology: Topology, path: str) -> str:
     return path if is_below(path, prefix) else f"{prefix.rstrip('/')}{path}"
 
 
-def _upstreams(places: Sequence[Place], service: str) -> tuple[Upstream, ...]:
+def _upstreams(places: Sequence[DeploymentUnit], service: str) -> tuple[Upstream, ...]:
     return tuple(
         Upstream(place.name if at is place.at else f"{place.name}-{number}", str(at.ip), place.service.port)
         for place in places

@@ -25,7 +25,7 @@ from harness.records.trial import Failure, TrialRecord
 from harness.runtime.signals import held, raise_if_asked
 from harness.trial import checks, driving, readings, windows
 from harness.trial.arrangement import lay_out
-from harness.trial.campaign_context import Setting
+from harness.trial.campaign_context import CampaignContext
 from harness.trial.context import TrialContext
 from harness.trial.draft import TrialDraft
 from harness.trial.driving import SAMPLES
@@ -36,7 +36,7 @@ _GENERATOR_FILES = (SAMPLES, f"{SAMPLES}.json")
 """What becomes the attempt's Parquet file."""
 
 
-def run_attempt(planned: PlannedTrial, attempt: int, rate_rps: float | None, setting: Setting) -> TrialRecord:
+def run_attempt(planned: PlannedTrial, attempt: int, rate_rps: float | None, setting: CampaignContext) -> TrialRecord:
     """Deploy, measure and tear down once. ``rate_rps`` is None for a calibration, which measures capacity alone, and
     for a replay.
 
@@ -61,7 +61,7 @@ def run_attempt(planned: PlannedTrial, attempt: int, rate_rps: float | None, set
     return draft.finished(() if draft.record.failure else _verdict(draft, setting), samples)
 
 
-def _begun(planned: PlannedTrial, attempt: int, setting: Setting) -> TrialRecord:
+def _begun(planned: PlannedTrial, attempt: int, setting: CampaignContext) -> TrialRecord:
     """What is known before anything is made."""
     return TrialRecord(
         kind=planned.kind,
@@ -82,7 +82,7 @@ def _begun(planned: PlannedTrial, attempt: int, setting: Setting) -> TrialRecord
 def _laid_out(
     planned: PlannedTrial,
     rate_rps: float | None,
-    setting: Setting,
+    setting: CampaignContext,
     scratch: Path,
     stack: ExitStack,
     draft: TrialDraft,
@@ -167,7 +167,7 @@ def _counted(context: TrialContext, before: OriginCount | None, draft: TrialDraf
     return checks.since(before, checks.origin_count(layout, context.lab))
 
 
-def _verdict(draft: TrialDraft, setting: Setting) -> tuple[str, ...]:
+def _verdict(draft: TrialDraft, setting: CampaignContext) -> tuple[str, ...]:
     """Why it does not count. A calibration drives the service to its limit on purpose: only its artifact is judged."""
     record = draft.record
     measured = record.kind == "measured"

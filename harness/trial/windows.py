@@ -15,7 +15,7 @@ from harness.records.load import ReplayRecord
 from harness.trial import checks, driving, readings
 from harness.trial.context import TrialContext
 from harness.trial.draft import TrialDraft
-from harness.trial.events import Stage, happen
+from harness.trial.events import EventContext, run_events
 from harness.trial.instrument_factory import LoadGenerator
 from harness.trial.launch import Deployment
 
@@ -42,8 +42,8 @@ def scheduled(
             propagation_ms=checks.propagation(context.layout, context.lab),
         )
         begin_ns = windows.window_end_ns + round(driving.TAIL_S * NS_PER_S)
-        stage = Stage(deployment, context.campaign, context.lab, context.stack)
-        happen(context.campaign.experiment.events_of(context.planned.variant), begin_ns, stage, draft.events)
+        stage = EventContext(deployment, context.campaign, context.lab, context.stack)
+        run_events(context.campaign.experiment.events_of(context.planned.variant), begin_ns, stage, draft.events)
     result = _finish(generator, deployment, draft)
     if context.rate_rps is not None:
         draft.record = replace(draft.record, load=result.facts(context.rate_rps))

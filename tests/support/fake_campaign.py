@@ -13,7 +13,7 @@ import pytest
 
 from harness.artifacts.api import Artifact, ImageConfig
 from harness.campaign.provenance import host_record
-from harness.campaign.run import Campaign
+from harness.campaign.run import CampaignRun
 from harness.clock import utc_now
 from harness.host.accelerator import Accelerator
 from harness.host.cgroup import CgroupReader
@@ -31,7 +31,7 @@ from harness.spec.service import Exchange, Limits, Readiness
 from harness.spec.topology import SERVICE, SINGLE, Member, Topology
 from harness.store.folder import CampaignFolder
 from harness.targets.api import Service, Target
-from harness.trial.campaign_context import Deployable, Setting
+from harness.trial.campaign_context import CampaignContext, Deployable
 from tests.support.fake_instruments import FakeInstruments, null_floor
 from tests.support.fakes import FakeTarget
 from tests.support.host_facts import ready_facts
@@ -164,8 +164,8 @@ class Bench:
         return Service.of(made.artifact, made.spec, Limits(), CPUS.service)
 
     @property
-    def setting(self) -> Setting:
-        return Setting(
+    def setting(self) -> CampaignContext:
+        return CampaignContext(
             experiment=self.spec,
             members={SERVICE: self.deployable},
             topologies={SINGLE: Topology(services=(SERVICE,), routes={"/": SERVICE})},
@@ -183,7 +183,7 @@ class Bench:
         """Run what is left of the plan, on the folder as it lies on the disk."""
         self.folder = CampaignFolder.open(self.path)
         self.told = Told()
-        Campaign(self.plan, self.setting, self.told, self._floor).run()
+        CampaignRun(self.plan, self.setting, self.told, self._floor).run()
         return self.told
 
     def _floor(self, rate_rps: float) -> NullFloor:

@@ -23,7 +23,7 @@ from harness.runtime import locks
 from harness.spec.files import read_experiment
 from harness.targets.api import Target
 from harness.targets.registry import TARGETS
-from harness.trial.campaign_context import Setting
+from harness.trial.campaign_context import CampaignContext
 from tests.support.fake_campaign import free_port, no_noise
 from tests.support.fake_instruments import FakeInstruments, null_floor
 from tests.support.fakes import FakeTarget
@@ -126,7 +126,7 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
     return host
 
 
-def prepared(host: FakeHost, **changes: object) -> tuple[Plan, Setting]:
+def prepared(host: FakeHost, **changes: object) -> tuple[Plan, CampaignContext]:
     """The campaign that ``tare run`` on the host's experiment would be given, with those changes of its request."""
     experiment = read_experiment(host.experiment)
     request = Request(experiment, find_workload(experiment, host.experiment), ("tare", "run"))
@@ -152,6 +152,6 @@ def _report(campaign: Campaign, path: Path) -> Path:
     return path
 
 
-def _floor(rate_rps: float, *, setting: Setting) -> NullFloor:
+def _floor(rate_rps: float, *, setting: CampaignContext) -> NullFloor:
     assert setting.folder.null_floor() is None
     return null_floor(rate_rps)

@@ -22,7 +22,7 @@ from harness.spec.geography import Geography
 from harness.spec.service import Readiness, ServiceSpec
 from harness.spec.topology import Member, Topology
 from harness.targets.api import Instance, Service, Target
-from harness.trial.campaign_context import Deployable, Setting
+from harness.trial.campaign_context import CampaignContext, Deployable
 from tests.support.fake_campaign import CPUS, Bench, experiment, free_port
 from tests.support.fake_instances import Good
 from tests.support.fake_instruments import FakeInstruments
@@ -191,7 +191,7 @@ class SetBench(Bench):
         return Service.of(made.artifact, made.spec, self.spec.limits, CPUS.service)
 
     @property
-    def setting(self) -> Setting:
+    def setting(self) -> CampaignContext:
         return replace(
             super().setting,
             members=self.deployables,

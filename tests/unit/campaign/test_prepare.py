@@ -18,7 +18,7 @@ from harness.spec.experiment import Experiment
 from harness.spec.files import read_experiment
 from harness.spec.topology import SERVICE
 from harness.targets.api import Availability
-from harness.trial.campaign_context import Setting
+from harness.trial.campaign_context import CampaignContext
 from tests.support import fake_campaign
 from tests.support.fake_host import FakeHost, Unbuildable, prepared, use_targets
 from tests.support.fake_instruments import FakeInstruments
@@ -107,7 +107,7 @@ def test_an_image_has_no_folder() -> None:
     assert find_workload(spec(workload="image:nginx", service={"port": 80}), None) is None
 
 
-def artifact_of(setting: Setting) -> Artifact:
+def artifact_of(setting: CampaignContext) -> Artifact:
     return setting.members[SERVICE].artifact
 
 

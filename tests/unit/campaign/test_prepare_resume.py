@@ -13,11 +13,11 @@ from harness.campaign.prepare import resume
 from harness.errors import SpecError, StoreError, Unavailable
 from harness.planning.plan import Plan
 from harness.targets.api import Availability
-from harness.trial.campaign_context import Setting
+from harness.trial.campaign_context import CampaignContext
 from tests.support.fake_host import FakeHost, OtherTarget, Unbuildable, prepared
 
 
-def again(host: FakeHost, path: Path) -> tuple[Plan, Setting]:
+def again(host: FakeHost, path: Path) -> tuple[Plan, CampaignContext]:
     return resume(path, host.facts, lambda _line: None)
 
 

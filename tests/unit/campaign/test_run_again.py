@@ -20,7 +20,7 @@ from harness.planning.plan import PlannedTrial
 from harness.records.trial import Failure, TrialRecord
 from harness.runtime.signals import Interrupted
 from harness.store.folder import CampaignFolder
-from harness.trial.campaign_context import Setting
+from harness.trial.campaign_context import CampaignContext
 from tests.support.fake_campaign import CALIBRATED, Bench, bench
 from tests.support.fake_instances import Changed, Good, Refused, ScriptedTarget
 from tests.support.fakes import FakeTarget
@@ -144,7 +144,7 @@ def test_however_often_it_is_killed_every_trial_is_settled_and_no_valid_one_repe
     invalid: dict[str, set[int]] = defaultdict(set)
     blocks: list[tuple[int, int]] = []
 
-    def attempt(planned: PlannedTrial, number: int, _rate: float | None, setting: Setting) -> TrialRecord:
+    def attempt(planned: PlannedTrial, number: int, _rate: float | None, setting: CampaignContext) -> TrialRecord:
         ending = data.draw(st.sampled_from(["valid", "valid", "invalid", "failed", "killed"]))
         if ending == "killed":
             raise Stop

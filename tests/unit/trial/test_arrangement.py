@@ -13,7 +13,7 @@ from harness.fronts.api import Certificate
 from harness.lab.bridged import LoopbackLab
 from harness.spec.route import Route
 from harness.trial.arrangement import lay_out, most_replicas
-from harness.trial.layout import Layout, Place, Way
+from harness.trial.layout import DeploymentUnit, Layout, Way
 from harness.trial.points_of_presence import CA_FILE
 from tests.support.fake_sets import (
     FakeForwardFront,
@@ -33,7 +33,7 @@ class Orchestra(SetTarget):
     orchestrates = True
 
 
-def front_of(layout: Layout) -> Place:
+def front_of(layout: Layout) -> DeploymentUnit:
     """Its only front."""
     (place,) = layout.fronts
     return place

@@ -13,7 +13,7 @@ from harness.clock import NS_PER_MS, NS_PER_S, Stopwatch, now_ns
 from harness.errors import DeployError
 from harness.records.trial import EventRecord
 from harness.trial.arrangement import lay_out
-from harness.trial.events import Stage, happen
+from harness.trial.events import EventContext, run_events
 from harness.trial.launch import deploy
 from tests.support.fake_instances import Refused
 from tests.support.fake_sets import SetBench, SetTarget, WideLab, chain, set_bench
@@ -54,11 +54,11 @@ def stack() -> Iterator[ExitStack]:
         yield found
 
 
-def on_stage(made: SetBench, stack: ExitStack, *, replicas: int = 1) -> Stage:
+def on_stage(made: SetBench, stack: ExitStack, *, replicas: int = 1) -> EventContext:
     lab = WideLab("tare-x")
     layout = lay_out(replace(made.variant, replicas=replicas), made.setting, lab, made.path)
     deployment, _ = deploy(layout, made.setting, lab, made.path, stack, [])
-    return Stage(deployment, made.setting, lab, stack)
+    return EventContext(deployment, made.setting, lab, stack)
 
 
 def eventful(
@@ -69,9 +69,9 @@ def eventful(
     return set_bench(folder, target, events=watched, members=chain(**members))
 
 
-def told_of(made: SetBench, stage: Stage, begin_ns: int | None = None) -> list[EventRecord]:
+def told_of(made: SetBench, stage: EventContext, begin_ns: int | None = None) -> list[EventRecord]:
     told: list[EventRecord] = []
-    happen(made.spec.events, now_ns() if begin_ns is None else begin_ns, stage, told)
+    run_events(made.spec.events, now_ns() if begin_ns is None else begin_ns, stage, told)
     return told
 
 
@@ -154,7 +154,7 @@ def test_a_start_that_is_refused_fails_and_what_was_told_before_stays(tmp_path: 
     )
     told: list[EventRecord] = []
     with pytest.raises(DeployError, match="refused to start it again"):
-        happen(made.spec.events, now_ns(), on_stage(made, stack), told)
+        run_events(made.spec.events, now_ns(), on_stage(made, stack), told)
     assert [event.service for event in told] == ["catalog"]
 
 

@@ -16,7 +16,7 @@ from harness.records.trial import EventRecord
 from harness.targets.api import InstanceProcess, Service
 from harness.targets.orchestrated import Orchestrated
 from harness.trial.arrangement import lay_out
-from harness.trial.events import Stage, happen
+from harness.trial.events import EventContext, run_events
 from harness.trial.launch import deploy
 from tests.support.fake_sets import SetBench, SetTarget, WideLab, set_bench
 from tests.support.fakes import Answer, FakeInstance
@@ -112,7 +112,9 @@ def stack() -> Iterator[ExitStack]:
         yield found
 
 
-def staged(folder: Path, stack: ExitStack, kind: type[Kept], event: dict[str, object]) -> tuple[SetBench, Stage, Kept]:
+def staged(
+    folder: Path, stack: ExitStack, kind: type[Kept], event: dict[str, object]
+) -> tuple[SetBench, EventContext, Kept]:
     """Two replicas of the catalog, which meets that event."""
     target = Orchestra({"catalog": kind}, name="swarm")
     timed = {"service": "catalog", "before_s": 0.01, "watch_s": 0.5, **event}
@@ -122,12 +124,12 @@ def staged(folder: Path, stack: ExitStack, kind: type[Kept], event: dict[str, ob
     deployment, _ = deploy(layout, made.setting, lab, made.path, stack, [])
     instance = deployment.of("catalog").instance
     assert isinstance(instance, Kept)
-    return made, Stage(deployment, made.setting, lab, stack), instance
+    return made, EventContext(deployment, made.setting, lab, stack), instance
 
 
-def told_of(made: SetBench, stage: Stage) -> EventRecord:
+def told_of(made: SetBench, stage: EventContext) -> EventRecord:
     told: list[EventRecord] = []
-    happen(made.spec.events, now_ns(), stage, told)
+    run_events(made.spec.events, now_ns(), stage, told)
     (event,) = told
     return event
 
