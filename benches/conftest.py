@@ -13,8 +13,8 @@ from harness.artifacts.rootfs import build_workload
 from harness.host import facts
 from harness.host.cpus import CpuSplit, split_cpus
 from harness.host.processes import MARK
-from harness.interrupts import interruptible
-from harness.lock import host_lock
+from harness.runtime.locks import host_lock
+from harness.runtime.signals import interruptible
 from harness.spec.files import read_workload
 from harness.spec.service import Limits
 from harness.spec.topology import SERVICE

@@ -16,8 +16,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benches.conftest import Bench
 from harness.clock import NS_PER_S, Stopwatch
-from harness.instruments import RealInstruments, StartupProber
 from harness.lab.api import LabAddress
+from harness.trial.instrument_factory import RealInstruments, StartupProber
 
 ROUNDS = {"process": 10, "container": 10, "vm": 3, "swarm": 10}
 """Fewer boots of a virtual machine: an emulated one takes some ten seconds."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -67,3 +68,8 @@ class Stopwatch:
             if trigger is None:
                 return {}
             return {name: at - trigger for name, at in sorted(self._stamps.items(), key=lambda item: item[1])}
+
+
+def utc_now() -> str:
+    """The date and time for people; no duration is ever computed from it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.intervals import known
+from harness.records.variant import Variant
 from harness.spec.front import DIRECT
 from harness.spec.matrix import AA_SUFFIX
 from harness.spec.topology import SINGLE
-from harness.store.records import VariantId
 from reports.frames import rows
 
 EMULATED = "emulated"
@@ -95,7 +95,7 @@ class Look:
     families: Mapping[str, str]
 
     @classmethod
-    def of(cls, trials: pd.DataFrame, variants: Iterable[VariantId] = ()) -> Look:
+    def of(cls, trials: pd.DataFrame, variants: Iterable[Variant] = ()) -> Look:
         """From a campaign's trials; ``variants`` are those that must be there even without a trial, in their order.
 
         A variant that ran emulated in any attempt is labelled so: a mixture must not pass for the faster kind.
@@ -158,7 +158,7 @@ class _Rank:
     The second of an A/A pair comes right after the first.
     """
 
-    def __init__(self, variants: Sequence[VariantId]) -> None:
+    def __init__(self, variants: Sequence[Variant]) -> None:
         self._variants = {variant.name: variant for variant in variants}
         self._topologies = list(dict.fromkeys(variant.topology for variant in variants))
         self._fronts = list(dict.fromkeys((DIRECT, *(variant.front for variant in variants))))
@@ -170,11 +170,11 @@ class _Rank:
         return (*place, one.replicas, one.cache_share or 0.0, name.removesuffix(AA_SUFFIX), name)
 
 
-def _variants(trials: pd.DataFrame) -> Iterator[VariantId]:
+def _variants(trials: pd.DataFrame) -> Iterator[Variant]:
     """What a frame of trials tells of its variants; a frame without their parts names targets."""
     for row in rows(trials.drop_duplicates("variant")):
         name = str(row["variant"])
-        yield VariantId(
+        yield Variant(
             name=name,
             workload=str(row.get("workload", "")),
             topology=str(row.get("topology", SINGLE)),
@@ -186,7 +186,7 @@ def _variants(trials: pd.DataFrame) -> Iterator[VariantId]:
         )
 
 
-def _families(variants: Sequence[VariantId]) -> tuple[dict[str, str], dict[str, int]]:
+def _families(variants: Sequence[Variant]) -> tuple[dict[str, str], dict[str, int]]:
     """What gives each its hue, and which shade of it: what differs most visibly, and what else differs.
 
     The second of an A/A pair has a hue of its own.

@@ -15,8 +15,8 @@ from harness.analysis.frames import Row, frame_of
 from harness.analysis.intervals import Estimate, of_differences, of_known
 from harness.analysis.metrics import answered, latency_ms
 from harness.analysis.percentiles import percentile
-from harness.store.cdn_records import SIMULATION, CacheRecord, Simulated, SimulatedRatio
-from harness.store.records import TrialRecord
+from harness.records.cache import SIMULATION, CacheRecord, Simulated, SimulatedRatio
+from harness.records.trial import TrialRecord
 
 POINTS: Mapping[tuple[str, str], float] = {
     ("varnish", "lru"): 2.0,

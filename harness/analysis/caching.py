@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.analysis.validity import ANSWERED
-from harness.store.records import TrialRecord
+from harness.records.trial import TrialRecord
 
 SERVED = ("hit", "stale")
 FETCHED = ("miss", "pass")

@@ -79,11 +79,12 @@ from harness.analysis.metrics import metrics_of
 from harness.analysis.selection import counted
 from harness.analysis.validity import judge_record
 from harness.clock import NS_PER_MS
+from harness.records.cache import Simulated
+from harness.records.campaign import Manifest
+from harness.records.load import Levels, NullFloor
+from harness.records.trial import TrialRecord
 from harness.spec.experiment import Experiment
-from harness.store.campaign_records import Levels, Manifest, NullFloor
-from harness.store.cdn_records import Simulated
 from harness.store.folder import CampaignFolder
-from harness.store.records import TrialRecord
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from harness.analysis.intervals import (
     of_trials,
     probability_greater,
 )
-from harness.store.records import VariantId
+from harness.records.variant import Variant
 from harness.units import METRICS, Metric
 
 WORSE, BETTER, NOT_RESOLVED, NO_INTERVAL = "worse", "better", "not resolved", "no interval"
@@ -80,7 +80,7 @@ def summaries(counted: pd.DataFrame) -> pd.DataFrame:
     return frame_of(rows, SUMMARY_COLUMNS)
 
 
-def comparisons(counted: pd.DataFrame, variants: Sequence[VariantId], baseline: str) -> pd.DataFrame:
+def comparisons(counted: pd.DataFrame, variants: Sequence[Variant], baseline: str) -> pd.DataFrame:
     """Each variant against ``baseline``, and the second of an A/A pair against the first.
 
     A row exists where at least one block has both figures and they are positive. ``cliffs_delta`` and ``p_worse`` are
@@ -101,12 +101,12 @@ def comparisons(counted: pd.DataFrame, variants: Sequence[VariantId], baseline: 
     return frame_of(rows, COMPARISON_COLUMNS)
 
 
-def first_of_pair(variant: VariantId) -> str:
+def first_of_pair(variant: Variant) -> str:
     """The name of the variant that the second of an A/A pair repeats (``<name>-aa`` repeats ``<name>``)."""
     return variant.name.removesuffix("-aa")
 
 
-def noise_floor(cells: pd.DataFrame, variants: Sequence[VariantId], metric: str) -> float | None:
+def noise_floor(cells: pd.DataFrame, variants: Sequence[Variant], metric: str) -> float | None:
     """What the A/A pair shows: the farther end of its ratio's interval, as a factor >= 1; None without an interval.
 
     Two names for one thing differ by noise alone, so a difference that this factor could explain is not resolved

@@ -15,7 +15,7 @@ from harness.analysis.frames import Row, frame_of
 from harness.analysis.metrics import answered, latency_ms
 from harness.analysis.percentiles import percentile
 from harness.clock import NS_PER_S
-from harness.store.records import EventRecord, TrialRecord
+from harness.records.trial import EventRecord, TrialRecord
 
 MOMENTS = ("before", "during", "after")
 COUNTS = ("requests", "failed", "slow")

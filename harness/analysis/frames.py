@@ -9,7 +9,8 @@ import pandas as pd
 from harness.analysis import caching
 from harness.analysis.metrics import answered, latency_ms, service_time_ms
 from harness.clock import NS_PER_S
-from harness.store.records import MemoryView, TrialRecord
+from harness.records.memory import MemoryView
+from harness.records.trial import TrialRecord
 from harness.units import METRICS, mib
 
 _TEXT = ("variant", "workload", "topology", "target", "front", "accelerator", "level", "outcome")
@@ -191,6 +192,6 @@ def _parts(view: MemoryView) -> Iterator[tuple[str, str, int]]:
         if group.peak is not None:
             yield "cgroup_total", "peak", group.peak
     yield from (("engine", daemon, size) for daemon, size in view.engine_growth.items())
-    if "vmm" in view.pss and view.inside_total is not None and view.inside_available is not None:
-        yield "inside", "used", view.inside_total - view.inside_available
-        yield "inside", "available", view.inside_available
+    if "vmm" in view.pss and view.guest is not None:
+        yield "inside", "used", view.guest.total - view.guest.available
+        yield "inside", "available", view.guest.available

@@ -10,8 +10,8 @@ import pandas as pd
 from harness.analysis.comparisons import BETTER, NO_INTERVAL, NOT_RESOLVED, WORSE, noise_floor
 from harness.analysis.frames import Row, frame_of
 from harness.analysis.intervals import Estimate, of_differences, of_ratio
+from harness.records.variant import Variant
 from harness.spec.front import DIRECT
-from harness.store.records import VariantId
 
 ADDED = ("latency_p50_ms", "latency_p99_ms")
 ADDED_COLUMNS = {
@@ -22,7 +22,7 @@ ADDED_COLUMNS = {
 }
 
 
-def added(counted: pd.DataFrame, variants: Sequence[VariantId]) -> pd.DataFrame:
+def added(counted: pd.DataFrame, variants: Sequence[Variant]) -> pd.DataFrame:
     """A row per variant with a front, load level and latency. ``counted`` are rows of the trials that count."""
     return frame_of(
         (
@@ -35,7 +35,7 @@ def added(counted: pd.DataFrame, variants: Sequence[VariantId]) -> pd.DataFrame:
     )
 
 
-def direct_of(variant: VariantId, variants: Sequence[VariantId]) -> VariantId | None:
+def direct_of(variant: Variant, variants: Sequence[Variant]) -> Variant | None:
     """The same variant without its front, which then has one replica of each service; None if it was not compared."""
     for other in variants:
         if (other.front, other.replicas, other.aa) == (DIRECT, 1, False) and (
@@ -45,7 +45,7 @@ def direct_of(variant: VariantId, variants: Sequence[VariantId]) -> VariantId | 
     return None
 
 
-def _rows(counted: pd.DataFrame, variants: Sequence[VariantId], variant: VariantId, direct: VariantId) -> Iterator[Row]:
+def _rows(counted: pd.DataFrame, variants: Sequence[Variant], variant: Variant, direct: Variant) -> Iterator[Row]:
     for level in dict.fromkeys(counted["level"]):
         cells = counted[counted["level"] == level]
         for metric in ADDED:

@@ -9,7 +9,9 @@ import pandas as pd
 from harness.analysis.frames import Row, frame_of
 from harness.analysis.metrics import answered, cpu_ms
 from harness.clock import NS_PER_S
-from harness.store.records import InstanceRecord, MemoryView, TrialRecord
+from harness.records.instance import InstanceRecord
+from harness.records.memory import MemoryView
+from harness.records.trial import TrialRecord
 from harness.units import mib
 
 FIGURES = ("startup_s", "ready_after_s", "memory_mib", "memory_load_mib", "cpu_ms_per_request")

@@ -13,7 +13,9 @@ from harness.analysis import caching
 from harness.analysis.percentiles import percentile
 from harness.analysis.validity import ANSWERED
 from harness.clock import NS_PER_MS, NS_PER_S
-from harness.store.records import Cpu, MemoryView, TrialRecord
+from harness.records.memory import MemoryView
+from harness.records.trial import TrialRecord
+from harness.records.window import Cpu
 from harness.units import mib
 
 LATENCIES = {
@@ -49,8 +51,8 @@ def metrics_of(record: TrialRecord, samples: pd.DataFrame) -> dict[str, float]:
     figures |= _percentiles(np.asarray(record.propagation_ms, dtype=np.float64), PROPAGATIONS)
     figures |= caching.ratios(measured)
     figures |= caching.at_origin(record, samples)
-    if record.footprint:
-        figures["footprint_mib"] = mib(sum(record.footprint.values()))
+    if record.footprint.parts:
+        figures["footprint_mib"] = mib(record.footprint.total)
     return {name: value for name, value in figures.items() if value is not None}
 
 
@@ -94,8 +96,8 @@ def _memory(record: TrialRecord) -> dict[str, float | None]:
     if (load := record.memory_load) is not None:
         found["memory_load_mib"] = mib(sum(load.pss.values())) if load.pss else None
         found["memory_cgroup_mib"] = None if load.cgroup is None else mib(load.cgroup.current)
-        if load.inside_total is not None and load.inside_available is not None and "vmm" in load.pss:
-            found["memory_inside_mib"] = mib(load.inside_total - load.inside_available)
+        if load.guest is not None and "vmm" in load.pss:
+            found["memory_inside_mib"] = mib(load.guest.total - load.guest.available)
     return found
 
 

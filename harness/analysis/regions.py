@@ -11,7 +11,7 @@ from harness.analysis import caching
 from harness.analysis.frames import Row, frame_of
 from harness.analysis.metrics import answered, latency_ms
 from harness.analysis.percentiles import percentile
-from harness.store.records import TrialRecord
+from harness.records.trial import TrialRecord
 
 if TYPE_CHECKING:
     from harness.spec.geography import Geography

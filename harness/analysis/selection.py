@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.store.records import TrialRecord
+from harness.records.trial import TrialRecord
 
 
 def counted(records: Sequence[TrialRecord], reasons: Sequence[tuple[str, ...]]) -> list[bool]:

@@ -13,7 +13,7 @@ from harness.units import METRICS
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
-    from harness.store.records import VariantId
+    from harness.records.variant import Variant
 
 
 def show_json(campaign: Campaign) -> Json:
@@ -34,7 +34,7 @@ def show_json(campaign: Campaign) -> Json:
         "path": str(campaign.path),
         "created_utc": manifest.created_utc,
         "tare": {"version": manifest.tare_version, "commit": manifest.tare_commit},
-        "host": manifest.host.model_dump(mode="json"),
+        "host": dataclasses.asdict(manifest.host),
         "experiment": campaign.experiment.model_dump(mode="json"),
         "question": campaign.experiment.question,
         "answer": campaign.answer,
@@ -44,7 +44,7 @@ def show_json(campaign: Campaign) -> Json:
         "variants": [
             _cell(campaign, variant, level) for variant in manifest.variants for level in campaign.levels or (None,)
         ],
-        "levels": None if campaign.rates is None else campaign.rates.model_dump(mode="json"),
+        "levels": None if campaign.rates is None else dataclasses.asdict(campaign.rates),
         "fronts": fronts_json(campaign),
         "events": events_json(campaign),
         "regions": regions_json(campaign),
@@ -53,13 +53,13 @@ def show_json(campaign: Campaign) -> Json:
         "claims": [dataclasses.asdict(result) for result in campaign.claims],
         "invalid": _invalid(campaign),
         "failed": _failed(campaign),
-        "unavailable": [entry.model_dump(mode="json") for entry in manifest.unavailable],
-        "null": None if campaign.null is None else campaign.null.model_dump(mode="json"),
+        "unavailable": [dataclasses.asdict(entry) for entry in manifest.unavailable],
+        "null": None if campaign.null is None else dataclasses.asdict(campaign.null),
         "noise_floor": "from the A/A pair" if any(variant.aa for variant in manifest.variants) else "no A/A pair",
     }
 
 
-def _cell(campaign: Campaign, variant: VariantId, level: str | None) -> Json:
+def _cell(campaign: Campaign, variant: Variant, level: str | None) -> Json:
     trials = campaign.trials
     mine = trials[(trials["kind"] == "measured") & (trials["variant"] == variant.name) & (trials["level"] == level)]
     return {

@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 from harness.analysis.percentiles import percentile
 from harness.clock import NS_PER_MS
+from harness.records.instance import Digests
+from harness.records.load import LoadFacts
+from harness.records.network import CoreRecord, RttRecord
+from harness.records.trial import TrialRecord
+from harness.records.window import Noise
 from harness.spec.experiment import Validity
-from harness.store.cdn_records import CoreRecord, RttRecord
-from harness.store.records import Digests, LoadFacts, Noise, TrialRecord
 from harness.store.samples import OUTCOMES, PHASES
 
 ANSWERED = ("ok", "unexpected")

@@ -86,9 +86,6 @@ set -- /dev/*
 echo "devices=$#"
 grep -qw hypervisor /proc/cpuinfo && echo hypervisor_bit=1 || echo hypervisor_bit=0
 echo "virtualisation=$(systemd-detect-virt)"
-while read -r name kib _; do
-    case $name in MemTotal:) echo "memory_total_kib=$kib" ;; MemAvailable:) echo "memory_available_kib=$kib" ;; esac
-done </proc/meminfo
 for file in /proc/[0-9]*/cmdline; do
     echo "command=$(tr '\\0' ' ' <"$file" 2>/dev/null)"
 done

@@ -15,7 +15,7 @@ import pandas as pd
 from harness.cache import sequences
 from harness.cache.policies import TEXTBOOK, Policy
 from harness.cache.records import BadRecords, Block, Progress, quiet
-from harness.cache.simulate import Failure, MissRatio, require_library, simulate
+from harness.cache.simulate import MissRatio, SimulationFailure, require_library, simulate
 from harness.cache.sizes import CacheSize
 from harness.cache.spool import Spool, make_spool
 from harness.cache.traces import Trace
@@ -42,7 +42,7 @@ class Curves:
     bad_shown: tuple[str, ...]
     sizes: tuple[tuple[str, int], ...]
     ratios: tuple[MissRatio, ...]
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[SimulationFailure, ...] = ()
 
     @classmethod
     def of(
@@ -50,7 +50,7 @@ class Curves:
         source: str,
         spool: Spool,
         sizes: Sequence[tuple[str, int]],
-        results: Sequence[MissRatio | Failure],
+        results: Sequence[MissRatio | SimulationFailure],
         bad: BadRecords | None = None,
     ) -> Self:
         """What was simulated on that spool. ``bad``: what the reading of its source left out."""
@@ -65,7 +65,7 @@ class Curves:
             bad_shown=tuple(bad.shown) if bad else (),
             sizes=tuple(sizes),
             ratios=tuple(result for result in results if isinstance(result, MissRatio)),
-            failures=tuple(result for result in results if isinstance(result, Failure)),
+            failures=tuple(result for result in results if isinstance(result, SimulationFailure)),
         )
 
     @property

@@ -17,9 +17,9 @@ from harness.cache.sizes import CacheSize
 from harness.cache.spool import Spool, make_spool
 from harness.cache.traces import Trace
 from harness.errors import SpecError
+from harness.records.cache import SIMULATION, CacheRecord, Simulated, SimulatedRatio
 from harness.spec.experiment import Experiment
 from harness.spec.sequence import TraceSpec
-from harness.store.cdn_records import SIMULATION, CacheRecord, Simulated, SimulatedRatio
 from harness.units import MIB
 
 

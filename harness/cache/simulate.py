@@ -35,7 +35,7 @@ libCacheSim's LFUDA looks for its next rank one by one, and its ranks can grow e
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class SimulationFailure:
     """A simulation without a result: what happened, and the last lines of what it printed."""
 
     policy: str
@@ -69,17 +69,17 @@ def require_library() -> None:
 
 def simulate(
     spool: Spool, policies: Sequence[Policy], sizes: Sequence[int], *, jobs: int, progress: Progress = quiet
-) -> tuple[MissRatio | Failure, ...]:
+) -> tuple[MissRatio | SimulationFailure, ...]:
     """Every policy at every size in bytes, in that order; at most ``jobs`` processes at a time.
 
-    A simulation that crashes, or that does not end (LIMIT_S), is a Failure and does not disturb the others. Raises
-    Unavailable without libCacheSim. No process is left behind, whatever happens.
+    A simulation that crashes, or that does not end (LIMIT_S), is a SimulationFailure and does not disturb the others.
+    Raises Unavailable without libCacheSim. No process is left behind, whatever happens.
     """
     require_library()
     wanted = [(policy, size) for policy in policies for size in sizes]
     # The slowest first, so that no process is left alone with one at the end.
     waiting = sorted(wanted, key=lambda pair: pair[0].cost)
-    found: dict[tuple[Policy, int], MissRatio | Failure] = {}
+    found: dict[tuple[Policy, int], MissRatio | SimulationFailure] = {}
     with _Crew(spool) as crew:
         while len(found) < len(wanted):
             while waiting and crew.busy < jobs:
@@ -149,12 +149,12 @@ class _Crew:
             _pipe(process), selectors.EVENT_READ, _Running(policy, size, process, path, deadline_ns)
         )
 
-    def wait(self) -> dict[tuple[Policy, int], MissRatio | Failure]:
+    def wait(self) -> dict[tuple[Policy, int], MissRatio | SimulationFailure]:
         """Wait until a simulation ends or is out of time; what came of those that did."""
         first_ns = min(one.deadline_ns for one in self._running())
         ready: list[_Running] = [key.data for key, _ in self._selector.select(max(0, first_ns - now_ns()) / NS_PER_S)]
         late = [one for one in self._running() if one.deadline_ns <= now_ns() and one not in ready]
-        found: dict[tuple[Policy, int], MissRatio | Failure] = {}
+        found: dict[tuple[Policy, int], MissRatio | SimulationFailure] = {}
         for one in ready:
             answer = _pipe(one.process).read()
             status = one.process.wait()
@@ -174,7 +174,7 @@ class _Crew:
         self._selector.unregister(_pipe(one.process))
         _pipe(one.process).close()
 
-    def _result(self, one: _Running, status: int, answer: bytes) -> MissRatio | Failure:
+    def _result(self, one: _Running, status: int, answer: bytes) -> MissRatio | SimulationFailure:
         if status != 0:
             return _failure(one, f"it ended {_how(status)}")
         outcome = Outcome(**json.loads(answer))
@@ -188,9 +188,9 @@ def _how(status: int) -> str:
     return f"by {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
 
 
-def _failure(one: _Running, what: str) -> Failure:
+def _failure(one: _Running, what: str) -> SimulationFailure:
     lines = one.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
-    return Failure(one.policy.name, one.size, what, "\n".join(lines))
+    return SimulationFailure(one.policy.name, one.size, what, "\n".join(lines))
 
 
 def _pipe(process: subprocess.Popen[bytes]) -> IO[bytes]:

@@ -21,10 +21,10 @@ from harness.cache.sequences import PREFIX, parse_sequence
 from harness.cache.simulate import MissRatio
 from harness.cache.sizes import parse_share, parse_sizes
 from harness.cache.traces import FORMATS, MAX_BAD, Trace
+from harness.campaign.prepare import find_workload
 from harness.cli.output import new_console, print_json
 from harness.errors import ExitCode, SpecError
-from harness.interrupts import interruptible
-from harness.prepare import find_workload
+from harness.runtime.signals import interruptible
 from harness.spec.files import read_experiment, read_workload
 from harness.spec.sequence import SequenceSpec
 from reports.curves import write_curves

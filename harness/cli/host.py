@@ -8,12 +8,12 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from harness import sweep as sweeping
+from harness.campaign import sweep as sweeping
 from harness.cli.output import new_console, print_json
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import ExitCode, TareError, Unavailable
 from harness.host import accelerator, checks, facts, provision
-from harness.lock import host_lock
+from harness.runtime.locks import host_lock
 from harness.targets.registry import TARGETS
 
 _MARKS = {"yes": "[green]yes[/green]", "no": "[red]no[/red]", "warn": "[yellow]look[/yellow]"}

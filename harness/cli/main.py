@@ -9,7 +9,7 @@ import click
 from harness import __version__
 from harness.cli import analyse, cache, host, run
 from harness.errors import ExitCode, TareError
-from harness.interrupts import Interrupted
+from harness.runtime.signals import Interrupted
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)

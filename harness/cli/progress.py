@@ -11,9 +11,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from harness.clock import NS_PER_S, now_ns
-from harness.plan import Plan, PlannedTrial, expected_s
+from harness.planning.estimate import expected_s
+from harness.planning.plan import Plan, PlannedTrial
+from harness.records.trial import TrialRecord
 from harness.spec.experiment import Experiment
-from harness.store.records import TrialRecord
 from harness.units import METRICS
 
 FLOOR_S = 20.0

@@ -15,28 +15,29 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness import sweep as sweeping
 from harness.analysis import load, show_tables
 from harness.artifacts.from_image import artifact_name
-from harness.campaign import Campaign, settled
+from harness.campaign import sweep as sweeping
+from harness.campaign.calibration import measure_floor
+from harness.campaign.prepare import Request, begin, chosen_variants, find_workload, resume
+from harness.campaign.run import CampaignRun, settled
 from harness.cli.output import new_console, print_json
 from harness.cli.progress import FLOOR_S, CampaignProgress, duration_text
 from harness.cli.simulation import simulate_beside
-from harness.deployment.setting import Setting
 from harness.errors import ExitCode, SpecError, TareError
-from harness.floor import measure_floor
 from harness.host import facts
 from harness.host.processes import MARK
-from harness.interrupts import interruptible
-from harness.lock import host_lock
-from harness.plan import Plan, expected_s, plan
-from harness.prepare import Request, begin, chosen_variants, find_workload, resume
-from harness.sources import must_be_known
+from harness.planning.estimate import expected_s
+from harness.planning.plan import Plan, plan
+from harness.planning.validate import validate
+from harness.records.trial import TrialRecord
+from harness.runtime.locks import host_lock
+from harness.runtime.signals import interruptible
 from harness.spec.experiment import IMAGE_PREFIX, Experiment
 from harness.spec.files import experiment_of, read_experiment
 from harness.store.folder import CampaignFolder
-from harness.store.records import TrialRecord
 from harness.targets.registry import TARGETS, USUAL
+from harness.trial.campaign_context import CampaignContext
 from reports.html import write_report
 
 REPORT = "report.html"
@@ -66,7 +67,7 @@ def plan_command(
 ) -> int:
     """Show the trials of an experiment in order, and the time they will take; deploy nothing."""
     experiment = _read(file, quick, repeats, seed)
-    must_be_known(experiment, find_workload(experiment, file))
+    validate(experiment, find_workload(experiment, file))
     found = plan(experiment, chosen_variants(experiment, only))
     seconds = [expected_s(trial, experiment) for trial in found.trials]
     total = sum(seconds) + FLOOR_S
@@ -175,7 +176,7 @@ def _request(experiment: Experiment, folder: Path | None, quick: bool, only: str
     return Request(experiment, folder, ("tare", *sys.argv[1:]), quick=quick, only=only, out=out)
 
 
-def _campaign(prepare: Callable[[facts.HostFacts, Callable[[str], None]], tuple[Plan, Setting]]) -> int:
+def _campaign(prepare: Callable[[facts.HostFacts, Callable[[str], None]], tuple[Plan, CampaignContext]]) -> int:
     console = new_console()
     with host_lock("tare run"), interruptible():
         _sweep(console)
@@ -194,7 +195,7 @@ def _campaign(prepare: Callable[[facts.HostFacts, Callable[[str], None]], tuple[
                 for target in setting.targets.values():
                     stack.callback(target.close)
                 progress.skipping(sum(settled(trial, folder.trials()) for trial in planned.trials))
-                Campaign(planned, setting, progress, partial(measure_floor, setting=setting)).run()
+                CampaignRun(planned, setting, progress, partial(measure_floor, setting=setting)).run()
             simulate_beside(console, setting.experiment, setting.catalogue, folder)
         except BaseException:
             # What was measured is shown all the same; a second failure must not hide the first.

@@ -8,8 +8,8 @@ from rich.markup import escape
 from harness.cache.catalogue import Catalogue
 from harness.cache.experiment import simulate_experiment
 from harness.errors import Unavailable
+from harness.records.cache import CacheRecord, Simulated
 from harness.spec.experiment import Experiment
-from harness.store.cdn_records import CacheRecord, Simulated
 from harness.store.folder import CampaignFolder
 
 

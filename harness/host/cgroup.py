@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from harness.host import cgroup_v1, cgroup_v2
-from harness.host.cgroup_base import CgroupMemoryBytes, CgroupReader, Layout, Version
+from harness.host.cgroup_base import CgroupReader, Hierarchies, Version
 from harness.host.cgroup_layout import detect, layout, obstacle, version, writable
 from harness.host.cgroup_own import OwnCgroup, leftovers, remove_leftover
 
 __all__ = [
-    "CgroupMemoryBytes",
     "CgroupReader",
-    "Layout",
+    "Hierarchies",
     "OwnCgroup",
     "Version",
     "cgroup_of",
@@ -24,7 +23,7 @@ __all__ = [
 ]
 
 
-def cgroup_of(pid: int, at: Layout | None = None) -> CgroupReader | None:
+def cgroup_of(pid: int, at: Hierarchies | None = None) -> CgroupReader | None:
     """The group that a process is in (a guest's whole group for QEMU). None if it is the root or cannot be read."""
     at = at or layout()
     try:

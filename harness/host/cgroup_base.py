@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.errors import DeployError, Unavailable
+from harness.records.memory import CgroupMemory
 
 Version = Literal["1", "2", "none"]
 
@@ -43,29 +44,13 @@ class Hierarchy:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Hierarchies:
     """This host's hierarchies; ``v1`` is by controller. A hybrid host has both, and ``version`` says which counts."""
 
     version: Version
     v1: Mapping[str, Hierarchy]
     v2: Hierarchy | None
     proc: Path
-
-
-@dataclass(frozen=True, slots=True)
-class CgroupMemoryBytes:
-    """What a group and its descendants are charged, in bytes.
-
-    ``file`` includes shared memory. ``current`` is the total that the limit applies to. ``peak`` is its highest value
-    since the group was made, or None where the kernel does not tell (v2 before Linux 5.19).
-    """
-
-    anon: int
-    file: int
-    kernel: int
-    page_tables: int
-    current: int
-    peak: int | None
 
 
 class CgroupReader(ABC):
@@ -75,7 +60,7 @@ class CgroupReader(ABC):
     """The group's name below the root of its hierarchy."""
 
     @abstractmethod
-    def memory(self) -> CgroupMemoryBytes: ...
+    def memory(self) -> CgroupMemory: ...
 
     @abstractmethod
     def cpu_ns(self) -> int:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from harness.host.cgroup_base import V1_CONTROLLERS, V2_CONTROLLERS, Hierarchy, Layout, Version
+from harness.host.cgroup_base import V1_CONTROLLERS, V2_CONTROLLERS, Hierarchies, Hierarchy, Version
 
 
-def detect(proc: Path = Path("/proc")) -> Layout:
+def detect(proc: Path = Path("/proc")) -> Hierarchies:
     """The hierarchies that are mounted. Version 1 counts where it has the memory controller (also on hybrid hosts)."""
     v1: dict[str, Hierarchy] = {}
     v2: Hierarchy | None = None
@@ -32,11 +32,11 @@ def detect(proc: Path = Path("/proc")) -> Layout:
             for controller in options.split(","):
                 v1.setdefault(controller, Hierarchy(Path(mount), root))
     version: Version = "1" if "memory" in v1 and "cpuacct" in v1 else "2" if v2 else "none"
-    return Layout(version, v1, v2, proc)
+    return Hierarchies(version, v1, v2, proc)
 
 
 @lru_cache(maxsize=1)
-def layout() -> Layout:
+def layout() -> Hierarchies:
     """This host's hierarchies, found once."""
     return detect()
 
@@ -46,7 +46,7 @@ def version() -> Version:
     return layout().version
 
 
-def obstacle(at: Layout | None = None) -> tuple[str, str] | None:
+def obstacle(at: Hierarchies | None = None) -> tuple[str, str] | None:
     """Why we cannot make groups here and the command that fixes it, or None where we can. Never raises."""
     at = at or layout()
     if at.version == "none":
@@ -79,7 +79,7 @@ def writable() -> bool:
     return obstacle() is None
 
 
-def mounts(at: Layout) -> Sequence[Path]:
+def mounts(at: Hierarchies) -> Sequence[Path]:
     """Where the hierarchies that we make groups in are mounted, each once."""
     if at.version == "1":
         return list(dict.fromkeys(at.v1[controller].mount for controller in V1_CONTROLLERS if controller in at.v1))

@@ -16,7 +16,7 @@ from typing import Self
 from harness.clock import NS_PER_MS, NS_PER_S, now_ns
 from harness.errors import DeployError, Unavailable
 from harness.host import cgroup_v1, cgroup_v2
-from harness.host.cgroup_base import GROUP, CgroupReader, Layout, descendants, group_pids
+from harness.host.cgroup_base import GROUP, CgroupReader, Hierarchies, descendants, group_pids
 from harness.host.cgroup_layout import layout, mounts, obstacle
 
 KILL_LIMIT_S = 10.0
@@ -26,7 +26,7 @@ _ENTER = 'for file in {files}; do echo 0 > "$file" || exit 125; done; exec "$@"'
 class OwnCgroup:
     """A control group of ours with limits: ``tare/<name>``. A context manager that leaves nothing behind."""
 
-    def __init__(self, name: str, at: Layout) -> None:
+    def __init__(self, name: str, at: Hierarchies) -> None:
         self.name = name
         self.reader: CgroupReader
         if at.version == "1":
@@ -43,7 +43,7 @@ class OwnCgroup:
 
     @classmethod
     def create(
-        cls, name: str, *, memory_bytes: int, cpus: float, cpuset: frozenset[int], at: Layout | None = None
+        cls, name: str, *, memory_bytes: int, cpus: float, cpuset: frozenset[int], at: Hierarchies | None = None
     ) -> OwnCgroup:
         """Make the group. No swap. A CPU quota only if ``cpus`` is less than the cpuset, which is the limit otherwise.
 
@@ -131,7 +131,7 @@ class OwnCgroup:
         self.remove()
 
 
-def leftovers(prefix: str, at: Layout | None = None) -> list[str]:
+def leftovers(prefix: str, at: Hierarchies | None = None) -> list[str]:
     """The names of groups of ours that begin with ``prefix``, sorted."""
     names: set[str] = set()
     for mount in mounts(at or layout()):
@@ -141,7 +141,7 @@ def leftovers(prefix: str, at: Layout | None = None) -> list[str]:
     return sorted(names)
 
 
-def remove_leftover(name: str, at: Layout | None = None) -> None:
+def remove_leftover(name: str, at: Hierarchies | None = None) -> None:
     """Kill what is in the group of that name and remove it. Idempotent. Raises DeployError if something survives."""
     with OwnCgroup(name, at or layout()):
         pass

@@ -9,9 +9,8 @@ from harness.host.cgroup_base import (
     GROUP,
     PERIOD_US,
     V1_CONTROLLERS,
-    CgroupMemoryBytes,
     CgroupReader,
-    Layout,
+    Hierarchies,
     group_pids,
     page_tables,
     read_file,
@@ -21,6 +20,7 @@ from harness.host.cgroup_base import (
     write_file,
 )
 from harness.host.cpu_lists import cpu_list
+from harness.records.memory import CgroupMemory
 
 
 class V1Reader(CgroupReader):
@@ -35,13 +35,13 @@ class V1Reader(CgroupReader):
         self._folders = dict(folders)
         self._proc = proc
 
-    def memory(self) -> CgroupMemoryBytes:
+    def memory(self) -> CgroupMemory:
         folder = self._folders["memory"]
         stat = read_stat(folder / "memory.stat")
         current = int(read_file(folder / "memory.usage_in_bytes"))
         anon, file = stat["total_rss"], stat["total_cache"]
         kernel = read_optional(folder / "memory.kmem.usage_in_bytes")
-        return CgroupMemoryBytes(
+        return CgroupMemory(
             anon=anon,
             file=file,
             # Without kmem accounting by file, the rest of the total is the kernel's.
@@ -63,7 +63,7 @@ class V1Reader(CgroupReader):
         return group_pids(self._folders["memory"])
 
 
-def reader_of(layout: Layout, memberships: str) -> V1Reader | None:
+def reader_of(layout: Hierarchies, memberships: str) -> V1Reader | None:
     """The groups that /proc/<pid>/cgroup names; None where memory or CPU time is the root's."""
     groups: dict[str, str] = {}
     for line in memberships.splitlines():
@@ -83,7 +83,7 @@ def reader_of(layout: Layout, memberships: str) -> V1Reader | None:
     return V1Reader(whole_instance(groups["memory"]), folders, layout.proc)
 
 
-def own_folders(layout: Layout, name: str) -> dict[str, Path]:
+def own_folders(layout: Hierarchies, name: str) -> dict[str, Path]:
     """The folder of our group in each hierarchy that we use."""
     return {
         controller: layout.v1[controller].mount / GROUP / name

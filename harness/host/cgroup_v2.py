@@ -8,10 +8,9 @@ from harness.host.cgroup_base import (
     GROUP,
     PERIOD_US,
     V2_CONTROLLERS,
-    CgroupMemoryBytes,
     CgroupReader,
+    Hierarchies,
     Hierarchy,
-    Layout,
     group_pids,
     page_tables,
     read_file,
@@ -21,6 +20,7 @@ from harness.host.cgroup_base import (
     write_file,
 )
 from harness.host.cpu_lists import cpu_list
+from harness.records.memory import CgroupMemory
 
 _KERNEL_PARTS = ("kernel_stack", "pagetables", "sec_pagetables", "percpu", "vmalloc", "slab")
 
@@ -33,12 +33,12 @@ class V2Reader(CgroupReader):
         self._folder = folder
         self._proc = proc
 
-    def memory(self) -> CgroupMemoryBytes:
+    def memory(self) -> CgroupMemory:
         stat = read_stat(self._folder / "memory.stat")
         tables = stat.get("pagetables")
         # memory.stat has ``kernel`` since Linux 5.18; before, it is the sum of its parts.
         kernel = stat.get("kernel")
-        return CgroupMemoryBytes(
+        return CgroupMemory(
             anon=stat["anon"],
             file=stat["file"],
             kernel=sum(stat.get(part, 0) for part in _KERNEL_PARTS) if kernel is None else kernel,
@@ -57,7 +57,7 @@ class V2Reader(CgroupReader):
         return group_pids(self._folder)
 
 
-def reader_of(layout: Layout, memberships: str) -> V2Reader | None:
+def reader_of(layout: Hierarchies, memberships: str) -> V2Reader | None:
     """The group that /proc/<pid>/cgroup names; None where it is the root or has no memory controller."""
     for line in memberships.splitlines():
         if line.startswith("0::") and layout.v2 is not None:

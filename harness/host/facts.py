@@ -16,6 +16,7 @@ from harness.clock import NS_PER_MS, now_ns, sleep_until_ns
 from harness.host import cgroup, machine
 from harness.host.engines import EngineFact, docker_engine, libvirt_engine, qemu_version
 from harness.host.paths import cache_dir
+from harness.records.host import MachineFacts
 
 MOMENT_MS = 150
 """How long CPU counters are watched for ``steal_share`` and ``other_busy_share``."""
@@ -28,8 +29,8 @@ TOOLS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class HostFacts:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts(MachineFacts):
     """This machine, now. Memory and disk in bytes; shares are of all CPUs, between 0 and 1.
 
     ``cpus`` are those that this process may use. ``netem``: whether ``tc netem`` works, None where nobody can tell
@@ -37,36 +38,21 @@ class HostFacts:
     ``other_busy_share`` are of a moment (``MOMENT_MS``) just now. ``tools`` holds the path of each of ``TOOLS`` found.
     """
 
-    root: bool
     os_id: str
     os_version: str
     os_pretty: str
     has_apt: bool
     has_systemd: bool
-    kernel: str
-    boot_id: str
-    hostname: str
-    cpu_model: str
     cpus: frozenset[int]
-    memory_total: int
     memory_available: int
-    swap_total: int
     disk_free: int | None
-    cgroup_version: str
     cgroup_writable: bool
     netem: bool | None
     tun: bool
-    governor: str
-    turbo: str
-    smt: str
-    virtualisation: str
-    ksm: str
-    thp: str
     psi: bool
     steal_share: float
     load1: float
     other_busy_share: float
-    process_count: int
     tools: dict[str, str]
     docker: EngineFact
     libvirt: EngineFact

@@ -10,17 +10,7 @@ from pathlib import Path
 from harness.clock import NS_PER_S
 from harness.host import machine
 from harness.host.cgroup import CgroupReader
-
-
-@dataclass(frozen=True, slots=True)
-class NoiseFigures:
-    """Over a window. Shares are of the time of all CPUs, between 0 and 1; ``load1`` is the load average at its end."""
-
-    steal_share: float
-    throttled_periods: int
-    swapped_in_pages: int
-    load1: float
-    other_busy_share: float
+from harness.records.window import Noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +32,7 @@ class NoiseCounters:
             load1=machine.load1(root),
         )
 
-    def until(self, after: NoiseCounters, own_cpu_ns: int) -> NoiseFigures:
+    def until(self, after: NoiseCounters, own_cpu_ns: int) -> Noise:
         """The figures from here to ``after``; ``own_cpu_ns`` is what the instance and the instrument used meanwhile.
 
         Clock ticks are 10 ms, so a share over a window of a second is exact to one per cent of a CPU.
@@ -50,7 +40,7 @@ class NoiseCounters:
         total_ticks = max(1, after.times.total - self.times.total)
         tick_ns = NS_PER_S // os.sysconf("SC_CLK_TCK")
         other_ns = (after.times.busy - self.times.busy) * tick_ns - own_cpu_ns
-        return NoiseFigures(
+        return Noise(
             steal_share=max(0, after.times.steal - self.times.steal) / total_ticks,
             throttled_periods=after.throttled_periods - self.throttled_periods,
             swapped_in_pages=after.swapped_in_pages - self.swapped_in_pages,

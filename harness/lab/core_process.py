@@ -18,7 +18,7 @@ from typing import Any, Self
 from harness.clock import NS_PER_MS, NS_PER_S, now_ns
 from harness.errors import DeployError
 from harness.lab.tap import open_tap
-from harness.store.cdn_records import CoreRecord
+from harness.records.network import CoreRecord
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 _START = "import sys; sys.path.append(sys.argv[1]); from harness.lab.core import main; main()"
@@ -113,7 +113,7 @@ class Core:
     def report(self) -> CoreRecord:
         """What it has done since its start; after its end, what it had done. Raises DeployError when it has failed."""
         if self._process is not None:
-            self._last = CoreRecord.model_validate(self._asked("report"))
+            self._last = CoreRecord(**self._asked("report"))
         if self._last is None:
             raise RuntimeError("the core runs only inside its context")
         return self._last

@@ -23,8 +23,8 @@ from harness.lab.bridged import (
 from harness.lab.core_process import Access, Core
 from harness.lab.rtt import Path, measure
 from harness.lab.subnets import SUBNET_PREFIX, claimed_subnet
+from harness.records.network import RttRecord
 from harness.spec.geography import Geography
-from harness.store.cdn_records import RttRecord
 
 _NETWORK_PREFIX = 20
 """Room for the 16 regions that a geography may have, 256 addresses each."""

@@ -20,7 +20,7 @@ from harness.clock import NS_PER_MS, NS_PER_S, now_ns
 from harness.errors import DeployError
 from harness.lab.precedence import precedence
 from harness.lab.refusals import told
-from harness.store.cdn_records import RttRecord
+from harness.records.network import RttRecord
 
 _EVERY_NS = 10 * NS_PER_MS
 _PATIENCE_NS = NS_PER_S

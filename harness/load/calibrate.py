@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from harness.errors import LoadError
 from harness.load.plan import LoadPlan
 from harness.load.recorder import Outcome, Phase, Samples
 from harness.load.runner import Generator, placed
+from harness.records.load import NullFloor
 from harness.spec.route import Route
 
 MAX_LAG_NS = 2_000_000
@@ -30,24 +30,6 @@ FLOOR_SAMPLES = 400
 
 _FLOOR_MAX_S = 5.0
 _READY_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class NullFloor:
-    """The generator against the null service, at ``rate_rps``.
-
-    ``highest_rate_rps`` is the highest rate tried at which p99 send lag stayed within 2 ms and no arrival was dropped
-    (0: not even ``rate_rps`` was kept).
-
-    With fewer than 400 samples (a rate below 80/s) p99 rests on a handful of requests and is an upper bound.
-    """
-
-    rate_rps: float
-    latency_p50_ms: float
-    latency_p99_ms: float
-    service_time_p50_ms: float
-    send_lag_p99_ms: float
-    highest_rate_rps: float
 
 
 @contextmanager

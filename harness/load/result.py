@@ -12,50 +12,35 @@ from numpy.typing import NDArray
 from harness.errors import LoadError
 from harness.load.recorder import CACHE_WORDS, Cache, Outcome, Phase
 from harness.load.windows import Windows
+from harness.records.base import shared
+from harness.records.load import Capacity, LoadCounts, LoadFacts
 
 
-@dataclass(frozen=True, slots=True)
-class CapacityCount:
-    """A closed loop of ``users``: answers that came in the window, and requests that failed in it."""
-
-    users: int
-    completed: int
-    errors: int
-    window_ns: int
-
-    @property
-    def rps(self) -> float:
-        return self.completed * 1e9 / self.window_ns
-
-
-@dataclass(frozen=True, slots=True)
-class LoadResult:
-    """One run. Counts are of the measured window (by intended time).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadResult(LoadCounts):
+    """One run.
 
     The window of a replay is from the sending of the first request that counts to the last answer. All of its requests
     that count are ``scheduled``.
-
-    ``scheduled`` arrivals; ``completed``: their first requests that were answered as expected; ``errors`` and
-    ``unexpected`` count every request of a task. ``send_lag_p99_ns`` is over the first requests that were sent (0 where
-    there are none). ``generator_busy`` is the share of the window that the generator's process spent on work: CPU time
-    less active waiting.
     """
 
     samples: NDArray[np.void]
     tasks: tuple[str, ...]
     windows: Windows
-    scheduled: int
-    completed: int
-    dropped: int
-    errors: int
-    unexpected: int
-    send_lag_p99_ns: int
-    generator_busy: float
-    capacity: CapacityCount | None
+    capacity: Capacity | None
     problems: tuple[str, ...]
     """What task code raised, the first few."""
     regions: tuple[str, ...] = ()
     """What the samples' ``region`` counts; empty without regions."""
+
+    def facts(self, target_rps: float) -> LoadFacts:
+        """What is kept of it. ``target_rps``: the rate that was asked for, 0 for a replay."""
+        return LoadFacts(
+            **shared(LoadCounts, self),
+            target_rps=target_rps,
+            window_begin_ns=self.windows.window_begin_ns,
+            window_end_ns=self.windows.window_end_ns,
+        )
 
     @property
     def cache_counts(self) -> dict[str, int]:
@@ -108,10 +93,15 @@ def is_first_request(samples: NDArray[np.void], tasks: list[str]) -> NDArray[np.
     return ~later[samples["task"]] if len(tasks) else np.ones(len(samples), dtype=np.bool_)
 
 
-def _capacity(samples: NDArray[np.void], fact: object) -> CapacityCount | None:
+def _capacity(samples: NDArray[np.void], fact: object) -> Capacity | None:
     if not isinstance(fact, dict):
         return None
     begin_ns, end_ns = int(fact["begin_ns"]), int(fact["end_ns"])
     inside = (samples["phase"] == Phase.CAPACITY) & (samples["done_ns"] <= end_ns)
     ok = samples["outcome"] == Outcome.OK
-    return CapacityCount(int(fact["users"]), int((inside & ok).sum()), int((inside & ~ok).sum()), end_ns - begin_ns)
+    return Capacity(
+        users=int(fact["users"]),
+        completed=int((inside & ok).sum()),
+        errors=int((inside & ~ok).sum()),
+        window_ns=end_ns - begin_ns,
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.clock import NS_PER_S, now_ns
-from harness.store.records import Cpu
+from harness.records.window import Cpu
 from harness.targets.api import Instance
 
 _PROC = Path("/proc")

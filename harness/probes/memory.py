@@ -11,9 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.errors import Unavailable
-from harness.host.cgroup import CgroupReader
 from harness.probes import qemu_memory
-from harness.store.records import CgroupMemory, MemoryView
+from harness.records.memory import MemoryView
 from harness.targets.api import Instance
 from harness.units import KIB
 
@@ -29,7 +28,7 @@ def read_memory(instance: Instance, engine_before: dict[str, int], proc: Path = 
     where this user may not read a process, and DeployError if the instance's control group is gone.
     """
     group = instance.cgroup
-    charged = None if group is None else _charged(group)
+    charged = None if group is None else group.memory()
     pss: dict[str, int] = defaultdict(int)
     guest_ram: int | None = None
     emulator_cache: int | None = None
@@ -40,15 +39,13 @@ def read_memory(instance: Instance, engine_before: dict[str, int], proc: Path = 
             if instance.accelerator == "tcg":
                 emulator_cache = (emulator_cache or 0) + parts.translation_cache
     now = engine_memory(engine_before, proc)
-    guest = instance.guest_memory()
     return MemoryView(
         pss=dict(pss),
         cgroup=charged,
         engine_growth={name: now[name] - before for name, before in engine_before.items()},
         guest_ram_touched=guest_ram,
         emulator_cache=emulator_cache,
-        inside_total=guest.total if guest else None,
-        inside_available=guest.available if guest else None,
+        guest=instance.guest_memory(),
     )
 
 
@@ -79,15 +76,3 @@ def pss_bytes(pid: int, proc: Path = _PROC) -> int | None:
     except PermissionError as error:
         raise Unavailable(f"this user may not read the memory of process {pid}", "run as root: sudo -E") from error
     return sum(int(line.split()[1]) * KIB for line in lines if line.startswith("Pss:"))
-
-
-def _charged(group: CgroupReader) -> CgroupMemory:
-    memory = group.memory()
-    return CgroupMemory(
-        anon=memory.anon,
-        file=memory.file,
-        kernel=memory.kernel,
-        page_tables=memory.page_tables,
-        current=memory.current,
-        peak=memory.peak,
-    )

@@ -8,11 +8,12 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from harness.records.variant import Variant
 from harness.spec.base import Name, Rate, Seconds, SecondsOrZero, Share, SpecModel
 from harness.spec.event import EventSpec
 from harness.spec.front import DIRECT, FrontSpec, is_front
 from harness.spec.geography import Geography
-from harness.spec.matrix import Matrix, Variant
+from harness.spec.matrix import Matrix
 from harness.spec.sequence import SequenceSpec, TraceSpec
 from harness.spec.service import Limits, ServiceSpec
 

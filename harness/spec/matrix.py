@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from harness.records.variant import Variant
 from harness.spec.base import Name, Share, SpecModel
 from harness.spec.front import DIRECT
 from harness.spec.topology import SINGLE
@@ -32,6 +33,11 @@ class Combination(SpecModel):
         if not self.model_fields_set:
             raise ValueError("give at least one of topology, target, front, replicas, cache_share")
         return self
+
+    def holds(self, variant: Variant) -> bool:
+        """Whether ``variant`` is one of these combinations."""
+        given = self.model_dump(exclude_none=True)
+        return all(getattr(variant, key) == value for key, value in given.items())
 
 
 class Matrix(SpecModel):
@@ -90,28 +96,17 @@ class Matrix(SpecModel):
                 continue
             capacity = None if front == DIRECT else share
             name = variant_name(topology, target, front, replicas, capacity)
-            variant = Variant(name, workload, target, topology, front, replicas, capacity)
-            if not any(variant.is_in(combination) for combination in self.exclude):
+            variant = Variant(
+                name=name,
+                workload=workload,
+                topology=topology,
+                target=target,
+                front=front,
+                replicas=replicas,
+                cache_share=capacity,
+            )
+            if not any(combination.holds(variant) for combination in self.exclude):
                 yield variant
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """One thing being compared. The second of an A/A pair differs from the first in name alone."""
-
-    name: str
-    workload: str
-    target: str
-    topology: str = SINGLE
-    front: str = DIRECT
-    replicas: int = 1
-    cache_share: float | None = None
-    aa: bool = False
-
-    def is_in(self, combination: Combination) -> bool:
-        """Whether it is one of those combinations."""
-        given = combination.model_dump(exclude_none=True)
-        return all(getattr(self, key) == value for key, value in given.items())
 
 
 def variant_name(topology: str, target: str, front: str, replicas: int, cache_share: float | None = None) -> str:

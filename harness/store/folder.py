@@ -20,15 +20,16 @@ import pandas as pd
 from pydantic import ValidationError
 
 from harness.errors import StoreError, WrongFolder
+from harness.records.cache import Simulated
+from harness.records.campaign import SCHEMA, Manifest
+from harness.records.load import Levels, NullFloor
+from harness.records.trial import TrialRecord
+from harness.runtime.atomic_file import atomic_write
 from harness.spec.experiment import Experiment
 from harness.store import samples as sample_files
-from harness.store.campaign_records import Levels, Manifest, NullFloor
-from harness.store.cdn_records import Simulated
-from harness.store.record import Record
-from harness.store.records import SCHEMA, TrialRecord
-from harness.store.whole import written_whole
+from harness.store.written import plain, read_record
 
-_EVENTS: dict[str, type[Record]] = {"trial": TrialRecord, "null": NullFloor, "levels": Levels}
+_EVENTS: dict[str, type[TrialRecord | NullFloor | Levels]] = {"trial": TrialRecord, "null": NullFloor, "levels": Levels}
 _SIMULATED = "simulated.json"
 _RESTORE = "Restore the file, or run the experiment again."
 
@@ -46,8 +47,8 @@ class CampaignFolder:
         cls.must_be_new(path)
         try:
             (path / "trials").mkdir(parents=True, exist_ok=True)
-            with written_whole(path / "manifest.json") as partial:
-                partial.write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
+            with atomic_write(path / "manifest.json") as partial:
+                partial.write_text(json.dumps(plain(manifest), indent=2, ensure_ascii=False) + "\n", "utf-8")
             (path / "journal.jsonl").touch()
         except OSError as error:
             raise _cannot_write(path, error) from error
@@ -77,7 +78,7 @@ class CampaignFolder:
                 "Use the version of Tare that its manifest names, or run the experiment again.",
             )
         try:
-            return cls(path, Manifest.model_validate(data))
+            return cls(path, read_record(Manifest, data))
         except ValidationError as error:
             raise StoreError(f"{file} is not a manifest: {_first(error)}.", _RESTORE) from error
 
@@ -91,7 +92,7 @@ class CampaignFolder:
     def append(self, event: TrialRecord | NullFloor | Levels) -> None:
         """Add one line to the journal, durably. Raises StoreError if the disk refuses."""
         kind = next(name for name, model in _EVENTS.items() if isinstance(event, model))
-        line = json.dumps({"event": kind, "data": event.model_dump(mode="json")}, separators=(",", ":"))
+        line = json.dumps({"event": kind, "data": plain(event)}, separators=(",", ":"))
         try:
             self._drop_torn_line()
             with (self.path / "journal.jsonl").open("a", encoding="utf-8") as file:
@@ -119,10 +120,10 @@ class CampaignFolder:
         """What eviction policies would keep; None if nobody asked. Raises StoreError if the file is damaged."""
         file = self.path / _SIMULATED
         try:
-            return Simulated.model_validate_json(file.read_bytes())
+            return read_record(Simulated, json.loads(file.read_bytes()))
         except FileNotFoundError:
             return None
-        except (OSError, ValidationError) as error:
+        except (OSError, ValueError) as error:
             what = _first(error) if isinstance(error, ValidationError) else str(error)
             raise StoreError(
                 f"{file} cannot be read: {what}.", f"Remove it, then: tare run --resume {self.path}"
@@ -131,8 +132,8 @@ class CampaignFolder:
     def write_simulated(self, simulated: Simulated) -> None:
         """Keep what was simulated, in place of what was before. Raises StoreError if the disk refuses."""
         try:
-            with written_whole(self.path / _SIMULATED) as partial:
-                partial.write_text(simulated.model_dump_json(indent=1) + "\n", "utf-8")
+            with atomic_write(self.path / _SIMULATED) as partial:
+                partial.write_text(json.dumps(plain(simulated), indent=1, ensure_ascii=False) + "\n", "utf-8")
         except OSError as error:
             raise _cannot_write(self.path, error) from error
 
@@ -173,7 +174,7 @@ class CampaignFolder:
             if content and not content.endswith(b"\n"):
                 file.truncate(content.rfind(b"\n") + 1)
 
-    def _events(self) -> Iterator[Record]:
+    def _events(self) -> Iterator[TrialRecord | NullFloor | Levels]:
         journal = self.path / "journal.jsonl"
         try:
             text = journal.read_bytes()
@@ -185,7 +186,7 @@ class CampaignFolder:
         for number, line in enumerate(whole_lines, start=1):
             try:
                 entry = json.loads(line)
-                yield _EVENTS[entry["event"]].model_validate(entry["data"])
+                yield read_record(_EVENTS[entry["event"]], entry["data"])
             except (ValueError, KeyError, TypeError) as error:
                 raise StoreError(f"{journal}, line {number} is damaged.", _RESTORE) from error
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.store.whole import written_whole
+from harness.runtime.atomic_file import atomic_write
 
 PHASES = ("warmup", "measured", "tail", "capacity")
 OUTCOMES = ("ok", "dropped", "error", "unexpected")
@@ -43,7 +43,7 @@ def write(path: Path, requests: np.ndarray, tasks: list[str], regions: Sequence[
     arrays["bytes"] = pa.array(requests["bytes"].astype(np.int64))
     arrays["region"] = _words(requests["region"], tuple(regions) or ("",))
     arrays["cache"] = _words(requests["cache"], CACHE)
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         pq.write_table(pa.table(arrays), partial, compression="zstd")
 
 

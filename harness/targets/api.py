@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +15,9 @@ from harness.errors import DeployError
 from harness.host.cgroup import CgroupReader
 from harness.host.facts import HostFacts
 from harness.lab.api import LabAddress
+from harness.records.instance import Footprint as Footprint
+from harness.records.instance import InsideView as InsideView
+from harness.records.memory import GuestMemory as GuestMemory
 from harness.spec.service import Limits, Readiness, ServiceSpec
 
 PROBE_PERIOD_NS = 900_000
@@ -82,45 +85,6 @@ class InstanceProcess:
     pid: int
     role: str
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class InsideView:
-    """What the service can see from inside its instance (claims *kernel*, *isolation*, *substrate*).
-
-    ``sees_host_processes``: a process of the harness is visible. ``virtualisation``: what ``systemd-detect-virt`` would
-    say of the machine (``kvm``, ``qemu``, ``none``, …). Memory in bytes, as /proc/meminfo reports it there.
-    """
-
-    kernel_release: str
-    boot_id: str
-    uptime_s: float
-    visible_processes: int
-    sees_host_processes: bool
-    devices: int
-    hypervisor_bit: bool
-    virtualisation: str
-    memory_total: int
-    memory_available: int
-
-
-@dataclass(frozen=True, slots=True)
-class GuestMemory:
-    """Memory in bytes as a guest's own kernel counts it (/proc/meminfo: MemTotal, MemAvailable)."""
-
-    total: int
-    available: int
-
-
-@dataclass(frozen=True, slots=True)
-class Footprint:
-    """What the packaging occupies on disk, in bytes by part (``image``, ``guest disk``, ``workload disk``, …)."""
-
-    parts: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def total(self) -> int:
-        return sum(self.parts.values())
 
 
 @dataclass(frozen=True, slots=True)

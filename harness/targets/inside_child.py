@@ -14,7 +14,6 @@ import sys
 import time
 
 _NAMESPACES = (("uts", 0x04000000), ("pid", 0x20000000), ("mnt", 0x00020000))
-_KIB = 1024
 
 
 def _enter(pid: str) -> bool:
@@ -77,8 +76,6 @@ def _devices() -> int:
 
 def _view(command: str, started: str) -> dict[str, object]:
     processes = _processes()
-    lines = [line.split() for line in _text("/proc/meminfo").splitlines()]
-    memory = {words[0]: int(words[1]) * _KIB for words in lines if len(words) >= 2}
     flags = next((line for line in _text("/proc/cpuinfo").splitlines() if line.startswith("flags")), "")
     uptime = _text("/proc/uptime").split()
     return {
@@ -89,8 +86,6 @@ def _view(command: str, started: str) -> dict[str, object]:
         "sees_host_processes": (command, started) in processes.values(),
         "devices": _devices(),
         "hypervisor_bit": "hypervisor" in flags.split(),
-        "memory_total": memory.get("MemTotal:", 0),
-        "memory_available": memory.get("MemAvailable:", 0),
     }
 
 

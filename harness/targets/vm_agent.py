@@ -105,8 +105,6 @@ def parse_view(text: str, own_command: bytes) -> InsideView:
             devices=int(values["devices"]),
             hypervisor_bit=values["hypervisor_bit"] == "1",
             virtualisation=values["virtualisation"],
-            memory_total=int(values["memory_total_kib"]) * _KIB,
-            memory_available=int(values["memory_available_kib"]) * _KIB,
         )
     except (KeyError, ValueError) as error:
         raise DeployError(f"the guest's answer cannot be read: {error}", "look at the guest's console log") from error

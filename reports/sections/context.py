@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.records.campaign import Manifest
 from harness.spec.experiment import Validity
-from harness.store.campaign_records import Manifest
 from harness.units import mib
 from reports.blocks import Cell, Prose, Section, Table, Text
 from reports.labels import Look, variant_label

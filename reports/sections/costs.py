@@ -101,7 +101,7 @@ def footprint_parts(campaign: Campaign) -> pd.DataFrame:
     parts: dict[tuple[str, str], float] = {}
     for record in campaign.records:
         if record.kind == "measured":
-            parts.update({(record.variant.name, part): mib(size) for part, size in record.footprint.items()})
+            parts.update({(record.variant.name, part): mib(size) for part, size in record.footprint.parts.items()})
     table = [(variant, "", part, size) for (variant, part), size in parts.items()]
     return pd.DataFrame(table, columns=["variant", "row", "part", "mib"])
 

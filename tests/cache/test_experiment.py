@@ -7,9 +7,9 @@ import pytest
 from harness.cache.catalogue import Catalogue, requests
 from harness.cache.experiment import simulate_experiment
 from harness.cache.policies import chosen
+from harness.records.cache import CacheRecord
 from harness.spec.experiment import Experiment
 from harness.spec.sequence import CatalogueSpec, SequenceSpec
-from harness.store.cdn_records import CacheRecord
 from tests.support.plain_caches import PLAIN
 
 CATALOGUE = Catalogue.of(CatalogueSpec(objects=2000))

@@ -14,7 +14,7 @@ from harness.cache import sequences
 from harness.cache.curves import miss_ratio_curves
 from harness.cache.policies import POLICIES, chosen
 from harness.cache.records import Block, records
-from harness.cache.simulate import Failure, MissRatio, simulate
+from harness.cache.simulate import MissRatio, SimulationFailure, simulate
 from harness.cache.sizes import parse_sizes
 from harness.cache.spool import Spool, make_spool
 from harness.cache.traces import Trace
@@ -134,9 +134,9 @@ def test_a_simulation_that_does_not_end_has_no_result_and_disturbs_no_other(
     never, ended, crashed = simulate(spool, chosen("LFUDA,LRU"), [5_000], jobs=2) + simulate(
         spool, chosen("LFUDA"), [1_000], jobs=1
     )
-    assert never == Failure("LFUDA", 5_000, "it did not end within 4 s", "")
+    assert never == SimulationFailure("LFUDA", 5_000, "it did not end within 4 s", "")
     assert isinstance(ended, MissRatio)
-    assert isinstance(crashed, Failure)
+    assert isinstance(crashed, SimulationFailure)
     assert crashed.what == "it ended by SIGSEGV"
 
 

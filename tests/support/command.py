@@ -14,8 +14,8 @@ from pathlib import Path
 from time import sleep
 
 from harness.clock import NS_PER_S, now_ns
+from harness.records.trial import TrialRecord
 from harness.store.folder import CampaignFolder
-from harness.store.records import TrialRecord
 from tests.support.until import until
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,25 +12,26 @@ from pathlib import Path
 import pytest
 
 from harness.artifacts.api import Artifact, ImageConfig
-from harness.campaign import Campaign
-from harness.deployment.setting import Deployable, Setting
+from harness.campaign.provenance import host_record
+from harness.campaign.run import CampaignRun
+from harness.clock import utc_now
 from harness.host.accelerator import Accelerator
 from harness.host.cgroup import CgroupReader
 from harness.host.cpus import CpuSplit
 from harness.host.machine import CpuTimes
 from harness.host.noise import NoiseCounters
-from harness.plan import Plan, PlannedTrial, plan
+from harness.planning.plan import Plan, PlannedTrial, plan
 from harness.probes import cpu
-from harness.provenance import host_record, utc_now
+from harness.records.campaign import ArtifactRecord, Manifest
+from harness.records.load import NullFloor
+from harness.records.trial import TrialRecord
 from harness.spec.experiment import Experiment
 from harness.spec.files import spec_digest
 from harness.spec.service import Exchange, Limits, Readiness
 from harness.spec.topology import SERVICE, SINGLE, Member, Topology
-from harness.store.campaign_records import ArtifactRecord, Manifest, NullFloor
 from harness.store.folder import CampaignFolder
-from harness.store.records import TrialRecord
 from harness.targets.api import Service, Target
-from harness.trial import variant_id
+from harness.trial.campaign_context import CampaignContext, Deployable
 from tests.support.fake_instruments import FakeInstruments, null_floor
 from tests.support.fakes import FakeTarget
 from tests.support.host_facts import ready_facts
@@ -98,7 +99,7 @@ def deployable(folder: Path) -> Deployable:
 
 
 def manifest(spec: Experiment, planned: Plan) -> Manifest:
-    """As harness.prepare would write it."""
+    """As harness.campaign.prepare would write it."""
     return Manifest(
         campaign="20261124-000000-fake-abc123",
         created_utc=utc_now(),
@@ -114,7 +115,7 @@ def manifest(spec: Experiment, planned: Plan) -> Manifest:
         service_cpus=(1,),
         artifacts={SERVICE: ArtifactRecord(digest=DIGEST, source="the tests")},
         artifact_embedded=True,
-        variants=tuple(variant_id(variant) for variant in planned.variants),
+        variants=planned.variants,
     )
 
 
@@ -163,8 +164,8 @@ class Bench:
         return Service.of(made.artifact, made.spec, Limits(), CPUS.service)
 
     @property
-    def setting(self) -> Setting:
-        return Setting(
+    def setting(self) -> CampaignContext:
+        return CampaignContext(
             experiment=self.spec,
             members={SERVICE: self.deployable},
             topologies={SINGLE: Topology(services=(SERVICE,), routes={"/": SERVICE})},
@@ -182,7 +183,7 @@ class Bench:
         """Run what is left of the plan, on the folder as it lies on the disk."""
         self.folder = CampaignFolder.open(self.path)
         self.told = Told()
-        Campaign(self.plan, self.setting, self.told, self._floor).run()
+        CampaignRun(self.plan, self.setting, self.told, self._floor).run()
         return self.told
 
     def _floor(self, rate_rps: float) -> NullFloor:

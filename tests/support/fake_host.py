@@ -8,21 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from harness import lock, prepare, sweep
 from harness.analysis import Campaign
 from harness.artifacts.api import Artifact
+from harness.campaign import prepare, sweep
+from harness.campaign.prepare import Request, begin, find_workload
 from harness.cli import run
-from harness.deployment.setting import Setting
 from harness.errors import BuildError
 from harness.host import facts
 from harness.host.facts import HostFacts
 from harness.host.processes import MARK
-from harness.plan import Plan
-from harness.prepare import Request, begin, find_workload
+from harness.planning.plan import Plan
+from harness.records.load import NullFloor
+from harness.runtime import locks
 from harness.spec.files import read_experiment
-from harness.store.campaign_records import NullFloor
 from harness.targets.api import Target
 from harness.targets.registry import TARGETS
+from harness.trial.campaign_context import CampaignContext
 from tests.support.fake_campaign import free_port, no_noise
 from tests.support.fake_instruments import FakeInstruments, null_floor
 from tests.support.fakes import FakeTarget
@@ -114,7 +115,7 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
     # As ``_campaign`` sets it for good, and this process is not the campaign's.
     monkeypatch.setenv(MARK, "tests")
     monkeypatch.setenv("TARE_CACHE", str(folder / "cache"))
-    monkeypatch.setattr(lock, "run_dir", lambda: run_folder)
+    monkeypatch.setattr(locks, "run_dir", lambda: run_folder)
     monkeypatch.setattr(sweep, "leftovers", lambda _targets: [])
     monkeypatch.setattr(facts, "collect", lambda: host.facts)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(host.facts.cpus))
@@ -125,7 +126,7 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
     return host
 
 
-def prepared(host: FakeHost, **changes: object) -> tuple[Plan, Setting]:
+def prepared(host: FakeHost, **changes: object) -> tuple[Plan, CampaignContext]:
     """The campaign that ``tare run`` on the host's experiment would be given, with those changes of its request."""
     experiment = read_experiment(host.experiment)
     request = Request(experiment, find_workload(experiment, host.experiment), ("tare", "run"))
@@ -151,6 +152,6 @@ def _report(campaign: Campaign, path: Path) -> Path:
     return path
 
 
-def _floor(rate_rps: float, *, setting: Setting) -> NullFloor:
+def _floor(rate_rps: float, *, setting: CampaignContext) -> NullFloor:
     assert setting.folder.null_floor() is None
     return null_floor(rate_rps)

@@ -17,19 +17,19 @@ import numpy as np
 
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import NotReady
-from harness.instruments import FirstTransaction, LoadGenerator, StartupProber
 from harness.lab.bridged import Lab, LoopbackLab
 from harness.load.plan import LoadPlan
 from harness.load.recorder import SAMPLE_DTYPE, Outcome, Phase
-from harness.load.result import CapacityCount, LoadResult
+from harness.load.result import LoadResult
 from harness.load.windows import Windows
 from harness.probes.startup import ProbeResult
 from harness.probes.transaction import StepDone, TransactionResult
+from harness.records.load import Capacity, NullFloor
 from harness.spec.geography import Geography
 from harness.spec.route import Route, route_of
 from harness.spec.service import Readiness
 from harness.spec.topology import Step
-from harness.store.campaign_records import NullFloor
+from harness.trial.instrument_factory import FirstTransaction, LoadGenerator, StartupProber
 
 REQUESTS = 8
 _LAG_NS = 20_000
@@ -98,7 +98,7 @@ class FakeGenerator:
             unexpected=counts[Outcome.UNEXPECTED],
             send_lag_p99_ns=_LAG_NS,
             generator_busy=0.1,
-            capacity=CapacityCount(plan.closed_users, counts[Outcome.OK], bad, length_ns),
+            capacity=Capacity(users=plan.closed_users, completed=counts[Outcome.OK], errors=bad, window_ns=length_ns),
             problems=(),
         )
 

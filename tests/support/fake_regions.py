@@ -16,9 +16,9 @@ from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab
 from harness.lab.core_process import Core
 from harness.lab.regional import RegionalLab
+from harness.records.network import CoreRecord, RttRecord
 from harness.spec.geography import Geography
 from harness.spec.sequence import CatalogueSpec
-from harness.store.cdn_records import CoreRecord, RttRecord
 from harness.targets.api import Target
 from tests.support.fake_sets import FakeFront, SetBench, SetTarget, WideInstruments, member, set_bench
 

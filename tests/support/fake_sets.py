@@ -13,16 +13,16 @@ from pathlib import Path
 from harness.artifacts.api import Artifact, ImageConfig
 from harness.cache.catalogue import Catalogue
 from harness.clock import Stopwatch
-from harness.deployment.setting import Deployable, Setting
 from harness.fronts.api import Certificate, Front, Rendered, Route
 from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab, LoopbackLab
+from harness.records.variant import Variant
 from harness.spec.front import FrontSpec
 from harness.spec.geography import Geography
-from harness.spec.matrix import Variant
 from harness.spec.service import Readiness, ServiceSpec
 from harness.spec.topology import Member, Topology
 from harness.targets.api import Instance, Service, Target
+from harness.trial.campaign_context import CampaignContext, Deployable
 from tests.support.fake_campaign import CPUS, Bench, experiment, free_port
 from tests.support.fake_instances import Good
 from tests.support.fake_instruments import FakeInstruments
@@ -191,7 +191,7 @@ class SetBench(Bench):
         return Service.of(made.artifact, made.spec, self.spec.limits, CPUS.service)
 
     @property
-    def setting(self) -> Setting:
+    def setting(self) -> CampaignContext:
         return replace(
             super().setting,
             members=self.deployables,

@@ -43,8 +43,6 @@ INSIDE = InsideView(
     devices=10,
     hypervisor_bit=False,
     virtualisation="none",
-    memory_total=8 << 30,
-    memory_available=4 << 30,
 )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from harness.analysis.frames import accelerator_of
-from harness.store.records import Inside, TrialRecord
+from harness.records.instance import InsideView
+from harness.records.trial import TrialRecord
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
@@ -74,7 +75,7 @@ def records_of(campaign: Campaign, target: str) -> list[TrialRecord]:
     return [record for record in campaign.records if record.kind == "measured" and record.variant.target == target]
 
 
-def insides(campaign: Campaign, target: str) -> list[Inside]:
+def insides(campaign: Campaign, target: str) -> list[InsideView]:
     """What was seen from inside each instance on ``target`` that was looked into."""
     return [record.inside for record in records_of(campaign, target) if record.inside is not None]
 

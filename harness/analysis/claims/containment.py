@@ -13,7 +13,7 @@ from harness.analysis.intervals import Estimate, of_trials
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
-    from harness.store.records import VariantId
+    from harness.records.variant import Variant
 
 CONTAINED = 0.01
 """The largest share of the other functions' requests that may fail while a service is down."""
@@ -63,7 +63,7 @@ def _judge(pair: Pair) -> tuple[Verdict, str]:
     return ("supported" if split.high <= CONTAINED < whole.low else "not resolved"), text
 
 
-def _shares(pair: Pair, variant: VariantId, tasks: tuple[str, ...]) -> Estimate | None:
+def _shares(pair: Pair, variant: Variant, tasks: tuple[str, ...]) -> Estimate | None:
     failed, requests = pair.failed(variant, tasks, "during")
     there: NDArray[np.bool_] = requests > 0
     return of_trials(failed[there] / requests[there]) if there.any() else None

@@ -20,7 +20,7 @@ from harness.units import METRICS
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
-    from harness.store.records import VariantId
+    from harness.records.variant import Variant
 
 QUARTER = 0.25
 """A near PoP shortens the wait if the median with it is below this share of the median without."""
@@ -36,7 +36,7 @@ class Distance:
     region next to the origin (None where nobody stands there).
     """
 
-    variant: VariantId
+    variant: Variant
     level: str
     region: str
     rtt_ms: float

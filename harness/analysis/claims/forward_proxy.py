@@ -10,7 +10,8 @@ from harness.analysis.claims.proxies import is_forward, what_it_adds
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
-    from harness.store.records import TrialRecord, VariantId
+    from harness.records.trial import TrialRecord
+    from harness.records.variant import Variant
 
 OPEN = ("connected", "ECONNREFUSED")
 """What a connection past the proxy comes to where the path is open: a refusal is an answer of the host behind it."""
@@ -58,7 +59,7 @@ def _holds(name: str, answer: str) -> bool:
     return answer not in OPEN if name == "direct" else answer == REFUSED
 
 
-def _looked(campaign: Campaign, variant: VariantId) -> list[TrialRecord]:
+def _looked(campaign: Campaign, variant: Variant) -> list[TrialRecord]:
     """What the client met does not depend on how quiet the host was: every attempt that looked, valid or not."""
     return [record for record in campaign.records if record.variant.name == variant.name and record.path_checks]
 

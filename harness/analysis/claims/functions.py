@@ -17,7 +17,7 @@ from harness.spec.route import is_below
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
-    from harness.store.records import VariantId
+    from harness.records.variant import Variant
 
 _RANKS = ("refuted", "not resolved", "not measured", "supported")
 _WORDS = re.compile(r"[a-z]{3,}")
@@ -61,7 +61,7 @@ def has_event(campaign: Campaign, *kinds: str) -> bool:
     return any(event.kind in kinds for event in campaign.experiment.events)
 
 
-def spec_of(campaign: Campaign, variant: VariantId, number: int) -> EventSpec | None:
+def spec_of(campaign: Campaign, variant: Variant, number: int) -> EventSpec | None:
     """What the experiment asked for as that variant's ``number``-th event, from 1."""
     planned = next((entry for entry in campaign.experiment.variants if entry.name == variant.name), None)
     if planned is None:
@@ -78,8 +78,8 @@ class Pair:
     """
 
     campaign: Campaign
-    split: VariantId
-    whole: VariantId | None
+    split: Variant
+    whole: Variant | None
     number: int
     service: str
     own: tuple[str, ...]
@@ -94,7 +94,7 @@ class Pair:
         """The verdict for a sentence: that of an emulated combination does not decide where there is another."""
         return f"{verdict} (emulated)" if self.emulated else verdict
 
-    def failed(self, variant: VariantId, tasks: Sequence[str], *moments: str) -> tuple[NDArray[np.float64], ...]:
+    def failed(self, variant: Variant, tasks: Sequence[str], *moments: str) -> tuple[NDArray[np.float64], ...]:
         """Failed requests and all requests of these tasks in these moments, per block."""
         frame = self.campaign.event_requests
         mine = frame[
@@ -178,15 +178,15 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _is_whole_of(campaign: Campaign, whole: VariantId, split: VariantId) -> bool:
-    def alike(variant: VariantId) -> tuple[object, ...]:
+def _is_whole_of(campaign: Campaign, whole: Variant, split: Variant) -> bool:
+    def alike(variant: Variant) -> tuple[object, ...]:
         return variant.workload, variant.target, variant.front, variant.replicas, variant.aa
 
     return alike(whole) == alike(split) and is_whole(campaign, whole.topology)
 
 
 def _told_apart(
-    campaign: Campaign, split: VariantId, number: int, service: str, prefixes: dict[str, str]
+    campaign: Campaign, split: Variant, number: int, service: str, prefixes: dict[str, str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     frame = campaign.event_requests
     tasks = sorted(set(frame[(frame["variant"] == split.name) & (frame["number"] == number)]["task"]))

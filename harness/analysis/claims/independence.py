@@ -13,7 +13,7 @@ from harness.units import DOWN
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
-    from harness.store.records import VariantId
+    from harness.records.variant import Variant
 
 
 def check(campaign: Campaign) -> Finding:
@@ -55,7 +55,7 @@ def _judge(pair: Pair) -> tuple[Verdict, str]:
     return ("refuted" if difference.high < 0 else "not resolved"), text
 
 
-def _time(pair: Pair, variant: VariantId) -> str:
+def _time(pair: Pair, variant: Variant) -> str:
     frame = pair.campaign.events
     found = down(frame[(frame["variant"] == variant.name) & (frame["number"] == pair.number)])
     return "longer than was watched" if found is None else figure(DOWN, found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.analysis.claims.base import Claim, Figure, Finding, called, host_boot_ids, in_trials, insides, missing
-from harness.store.records import Inside
+from harness.records.instance import InsideView
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
@@ -49,11 +49,11 @@ def check(campaign: Campaign) -> Finding:
     return Finding("supported", _sentence(parts), figures)
 
 
-def _open(seen: list[Inside]) -> int:
+def _open(seen: list[InsideView]) -> int:
     return sum(inside.sees_host_processes for inside in seen)
 
 
-def _sees(seen: list[Inside]) -> str:
+def _sees(seen: list[InsideView]) -> str:
     most = max(seen, key=lambda inside: inside.visible_processes)
     return f"processes visible: {most.visible_processes}, devices: {most.devices}"
 

@@ -13,7 +13,7 @@ from harness.units import METRICS
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
-    from harness.store.records import VariantId
+    from harness.records.variant import Variant
 
 _PROPAGATION = ("propagation_p50_ms", "propagation_p99_ms")
 
@@ -59,7 +59,7 @@ def check(campaign: Campaign) -> Finding:
     return Finding("supported", sentence(parts), tuple(figures))
 
 
-def _serves_all(campaign: Campaign, variant: VariantId) -> bool:
+def _serves_all(campaign: Campaign, variant: Variant) -> bool:
     """Whether an expected answer came below every route; every task's, where the names do not tell which it asked."""
     samples = campaign.samples
     mine = samples[samples["variant"] == variant.name]
@@ -69,7 +69,7 @@ def _serves_all(campaign: Campaign, variant: VariantId) -> bool:
     return bool(right) and (asked == set(prefixes) or tasks == right)
 
 
-def _losses(campaign: Campaign, variants: list[VariantId]) -> tuple[list[str], bool | None]:
+def _losses(campaign: Campaign, variants: list[Variant]) -> tuple[list[str], bool | None]:
     """What clients noticed of a killed service: the words, and whether some function went on (None without a kill)."""
     frame = campaign.event_requests
     parts, survived = [], []

@@ -14,7 +14,7 @@ from harness.units import DOWN
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
-    from harness.store.records import VariantId
+    from harness.records.variant import Variant
 
 ORCHESTRATED = ("swarm",)
 """The targets that keep services running by themselves."""
@@ -70,7 +70,7 @@ def _names(campaign: Campaign) -> set[str]:
     return {*ORCHESTRATED, *(name for name, place in placements.items() if set(place.values()) & set(ORCHESTRATED))}
 
 
-def _is_to_end(campaign: Campaign, variant: VariantId, number: int) -> bool:
+def _is_to_end(campaign: Campaign, variant: Variant, number: int) -> bool:
     spec = spec_of(campaign, variant, number)
     return spec is None or spec.again
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis.claims.base import Claim, Figure, Finding, called, records_of, topologies
+from harness.records.trial import TrialRecord
 from harness.spec.topology import SINGLE
-from harness.store.records import TrialRecord
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign

@@ -11,8 +11,7 @@ from harness.spec.front import DIRECT
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
-    from harness.spec.matrix import Variant
-    from harness.store.records import VariantId
+    from harness.records.variant import Variant
 
 FORWARD = ("squid",)
 """The kinds of front that stand before clients; all others stand before services."""
@@ -23,31 +22,31 @@ CACHES = ("varnish", "nginx-cache", "squid-cache", "trafficserver")
 _SHORT = {"latency_p50_ms": "at the median", "latency_p99_ms": "at the 99th percentile"}
 
 
-def is_forward(campaign: Campaign, variant: VariantId | Variant) -> bool:
+def is_forward(campaign: Campaign, variant: Variant) -> bool:
     """Whether its front is a forward proxy."""
     spec = campaign.experiment.front(variant.front)
     return spec is not None and spec.kind in FORWARD
 
 
-def is_reverse(campaign: Campaign, variant: VariantId | Variant) -> bool:
+def is_reverse(campaign: Campaign, variant: Variant) -> bool:
     """Whether its front is a reverse proxy. One cache before one origin is judged as a cache, by other claims."""
     one_cache = variant.replicas == 1 and is_cache(campaign, variant)
     return variant.front != DIRECT and not is_forward(campaign, variant) and not one_cache
 
 
-def is_cache(campaign: Campaign, variant: VariantId | Variant) -> bool:
+def is_cache(campaign: Campaign, variant: Variant) -> bool:
     """Whether its front caches."""
     spec = campaign.experiment.front(variant.front)
     return spec is not None and spec.kind in CACHES
 
 
-def is_warm(campaign: Campaign, variant: VariantId | Variant) -> bool:
+def is_warm(campaign: Campaign, variant: Variant) -> bool:
     """Whether its caches were filled before the load began."""
     spec = campaign.experiment.front(variant.front)
     return spec is not None and spec.kind in CACHES and spec.warm and campaign.experiment.prefill > 0
 
 
-def what_it_adds(campaign: Campaign, variant: VariantId) -> tuple[str, list[Figure]]:
+def what_it_adds(campaign: Campaign, variant: Variant) -> tuple[str, list[Figure]]:
     """What this variant's front adds to the latency, for a sentence, and as figures; empty without a direct variant.
 
     Of the lowest load level that was compared: at a higher one queues would be part of it. The report has all.

@@ -10,7 +10,7 @@ from harness.analysis.claims.proxies import is_reverse, what_it_adds
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
-    from harness.store.records import VariantId
+    from harness.records.variant import Variant
 
 FAIR = 0.5
 """A replica takes part if it gets at least this share of what would be its equal part."""
@@ -45,7 +45,7 @@ def check(campaign: Campaign) -> Finding:
     return Finding(combined(verdicts), evidence, tuple(figures))
 
 
-def _spread(campaign: Campaign, variant: VariantId) -> tuple[str, Verdict | None, list[Figure]]:
+def _spread(campaign: Campaign, variant: Variant) -> tuple[str, Verdict | None, list[Figure]]:
     """How the front spread requests over replicas: the words, the verdict (None with one replica), the figures."""
     mine = campaign.served[(campaign.served["variant"] == variant.name) & (campaign.served["replicas"] > 1)]
     if mine.empty:
@@ -64,7 +64,7 @@ def _spread(campaign: Campaign, variant: VariantId) -> tuple[str, Verdict | None
     )
 
 
-def _while_down(campaign: Campaign, variant: VariantId) -> str:
+def _while_down(campaign: Campaign, variant: Variant) -> str:
     if variant.replicas == 1:
         return ""
     events = campaign.events

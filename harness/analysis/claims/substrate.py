@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.analysis.claims.base import Claim, Figure, Finding, called, host_boot_ids, in_trials, missing, records_of
-from harness.store.records import TrialRecord
+from harness.records.trial import TrialRecord
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign

@@ -16,7 +16,7 @@ import docker
 import pytest
 
 from harness.errors import DeployError
-from harness.plan import plan
+from harness.planning.plan import plan
 from harness.spec.files import read_experiment
 from tests.support.command import ROOT, started, tare, trials
 from tests.support.deploy import bridged_lab
@@ -166,7 +166,7 @@ def test_a_service_that_does_not_come_up(name: str, image: str, tmp_path: Path) 
         assert record.failure.kind == "NotReady"
         assert record.failure.what.startswith(what)
         assert last_words in record.failure.logs
-        assert record.footprint, "what was known before it failed is kept"
+        assert record.footprint.parts, "what was known before it failed is kept"
 
 
 def fill(disk: Path) -> Path:

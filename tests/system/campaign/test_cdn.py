@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from harness.clock import NS_PER_MS, NS_PER_S
+from harness.records.trial import EventRecord, TrialRecord
 from harness.store.folder import CampaignFolder
-from harness.store.records import EventRecord, TrialRecord
 from tests.support.command import tare
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(400)]

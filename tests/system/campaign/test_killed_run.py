@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from harness.artifacts.image import ensure_image
-from harness.plan import plan
+from harness.planning.plan import plan
+from harness.records.trial import TrialRecord
 from harness.spec.experiment import Experiment
-from harness.store.records import TrialRecord
 from tests.support import hello
 from tests.support.command import Running, started, tare, trials
 from tests.support.strangers import Strangers, strangers

@@ -15,8 +15,8 @@ import pytest
 from harness.artifacts.from_image import build_from_image
 from harness.artifacts.guest import guest_disk
 from harness.host.paths import cache_dir
+from harness.records.instance import Digests
 from harness.spec.service import Readiness
-from harness.store.records import Digests
 from harness.targets.process import ProcessTarget
 from tests.support import hello, plain_images
 from tests.support.command import started, trials

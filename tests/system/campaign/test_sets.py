@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.store.records import TrialRecord
+from harness.records.trial import TrialRecord
 from tests.support.command import ROOT, Ended, tare, trials
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(400)]

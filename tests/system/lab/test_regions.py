@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.campaign.sweep import leftovers
 from harness.clock import Stopwatch
 from harness.errors import DeployError
 from harness.lab import forwarding, namespace
@@ -21,7 +22,6 @@ from harness.lab.bridged import links, make_host
 from harness.lab.precedence import precedence
 from harness.lab.regional import RegionalLab
 from harness.spec.topology import SERVICE
-from harness.sweep import leftovers
 from harness.targets.api import Instance, Target
 from harness.targets.container import ContainerTarget
 from harness.targets.vm import VmTarget

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from harness.analysis import Campaign, load
-from harness.store.campaign_records import ArtifactRecord, HostRecord, Manifest, NullFloor, UnavailableTarget
+from harness.records.campaign import ArtifactRecord, Manifest, UnavailableTarget
+from harness.records.host import HostRecord
+from harness.records.load import NullFloor
+from harness.records.trial import Failure, TrialRecord
 from harness.store.folder import CampaignFolder
-from harness.store.records import Failure, TrialRecord
 from tests.unit.analysis.synthetic_records import DIGEST, HOST_BOOT, MODELS, record, requests, variant
 
 Change = Callable[[TrialRecord], TrialRecord]
@@ -130,9 +134,7 @@ def make_folder(
                 begin_ns=begin_ns,
             )
             if raw is not None:
-                made = made.model_copy(
-                    update={"samples": folder.write_samples(f"{made.trial}-a1", raw, ["item", "echo"])}
-                )
+                made = replace(made, samples=folder.write_samples(f"{made.trial}-a1", raw, ["item", "echo"]))
             folder.append(made if change is None else change(made))
     return folder
 
@@ -156,14 +158,12 @@ def null_floor() -> NullFloor:
 
 def failed(made: TrialRecord, what: str = "The service ended with exit code 1.") -> TrialRecord:
     """The same attempt, had its deployment failed."""
-    nothing = dict.fromkeys(
+    nothing: dict[str, Any] = dict.fromkeys(
         ("startup", "memory_idle", "memory_load", "cpu", "load", "capacity", "noise", "inside", "samples")
     )
     failure = Failure(kind="DeployError", what=what, remedy="Read its log.", logs="synthetic: boom")
-    return made.model_copy(
-        update={**nothing, "digests": None, "responses": {}, "outcome": "failed", "failure": failure}
-    )
+    return replace(made, **nothing, digests=None, responses={}, outcome="failed", failure=failure)
 
 
 def invalid(made: TrialRecord, reason: str = "steal 3.0 % of the window, limit 2 %") -> TrialRecord:
-    return made.model_copy(update={"invalid": (reason,)})
+    return replace(made, invalid=(reason,))

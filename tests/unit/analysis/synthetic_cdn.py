@@ -10,18 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis import Campaign, load
+from harness.records.cache import CacheRecord, OriginCount
+from harness.records.campaign import ArtifactRecord, Manifest
+from harness.records.instance import InstanceRecord
+from harness.records.network import CoreRecord, RttRecord
+from harness.records.trial import EventRecord, TrialRecord
+from harness.records.variant import Variant
 from harness.spec.event import EventSpec
 from harness.spec.experiment import Experiment
 from harness.spec.geography import PRESETS, Geography
-from harness.store.campaign_records import ArtifactRecord, Manifest
-from harness.store.cdn_records import (
-    CacheRecord,
-    CoreRecord,
-    OriginCount,
-    RttRecord,
-)
 from harness.store.folder import CampaignFolder
-from harness.store.records import EventRecord, InstanceRecord, TrialRecord, VariantId
 from harness.store.samples import CACHE
 from tests.unit.analysis.synthetic import host, null_floor
 from tests.unit.analysis.synthetic_records import DIGEST, record, requests
@@ -107,7 +105,7 @@ def stored_folder(path: Path, experiment: Experiment, name: str) -> CampaignFold
         routes={"single": {"/": "origin"}},
         artifact_embedded=False,
         variants=tuple(
-            VariantId(
+            Variant(
                 name=one.name,
                 workload=one.workload,
                 target=one.target,
@@ -127,7 +125,7 @@ def _cdn_trial(
     folder: CampaignFolder,
     made: Cdn,
     experiment: Experiment,
-    variant: VariantId,
+    variant: Variant,
     block: int,
     position: int,
     rng: np.random.Generator,
@@ -158,21 +156,20 @@ def _cdn_trial(
     pops = [f"front-{region}" for region in REGIONS] if hits is not None else []
     name = f"b{block}-{position:02d}-{variant.name}"
     fetched = _fetched(found)
-    return base.model_copy(
-        update={
-            "trial": name,
-            "variant": variant,
-            "instances": instances_of(base, variant, pops),
-            "events": tuple(events),
-            "rtts": tuple(_rtts(geography, pops, rng)),
-            "core": CoreRecord(packets=9000, bytes=10**7, dropped=0, lost=0, late_p99_ns=200_000, cpu_ns=S),
-            "origin": OriginCount(requests=fetched + made.excess, bytes=12_000 * fetched),
-            "caches": tuple(
-                CacheRecord(instance=pop, kind="varnish", policy="lru", size_bytes=64 << 20, effective_bytes=60 << 20)
-                for pop in pops
-            ),
-            "samples": folder.write_samples(name, found, ["object", "private"], REGIONS),
-        }
+    return replace(
+        base,
+        trial=name,
+        variant=variant,
+        instances=instances_of(base, variant, pops),
+        events=tuple(events),
+        rtts=tuple(_rtts(geography, pops, rng)),
+        core=CoreRecord(packets=9000, bytes=10**7, dropped=0, lost=0, late_p99_ns=200_000, cpu_ns=S),
+        origin=OriginCount(requests=fetched + made.excess, bytes=12_000 * fetched),
+        caches=tuple(
+            CacheRecord(instance=pop, kind="varnish", policy="lru", size_bytes=64 << 20, effective_bytes=60 << 20)
+            for pop in pops
+        ),
+        samples=folder.write_samples(name, found, ["object", "private"], REGIONS),
     )
 
 
@@ -237,7 +234,7 @@ def _rtts(geography: Geography, pops: Sequence[str], rng: np.random.Generator) -
     return found
 
 
-def instances_of(base: TrialRecord, variant: VariantId, pops: Sequence[str]) -> tuple[InstanceRecord, ...]:
+def instances_of(base: TrialRecord, variant: Variant, pops: Sequence[str]) -> tuple[InstanceRecord, ...]:
     """The origin and its ``pops``, all with what ``base`` measured."""
 
     def made(name: str) -> InstanceRecord:

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from harness.analysis import Campaign, load
+from harness.records.cache import SIMULATION, CacheRecord, OriginCount, Simulated, SimulatedRatio
+from harness.records.load import ReplayRecord
+from harness.records.trial import TrialRecord
+from harness.records.variant import Variant
 from harness.spec.experiment import Experiment
 from harness.spec.matrix import variant_name
-from harness.store.cdn_records import SIMULATION, CacheRecord, OriginCount, ReplayRecord, Simulated, SimulatedRatio
 from harness.store.folder import CampaignFolder
-from harness.store.records import TrialRecord, VariantId
 from harness.store.samples import CACHE
 from tests.unit.analysis.synthetic_cdn import FILL_MS, NEAR_MS, Change, S, instances_of, stored_folder
 from tests.unit.analysis.synthetic_records import record, requests
@@ -101,7 +103,7 @@ def make_policies(path: Path, made: Policies | None = None, **options: object) -
 def _replay_trial(
     folder: CampaignFolder,
     made: Policies,
-    variant: VariantId,
+    variant: Variant,
     level: str,
     block: int,
     position: int,
@@ -125,34 +127,33 @@ def _replay_trial(
     name = f"b{block}-{position:02d}-{variant.name}-{level}"
     _, kind, policy = next(front for front in made.fronts if front[0] == variant.front)
     misses = int((~hit).sum())
-    return base.model_copy(
-        update={
-            "trial": name,
-            "variant": variant,
-            "level": level,
-            "capacity": None,
-            "instances": instances_of(base, variant, ("front",)),
-            "origin": OriginCount(requests=misses, bytes=10_000 * misses),
-            "caches": (
-                CacheRecord(
-                    instance="front",
-                    kind=kind,
-                    policy=policy,
-                    size_bytes=int(share * CATALOGUE_BYTES),
-                    share=share,
-                    effective_bytes=int(0.95 * share * CATALOGUE_BYTES),
-                ),
+    return replace(
+        base,
+        trial=name,
+        variant=variant,
+        level=level,
+        capacity=None,
+        instances=instances_of(base, variant, ("front",)),
+        origin=OriginCount(requests=misses, bytes=10_000 * misses),
+        caches=(
+            CacheRecord(
+                instance="front",
+                kind=kind,
+                policy=policy,
+                size_bytes=int(share * CATALOGUE_BYTES),
+                share=share,
+                effective_bytes=int(0.95 * share * CATALOGUE_BYTES),
             ),
-            "replay": ReplayRecord(
-                sequence=level,
-                requests=len(found),
-                warmup=made.warmup,
-                window_begin_ns=begin_ns,
-                window_end_ns=begin_ns + 5 * S,
-                miss_bytes_per_s=0.15 * share * CATALOGUE_BYTES if kind == "squid-cache" else 0.0,
-            ),
-            "samples": folder.write_samples(name, found, ["object"]),
-        }
+        ),
+        replay=ReplayRecord(
+            sequence=level,
+            requests=len(found),
+            warmup=made.warmup,
+            window_begin_ns=begin_ns,
+            window_end_ns=begin_ns + 5 * S,
+            miss_bytes_per_s=0.15 * share * CATALOGUE_BYTES if kind == "squid-cache" else 0.0,
+        ),
+        samples=folder.write_samples(name, found, ["object"]),
     )
 
 

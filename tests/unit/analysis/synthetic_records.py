@@ -9,20 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.load.recorder import SAMPLE_DTYPE
-from harness.store.records import (
-    Capacity,
-    CgroupMemory,
-    Cpu,
-    Digests,
-    Inside,
-    LoadFacts,
-    MemoryView,
-    Noise,
-    Phase,
-    Startup,
-    TrialRecord,
-    VariantId,
-)
+from harness.records.instance import Digests, Footprint, InsideView
+from harness.records.load import Capacity, LoadFacts
+from harness.records.memory import CgroupMemory, GuestMemory, MemoryView
+from harness.records.startup import Startup, StartupPhase
+from harness.records.trial import TrialRecord
+from harness.records.variant import Variant
+from harness.records.window import Cpu, Noise
 from harness.units import MIB
 
 DIGEST = "sha256:" + "5f" * 32
@@ -69,8 +62,8 @@ MODELS = {
 }
 
 
-def variant(name: str) -> VariantId:
-    return VariantId(name=name, workload="synthetic", target=name.removesuffix("-aa"), aa=name.endswith("-aa"))
+def variant(name: str) -> Variant:
+    return Variant(name=name, workload="synthetic", target=name.removesuffix("-aa"), aa=name.endswith("-aa"))
 
 
 def requests(
@@ -116,7 +109,7 @@ def record(
     window_ns = int(seconds * 1e9)
     measured = int((samples["phase"] == 1).sum()) if samples is not None else int(rate * seconds)
     guest = who.target == "vm"
-    stamps = [Phase(name=phase, after_ns=int(total_ns * share)) for phase, share in model.phases]
+    stamps = [StartupPhase(name=phase, after_ns=int(total_ns * share)) for phase, share in model.phases]
     idle = _memory(model, noisy, 1.0)
     return TrialRecord(
         kind="measured",
@@ -134,7 +127,7 @@ def record(
         startup=Startup(
             trigger_ns=begin_ns - 60 * 10**9,
             total_ns=total_ns,
-            phases=(*stamps, Phase(name="first_response", after_ns=total_ns)),
+            phases=(*stamps, StartupPhase(name="first_response", after_ns=total_ns)),
             attempts=100,
             resolution_ns=1_000_000,
             prober_cpu_ns=5_000_000,
@@ -157,7 +150,7 @@ def record(
         capacity=Capacity(users=8, completed=int(noisy(4000 / model.cpu_ms)), errors=0, window_ns=5 * 10**9),
         noise=Noise(steal_share=0.001, throttled_periods=0, swapped_in_pages=0, load1=0.5, other_busy_share=0.02),
         digests=Digests(expected=DIGEST, observed=DIGEST),
-        inside=Inside(
+        inside=InsideView(
             kernel_release="6.1.0-guest" if guest else "6.1.0-host",
             boot_id=f"guest-{block}-{position}-{attempt}" if guest else HOST_BOOT,
             uptime_s=20.0 if guest else 90_000.0,
@@ -168,7 +161,7 @@ def record(
             virtualisation="qemu" if guest else "kvm",
         ),
         responses={"GET /": "200 sha256:" + "ab" * 32, "GET /items/1": "200 sha256:" + "cd" * 32},
-        footprint={"image": int(model.footprint_mib * MIB)},
+        footprint=Footprint({"image": int(model.footprint_mib * MIB)}),
     )
 
 
@@ -191,6 +184,5 @@ def _memory(model: Model, noisy: Callable[[float], float], growth: float) -> Mem
         engine_growth={"dockerd": 2 * MIB} if "shim" in pss else {},
         guest_ram_touched=guest or None,
         emulator_cache=60 * MIB if guest else None,
-        inside_total=480 * MIB if guest else 24 << 30,
-        inside_available=340 * MIB if guest else 20 << 30,
+        guest=GuestMemory(480 * MIB, 340 * MIB) if guest else None,
     )

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis import Campaign, load
+from harness.records.campaign import ArtifactRecord, Manifest
+from harness.records.instance import Digests, InstanceRecord
+from harness.records.trial import EventRecord, TrialRecord
+from harness.records.variant import Variant
 from harness.spec.event import EventSpec
 from harness.spec.experiment import Experiment
-from harness.store.campaign_records import ArtifactRecord, Manifest
 from harness.store.folder import CampaignFolder
-from harness.store.records import Digests, EventRecord, InstanceRecord, TrialRecord, VariantId
 from tests.unit.analysis.synthetic import host, null_floor
 from tests.unit.analysis.synthetic_records import SAMPLE_DTYPE, record, requests
 
@@ -69,7 +71,7 @@ class Made:
             }
         ).model_dump(mode="json")
 
-    def variants(self) -> tuple[VariantId, ...]:
+    def variants(self) -> tuple[Variant, ...]:
         found = []
         for topology in self.topologies:
             for target in self.targets:
@@ -79,7 +81,7 @@ class Made:
                         parts += [target, *([front] if front != "direct" else [])]
                         parts += [f"x{replicas}"] if replicas > 1 else []
                         found.append(
-                            VariantId(
+                            Variant(
                                 name="-".join(parts),
                                 workload="synthetic",
                                 topology=topology,
@@ -134,7 +136,7 @@ def digest_of(name: str) -> str:
 def _trial(
     folder: CampaignFolder,
     made: Made,
-    variant: VariantId,
+    variant: Variant,
     block: int,
     position: int,
     rng: np.random.Generator,
@@ -163,29 +165,28 @@ def _trial(
     name = f"b{block}-{position:02d}-{variant.name}"
     tasks = ["index"] if variant.topology == "single" else list(TASKS)
     digest = "sha256:" + str(list(ROUTES).index(variant.topology)) * 64
-    return base.model_copy(
-        update={
-            "trial": name,
-            "variant": variant,
-            "artifact_digest": digest,
-            "digests": Digests(expected=digest, observed=digest),
-            "instances": _instances(variant, base),
-            "events": tuple(happened),
-            "served": _served(variant, made),
-            "path_checks": {"direct": "EHOSTUNREACH", "forbidden": "403"} if variant.front == "squid" else {},
-            "propagation_ms": () if variant.topology == "single" else tuple(rng.lognormal(1.0, 0.3, 400).tolist()),
-            "samples": folder.write_samples(name, np.concatenate(parts), tasks),
-        }
+    return replace(
+        base,
+        trial=name,
+        variant=variant,
+        artifact_digest=digest,
+        digests=Digests(expected=digest, observed=digest),
+        instances=_instances(variant, base),
+        events=tuple(happened),
+        served=_served(variant, made),
+        path_checks={"direct": "EHOSTUNREACH", "forbidden": "403"} if variant.front == "squid" else {},
+        propagation_ms=() if variant.topology == "single" else tuple(rng.lognormal(1.0, 0.3, 400).tolist()),
+        samples=folder.write_samples(name, np.concatenate(parts), tasks),
     )
 
 
-def _tasked(found: NDArray[np.void], rng: np.random.Generator, variant: VariantId) -> NDArray[np.void]:
+def _tasked(found: NDArray[np.void], rng: np.random.Generator, variant: Variant) -> NDArray[np.void]:
     count = 1 if variant.topology == "single" else len(TASKS)
     found["task"] = rng.choice(count, len(found), p=[1.0] if count == 1 else [0.5, 0.3, 0.1, 0.1])
     return found
 
 
-def _event(spec: EventSpec, variant: VariantId, made: Made, from_ns: int) -> EventRecord:
+def _event(spec: EventSpec, variant: Variant, made: Made, from_ns: int) -> EventRecord:
     routes = ROUTES[variant.topology]
     service = spec.service or routes.get(spec.route or "", next(iter(routes.values())))
     down_ns = round(made.down_s[spec.kind] * S)
@@ -204,7 +205,7 @@ def _event(spec: EventSpec, variant: VariantId, made: Made, from_ns: int) -> Eve
 
 
 def _watched(
-    event: EventRecord, made: Made, variant: VariantId, rng: np.random.Generator, latency_ms: float
+    event: EventRecord, made: Made, variant: Variant, rng: np.random.Generator, latency_ms: float
 ) -> NDArray[np.void]:
     """The load of one event's watch: what leads to its service fails meanwhile; of one replica of three, a tenth."""
     seconds = (event.watched_until_ns - event.watched_from_ns) / S
@@ -222,7 +223,7 @@ def _watched(
     return found
 
 
-def _instances(variant: VariantId, base: TrialRecord) -> tuple[InstanceRecord, ...]:
+def _instances(variant: Variant, base: TrialRecord) -> tuple[InstanceRecord, ...]:
     whole = dict.fromkeys((*ROUTES[variant.topology].values(), *BACKSTAGE[variant.topology]))
     emulated = "tcg" if variant.target == "vm" else "none"
     found = []
@@ -260,7 +261,7 @@ def _instances(variant: VariantId, base: TrialRecord) -> tuple[InstanceRecord, .
     return tuple(found)
 
 
-def _served(variant: VariantId, made: Made) -> dict[str, int]:
+def _served(variant: Variant, made: Made) -> dict[str, int]:
     if variant.front == "direct":
         return {}
     found = {}

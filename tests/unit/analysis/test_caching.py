@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.analysis.caching import Counts, at_origin, parts_of, ratios, regions_of, words_of
-from harness.store.cdn_records import OriginCount
-from harness.store.records import TrialRecord
+from harness.records.cache import OriginCount
+from harness.records.trial import TrialRecord
 from harness.store.samples import CACHE
 from tests.unit.analysis.synthetic_records import record
 
@@ -23,7 +25,7 @@ def samples(*words: str, sizes: list[int] | None = None, outcome: str = "ok") ->
 def attempt(requests: int | None) -> TrialRecord:
     made = record("container", "100 rps", 100.0, 1, 1, np.random.default_rng(1))
     origin = None if requests is None else OriginCount(requests=requests, bytes=0)
-    return made.model_copy(update={"origin": origin})
+    return replace(made, origin=origin)
 
 
 def test_hit_ratios_are_of_what_is_cacheable() -> None:

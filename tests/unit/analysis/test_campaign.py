@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from harness.analysis.frames import MEMORY_COLUMNS, PHASE_COLUMNS, SAMPLE_COLUMN
 from harness.analysis.show import show_json
 from harness.analysis.show_text import show_tables
 from harness.errors import StoreError
-from harness.store.records import TrialRecord
+from harness.records.trial import TrialRecord
 from tests.unit.analysis.synthetic import failed, invalid, make_campaign, make_folder
 from tests.unit.analysis.synthetic_records import record
 
@@ -67,10 +68,10 @@ def test_a_stamp_after_the_first_response_ends_no_phase(tmp_path: Path) -> None:
     def late(made: TrialRecord) -> TrialRecord:
         assert made.startup is not None
         stamps = tuple(
-            phase.model_copy(update={"after_ns": phase.after_ns + 10**9}) if phase.name == "first_response" else phase
+            replace(phase, after_ns=phase.after_ns + 10**9) if phase.name == "first_response" else phase
             for phase in made.startup.phases
         )
-        return made.model_copy(update={"startup": made.startup.model_copy(update={"phases": stamps})})
+        return replace(made, startup=replace(made.startup, phases=stamps))
 
     found = make_campaign(tmp_path / "c", variants=("process",), with_samples=False, change=late)
     total = found.phases.groupby("trial")["duration_s"].sum()
@@ -158,7 +159,7 @@ def test_the_latest_valid_attempt_of_a_block_counts(tmp_path: Path) -> None:
 def test_calibration_and_null_trials_are_kept_and_do_not_count(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "c", variants=("process",), blocks=2, with_samples=False)
     extra = record("process", "capacity", 100.0, 0, 1, np.random.default_rng(2))
-    folder.append(extra.model_copy(update={"kind": "calibration"}))
+    folder.append(replace(extra, kind="calibration"))
     found = load(folder.path)
     assert len(found.trials) == 3
     assert found.trials["counts"].sum() == 2

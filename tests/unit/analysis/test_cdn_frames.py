@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from rich.console import Console
 
 from harness.analysis import Campaign, show_json, show_tables
 from harness.analysis.regions import farthest, nearest
+from harness.records.trial import TrialRecord
 from harness.spec.event import EventSpec
-from harness.store.records import TrialRecord
 from tests.unit.analysis.synthetic import make_campaign
 from tests.unit.analysis.synthetic_cdn import REGIONS, make_cdn
 from tests.unit.analysis.synthetic_policies import make_policies
@@ -106,16 +107,14 @@ def test_policies_stand_against_their_simulation(policies: Campaign) -> None:
 
 def test_another_capacity_is_no_simulation_of_this_one(tmp_path: Path) -> None:
     def smaller(made: TrialRecord) -> TrialRecord:
-        return made.model_copy(
-            update={"caches": tuple(cache.model_copy(update={"effective_bytes": 7}) for cache in made.caches)}
-        )
+        return replace(made, caches=tuple(replace(cache, effective_bytes=7) for cache in made.caches))
 
     assert make_policies(tmp_path / "c", blocks=1, change=smaller).policies["simulated"].isna().all()
 
 
 def test_several_caches_are_nobodys_sequence(tmp_path: Path) -> None:
     def doubled(made: TrialRecord) -> TrialRecord:
-        return made.model_copy(update={"caches": made.caches * 2})
+        return replace(made, caches=made.caches * 2)
 
     assert make_policies(tmp_path / "c", blocks=1, change=doubled).policies.empty
 

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.analysis import Campaign, ClaimResult
 from harness.analysis.claims import CLAIMS
-from harness.store.campaign_records import UnavailableTarget
-from harness.store.records import Digests, MemoryView, TrialRecord
+from harness.records.campaign import UnavailableTarget
+from harness.records.instance import Digests
+from harness.records.memory import MemoryView
+from harness.records.trial import TrialRecord
 from harness.units import MIB
 from tests.unit.analysis.synthetic import failed, invalid, make_campaign
 from tests.unit.analysis.synthetic_records import HOST_BOOT
@@ -30,16 +34,16 @@ def claim(campaign: Campaign, name: str) -> ClaimResult:
     return next(result for result in campaign.claims if result.id == name)
 
 
-def on(target: str, **changes: object) -> Callable[[TrialRecord], TrialRecord]:
+def on(target: str, **changes: Any) -> Callable[[TrialRecord], TrialRecord]:
     """Change what attempts on ``target`` recorded."""
-    return lambda made: made.model_copy(update=changes) if made.variant.target == target else made
+    return lambda made: replace(made, **changes) if made.variant.target == target else made
 
 
-def inside(target: str, **changes: object) -> Callable[[TrialRecord], TrialRecord]:
+def inside(target: str, **changes: Any) -> Callable[[TrialRecord], TrialRecord]:
     def change(made: TrialRecord) -> TrialRecord:
         if made.variant.target != target or made.inside is None:
             return made
-        return made.model_copy(update={"inside": made.inside.model_copy(update=changes)})
+        return replace(made, inside=replace(made.inside, **changes))
 
     return change
 
@@ -49,7 +53,7 @@ def starts(target: str, seconds: list[float]) -> Callable[[TrialRecord], TrialRe
         if made.variant.target != target or made.startup is None:
             return made
         total_ns = int(seconds[made.block - 1] * 1e9)
-        return made.model_copy(update={"startup": made.startup.model_copy(update={"total_ns": total_ns})})
+        return replace(made, startup=replace(made.startup, total_ns=total_ns))
 
     return change
 
@@ -59,7 +63,7 @@ def memory(target: str, pss_mib: list[float]) -> Callable[[TrialRecord], TrialRe
         if made.variant.target != target:
             return made
         view = MemoryView(pss={"vmm": int(pss_mib[made.block - 1] * MIB)}, guest_ram_touched=1 * MIB)
-        return made.model_copy(update={"memory_idle": view})
+        return replace(made, memory_idle=view)
 
     return change
 
@@ -198,7 +202,7 @@ def test_the_guests_own_ram_is_told_where_the_emulators_decides_nothing(make: Ma
 
 def test_portability_needs_responses(make: Make) -> None:
     def silent(made: TrialRecord) -> TrialRecord:
-        return made.model_copy(update={"responses": {}})
+        return replace(made, responses={})
 
     result = claim(make(change=silent), "portability")
     assert result.verdict == "not measured"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.analysis import Campaign, ClaimResult
-from harness.store.cdn_records import OriginCount
-from harness.store.records import TrialRecord
+from harness.records.cache import OriginCount
+from harness.records.trial import TrialRecord
 from tests.unit.analysis.synthetic import failed, invalid, make_campaign
 from tests.unit.analysis.synthetic_cdn import make_cdn
 from tests.unit.analysis.synthetic_policies import make_policies
@@ -43,7 +44,7 @@ def counting(change: Callable[[int, TrialRecord], int]) -> Callable[[TrialRecord
     def changed(made: TrialRecord) -> TrialRecord:
         assert made.origin is not None
         requests = change(made.origin.requests, made) if made.caches else made.origin.requests
-        return made.model_copy(update={"origin": OriginCount(requests=requests, bytes=0)})
+        return replace(made, origin=OriginCount(requests=requests, bytes=0))
 
     return changed
 
@@ -127,7 +128,7 @@ def test_cache_fill(cdn: Make) -> None:
         ({"blocks": 1}, "not resolved", "(one trial)"),
         ({"change": counting(lambda *_: 10_000)}, "refuted", "unexplained"),
         ({"hits": {"varnish-cold": 0.0, "varnish-warm": 1.0}}, "refuted", "too few were hits"),
-        ({"change": lambda made: made.model_copy(update={"origin": None})}, "not measured", "counts its requests"),
+        ({"change": lambda made: replace(made, origin=None)}, "not measured", "counts its requests"),
     ],
 )
 def test_cache_fill_is_decided_by_counts(cdn: Make, options: dict[str, Any], verdict: str, words: str) -> None:
@@ -179,7 +180,7 @@ def test_caches_without_a_valid_trial_are_not_passed_over(policies: Make) -> Non
     def change(record: TrialRecord) -> TrialRecord:
         if record.variant.front != "varnish-fifo":
             return record
-        return invalid(record) if record.level == "steady" else failed(record).model_copy(update={"caches": ()})
+        return invalid(record) if record.level == "steady" else replace(failed(record), caches=())
 
     result = claim(policies(change=change, sequences=("steady", "scans")), "policies")
     assert "2 of 2 real caches" in result.evidence

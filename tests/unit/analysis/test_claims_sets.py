@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import pytest
 from harness.analysis import Campaign, ClaimResult
 from harness.analysis.claims import CLAIMS
 from harness.analysis.claims.functions import route_of
+from harness.records.trial import TrialRecord
 from harness.spec.event import EventSpec
-from harness.store.records import TrialRecord
 from tests.unit.analysis.synthetic import failed, make_campaign
 from tests.unit.analysis.synthetic_sets import make_sets
 
@@ -37,20 +38,18 @@ def claim(campaign: Campaign, name: str) -> ClaimResult:
     return next(result for result in campaign.claims if result.id == name)
 
 
-def of(topology: str, **changes: object) -> Callable[[TrialRecord], TrialRecord]:
+def of(topology: str, **changes: Any) -> Callable[[TrialRecord], TrialRecord]:
     """Change what attempts on a topology recorded."""
-    return lambda made: made.model_copy(update=changes) if made.variant.topology == topology else made
+    return lambda made: replace(made, **changes) if made.variant.topology == topology else made
 
 
-def event(kind: str, change: Callable[[TrialRecord], bool], **changes: object) -> Callable[[TrialRecord], TrialRecord]:
+def event(kind: str, change: Callable[[TrialRecord], bool], **changes: Any) -> Callable[[TrialRecord], TrialRecord]:
     """Change what these attempts' events of a kind recorded."""
 
     def changed(made: TrialRecord) -> TrialRecord:
         if not change(made):
             return made
-        return made.model_copy(
-            update={"events": tuple(e.model_copy(update=changes) if e.kind == kind else e for e in made.events)}
-        )
+        return replace(made, events=tuple(replace(e, **changes) if e.kind == kind else e for e in made.events))
 
     return changed
 
@@ -283,7 +282,7 @@ def test_one_system_needs_an_entry_and_messages(make: Make) -> None:
     assert "no set behind one entry point" in claim(direct, "one system").evidence
 
     def unheard(made: TrialRecord) -> TrialRecord:
-        return made.model_copy(update={"propagation_ms": ()})
+        return replace(made, propagation_ms=())
 
     silent = make_sets(direct.path.parent / "silent", fronts=("nginx",), change=unheard)
     assert claim(silent, "one system").verdict == "not measured"

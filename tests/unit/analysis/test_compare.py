@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.analysis import compare, differences, load, parse_rule, regressions
 from harness.errors import SpecError
-from harness.store.campaign_records import ArtifactRecord
+from harness.records.campaign import ArtifactRecord
+from harness.records.trial import TrialRecord
 from harness.store.folder import CampaignFolder
-from harness.store.records import TrialRecord
 from tests.unit.analysis.synthetic import make_campaign, make_folder
 
 
@@ -16,8 +17,8 @@ def slower(made: TrialRecord) -> TrialRecord:
     assert made.startup is not None
     if made.variant.target != "container":
         return made
-    startup = made.startup.model_copy(update={"total_ns": int(made.startup.total_ns * 1.5)})
-    return made.model_copy(update={"startup": startup})
+    startup = replace(made.startup, total_ns=int(made.startup.total_ns * 1.5))
+    return replace(made, startup=startup)
 
 
 def test_a_change_that_is_there_is_found_and_nothing_else(tmp_path: Path) -> None:
@@ -50,9 +51,9 @@ def test_one_trial_each_gives_no_interval(tmp_path: Path) -> None:
 def test_what_is_not_alike_is_listed_and_strict_refuses(tmp_path: Path) -> None:
     one = make_campaign(tmp_path / "a", with_samples=False)
     folder = make_folder(tmp_path / "b", with_samples=False)
-    host = folder.manifest.host.model_copy(update={"kernel": "7.0", "engines": {"docker": "30.0"}})
+    host = replace(folder.manifest.host, kernel="7.0", engines={"docker": "30.0"})
     artifacts = {"svc": ArtifactRecord(digest="sha256:" + "00" * 32, source="synthetic")}
-    changed = folder.manifest.model_copy(update={"host": host, "artifacts": artifacts})
+    changed = replace(folder.manifest, host=host, artifacts=artifacts)
     other = CampaignFolder.create(tmp_path / "c", changed)
     for made in folder.trials():
         other.append(made)

@@ -8,7 +8,7 @@ import pytest
 
 from harness.analysis.comparisons import compare_variants, judge_ratio, noise_floor, pooled_figure
 from harness.analysis.intervals import Estimate
-from harness.store.records import VariantId
+from harness.records.variant import Variant
 from harness.units import METRICS
 from tests.unit.analysis.synthetic import make_campaign
 from tests.unit.analysis.synthetic_records import variant
@@ -75,7 +75,7 @@ def test_the_noise_floor_is_the_farther_end() -> None:
 
 
 def test_no_pair_no_floor() -> None:
-    names: list[VariantId] = [variant("container"), variant("container-aa")]
+    names: list[Variant] = [variant("container"), variant("container-aa")]
     one_block = cells([(1, "a", "container", 1.0), (1, "a", "container-aa", 1.1)])
     assert noise_floor(one_block, names, "startup_s") is None
     assert noise_floor(one_block, names[:1], "startup_s") is None

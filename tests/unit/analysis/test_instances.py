@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.analysis import Campaign
 from harness.analysis.instances import INSTANCE_COLUMNS, SERVED_COLUMNS
-from harness.store.records import TrialRecord
+from harness.records.trial import TrialRecord
 from tests.unit.analysis.synthetic import make_campaign
 from tests.unit.analysis.synthetic_sets import Made, make_sets
 
@@ -53,7 +54,7 @@ def test_shares_are_of_a_service_and_one_that_served_nothing_is_there(campaign: 
 def test_an_orchestrators_replicas_are_told_apart_though_they_are_one_instance(tmp_path: Path) -> None:
     def orchestrated(made: TrialRecord) -> TrialRecord:
         kept = tuple(one for one in made.instances if "-" not in one.name)
-        return made.model_copy(update={"instances": kept, "served": {"svc": 10, "svc-4": 30}})
+        return replace(made, instances=kept, served={"svc": 10, "svc-4": 30})
 
     made = Made(("single",), ("swarm",), ("nginx",), (3,), events=(), blocks=1, change=orchestrated)
     frame = make_sets(tmp_path / "c", made).served
@@ -62,7 +63,7 @@ def test_an_orchestrators_replicas_are_told_apart_though_they_are_one_instance(t
 
 def test_a_service_that_was_scaled_later_had_one_replica(tmp_path: Path) -> None:
     def scaled(made: TrialRecord) -> TrialRecord:
-        return made.model_copy(update={"served": {"svc": 90, "svc-2": 10}})
+        return replace(made, served={"svc": 90, "svc-2": 10})
 
     frame = make_sets(
         tmp_path / "c", topologies=("single",), fronts=("nginx",), blocks=1, events=(), change=scaled

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from harness.analysis.metrics import metrics_of, overhead_bytes
+from harness.records.cache import OriginCount
+from harness.records.instance import Footprint
+from harness.records.memory import MemoryView
+from harness.records.trial import TrialRecord
+from harness.records.window import Cpu
 from harness.store import samples as sample_files
-from harness.store.cdn_records import OriginCount
-from harness.store.records import Cpu, MemoryView, TrialRecord
 from harness.units import METRICS, MIB
 from tests.unit.analysis.synthetic_records import record
 
@@ -35,9 +40,7 @@ def frame(count: int, **columns: object) -> pd.DataFrame:
 def test_every_figure_is_registered() -> None:
     for name in ("process", "container", "vm"):
         assert metrics_of(made(name), frame(4000)).keys() <= METRICS.keys()
-    told = made("vm").model_copy(
-        update={"propagation_ms": (1.0, 2.0, 4.0) * 200, "origin": OriginCount(requests=1000, bytes=10_000)}
-    )
+    told = replace(made("vm"), propagation_ms=(1.0, 2.0, 4.0) * 200, origin=OriginCount(requests=1000, bytes=10_000))
     figures = metrics_of(told, frame(4000, cache="hit"))
     assert figures.keys() == METRICS.keys()
     assert (figures["propagation_p50_ms"], figures["propagation_p99_ms"]) == (2.0, 4.0)
@@ -106,9 +109,9 @@ def test_overhead_of_a_vm_is_unknown_without_its_guests_ram() -> None:
 
 
 def test_cpu_is_the_groups_else_the_processes_over_answered_requests() -> None:
-    one = made().model_copy(update={"cpu": Cpu(cgroup_ns=50_000_000, processes_ns=1, window_ns=1)})
+    one = replace(made(), cpu=Cpu(cgroup_ns=50_000_000, processes_ns=1, window_ns=1))
     assert metrics_of(one, frame(100))["cpu_ms_per_request"] == 0.5
-    two = made().model_copy(update={"cpu": Cpu(cgroup_ns=None, processes_ns=20_000_000, window_ns=1)})
+    two = replace(made(), cpu=Cpu(cgroup_ns=None, processes_ns=20_000_000, window_ns=1))
     assert metrics_of(two, frame(100))["cpu_ms_per_request"] == pytest.approx(0.2)
 
 
@@ -119,7 +122,14 @@ def test_rates_are_per_second_of_the_window() -> None:
 
 
 def test_an_empty_attempt_has_no_figures_and_no_zeros() -> None:
-    record_of_nothing = made().model_copy(
-        update=dict.fromkeys(("startup", "memory_idle", "memory_load", "cpu", "load", "capacity")) | {"footprint": {}}
+    record_of_nothing = replace(
+        made(),
+        startup=None,
+        memory_idle=None,
+        memory_load=None,
+        cpu=None,
+        load=None,
+        capacity=None,
+        footprint=Footprint(),
     )
     assert metrics_of(record_of_nothing, sample_files.empty()) == {}

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from harness.analysis import Campaign, show_json, show_tables
-from harness.store.campaign_records import UnavailableTarget
-from harness.store.records import TrialRecord
+from harness.records.campaign import UnavailableTarget
+from harness.records.trial import TrialRecord
 from tests.unit.analysis.synthetic import failed, invalid, make_campaign
 
 GONE = UnavailableTarget(target="swarm", reason="no [bold] swarm", fix="docker swarm init")

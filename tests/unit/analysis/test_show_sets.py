@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,8 @@ def test_a_variant_tells_its_replicas_and_instances(shown: dict[str, Any]) -> No
 
 def test_a_set_with_an_emulated_instance_is_emulated(tmp_path: Path) -> None:
     def mixed(made: Any) -> Any:
-        parts = [one.model_copy(update={"accelerator": "tcg"}) if one.name == "auth" else one for one in made.instances]
-        return made.model_copy(update={"instances": tuple(parts)})
+        parts = [replace(one, accelerator="tcg") if one.name == "auth" else one for one in made.instances]
+        return replace(made, instances=tuple(parts))
 
     made = make_sets(tmp_path / "c", topologies=("microservices",), fronts=("direct",), blocks=1, change=mixed)
     assert made.label("microservices-container") == "microservices-container (emulated)"

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from harness.analysis.validity import judge, judge_record, latency_p99_ns
+from harness.records.instance import Digests
+from harness.records.load import LoadFacts, ReplayRecord
+from harness.records.network import CoreRecord, RttRecord
+from harness.records.window import Noise
 from harness.spec.experiment import Validity
-from harness.store.cdn_records import CoreRecord, ReplayRecord, RttRecord
-from harness.store.records import Digests, LoadFacts, Noise
 from tests.unit.analysis import synthetic
 from tests.unit.analysis.synthetic_records import DIGEST, record, requests
 
@@ -15,7 +20,7 @@ QUIET = Noise(steal_share=0.02, throttled_periods=0, swapped_in_pages=0, load1=0
 SAME = Digests(expected="sha256:a", observed="sha256:a")
 
 
-def load(**changes: object) -> LoadFacts:
+def load(**changes: Any) -> LoadFacts:
     fine = LoadFacts(
         target_rps=100.0,
         window_begin_ns=0,
@@ -28,7 +33,7 @@ def load(**changes: object) -> LoadFacts:
         send_lag_p99_ns=2_000_000,
         generator_busy=0.8,
     )
-    return fine.model_copy(update=changes)
+    return replace(fine, **changes)
 
 
 def judged(facts: LoadFacts, p99_ns: int | None = None) -> tuple[str, ...]:
@@ -56,7 +61,7 @@ def test_nothing_measured_gives_no_reason() -> None:
         ({"errors": 2}, "2 unexpected responses (2 of them none at all), limit 0"),
     ],
 )
-def test_each_rule_of_the_load(changes: dict[str, object], reason: str) -> None:
+def test_each_rule_of_the_load(changes: dict[str, Any], reason: str) -> None:
     assert judged(load(**changes)) == (reason,)
 
 
@@ -74,8 +79,8 @@ def test_the_send_lag_may_be_a_share_of_a_slow_services_p99() -> None:
         ({"swapped_in_pages": 7}, "7 pages swapped in, limit 0"),
     ],
 )
-def test_each_rule_of_the_host(changes: dict[str, object], reason: str) -> None:
-    noise = QUIET.model_copy(update=changes)
+def test_each_rule_of_the_host(changes: dict[str, Any], reason: str) -> None:
+    noise = replace(QUIET, **changes)
     assert judge(load=load(), latency_p99_ns=None, noise=noise, digests=SAME, limits=LIMITS) == (reason,)
 
 
@@ -86,7 +91,7 @@ def test_another_artifact_is_named() -> None:
 
 
 def test_every_reason_is_given() -> None:
-    noise = QUIET.model_copy(update={"steal_share": 0.5})
+    noise = replace(QUIET, steal_share=0.5)
     facts = load(dropped=2, completed=10, errors=5)
     assert len(judge(load=facts, latency_p99_ns=None, noise=noise, digests=SAME, limits=LIMITS)) == 4
 
@@ -101,9 +106,9 @@ def test_a_recorded_reason_stands_and_an_unjudged_attempt_is_judged() -> None:
     made = record("process", "l", 100.0, 1, 1, np.random.default_rng(1))
     assert judge_record(made, None, LIMITS) == ()
     assert judge_record(synthetic.invalid(made, "by hand"), None, LIMITS) == ("by hand",)
-    wrong = made.model_copy(update={"digests": Digests(expected=DIGEST, observed="sha256:other")})
+    wrong = replace(made, digests=Digests(expected=DIGEST, observed="sha256:other"))
     assert "expected" in judge_record(wrong, None, LIMITS)[0]
-    assert judge_record(wrong.model_copy(update={"kind": "calibration"}), None, LIMITS) == ()
+    assert judge_record(replace(wrong, kind="calibration"), None, LIMITS) == ()
 
 
 def test_p99_of_raw_records_leaves_out_the_warm_up_and_what_had_no_response() -> None:
@@ -153,7 +158,7 @@ def test_a_replay_has_no_schedule_but_its_answers_count() -> None:
     facts = load(scheduled=0, completed=10, send_lag_p99_ns=10**9, generator_busy=1.0, target_rps=0.0)
     replay = ReplayRecord(sequence="zipf", requests=20, warmup=10, window_begin_ns=0, window_end_ns=1)
     made = record("process", "l", 100.0, 1, 1, np.random.default_rng(1))
-    made = made.model_copy(update={"load": facts, "noise": QUIET, "replay": replay})
+    made = replace(made, load=facts, noise=QUIET, replay=replay)
     assert judge_record(made, None, LIMITS) == ()
-    wrong = made.model_copy(update={"load": facts.model_copy(update={"unexpected": 1})})
+    wrong = replace(made, load=replace(facts, unexpected=1))
     assert judge_record(wrong, None, LIMITS) == ("1 unexpected responses (0 of them none at all), limit 0",)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from harness.cache.curves import Curves
-from harness.cache.simulate import Failure, MissRatio
+from harness.cache.simulate import MissRatio, SimulationFailure
 
 SIZES = (("0.1%", 1_000), ("1%", 10_000), ("10%", 100_000))
 NAMES = ("FIFO", "LRU", "W-TinyLFU", "Belady")
 
 
-def curves(source: str = "a.csv", failures: tuple[Failure, ...] = ()) -> Curves:
+def curves(source: str = "a.csv", failures: tuple[SimulationFailure, ...] = ()) -> Curves:
     """Four policies at three sizes."""
     ratios = [
         MissRatio(name, size, 0.9 - 0.1 * place - 0.01 * i, 0.95 - 0.1 * place - 0.01 * i, 5 if name[0] == "W" else 1)

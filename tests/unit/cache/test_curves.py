@@ -11,7 +11,7 @@ import pytest
 from harness.cache import curves as drawing
 from harness.cache.curves import miss_ratio_curves
 from harness.cache.policies import Policy, chosen
-from harness.cache.simulate import Failure, MissRatio
+from harness.cache.simulate import MissRatio, SimulationFailure
 from harness.cache.sizes import parse_sizes
 from harness.cache.spool import Spool
 from harness.cache.traces import Trace
@@ -51,7 +51,7 @@ def test_a_frame_has_a_row_per_policy_and_size() -> None:
 
 
 def test_the_notes_say_what_to_beware_of() -> None:
-    failure = Failure("LFUDA", 1_000, "it ended by SIGSEGV", "")
+    failure = SimulationFailure("LFUDA", 1_000, "it ended by SIGSEGV", "")
     notes = curves(failures=(failure,)).notes()
     assert notes[0] == "W-TinyLFU: object sizes were rounded to units of 5 bytes."
     assert notes[1] == "LFUDA at 1,000 bytes has no result: it ended by SIGSEGV."

@@ -22,13 +22,13 @@ from harness.cache.experiment import (
     sizes_of,
 )
 from harness.cache.policies import Policy, chosen
-from harness.cache.simulate import Failure, MissRatio
+from harness.cache.simulate import MissRatio, SimulationFailure
 from harness.cache.sizes import parse_sizes
 from harness.cache.spool import Spool, stored
 from harness.errors import SpecError, Unavailable
+from harness.records.cache import CacheRecord
 from harness.spec.experiment import Experiment
 from harness.spec.sequence import CatalogueSpec, SequenceSpec
-from harness.store.cdn_records import CacheRecord
 
 CATALOGUE = Catalogue.of(CatalogueSpec(objects=300))
 ZIPF = {"requests": 2000, "objects": 200, "exponent": 0.9}
@@ -56,11 +56,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
     def simulate(
         spool: Spool, policies: Sequence[Policy], sizes: Sequence[int], **_options: object
-    ) -> tuple[MissRatio | Failure, ...]:
+    ) -> tuple[MissRatio | SimulationFailure, ...]:
         measured = np.concatenate(list(stored(spool.measured)))
         found.append((spool, [policy.name for policy in policies], list(sizes), measured))
         return tuple(
-            Failure(policy.name, size, "it crashed", "")
+            SimulationFailure(policy.name, size, "it crashed", "")
             if policy.name == "LFUDA"
             else MissRatio(policy.name, size, 0.5, 0.25)
             for policy in policies

@@ -17,7 +17,7 @@ import pytest
 from harness.cache import simulate as simulating
 from harness.cache.policies import chosen
 from harness.cache.records import records
-from harness.cache.simulate import REQUIREMENT, Failure, MissRatio, require_library, simulate
+from harness.cache.simulate import REQUIREMENT, MissRatio, SimulationFailure, require_library, simulate
 from harness.cache.spool import Spool, make_spool
 from harness.errors import Unavailable
 from tests.support import fake_libcachesim
@@ -74,8 +74,8 @@ def test_results_come_in_the_order_that_was_asked_for(spool: Spool, jobs: int) -
 @pytest.mark.usefixtures("library")
 def test_a_simulation_that_fails_disturbs_no_other(spool: Spool) -> None:
     aborted, lost, good = simulate(spool, chosen("LFU,GDSF,LRU"), [10], jobs=2)
-    assert aborted == Failure("LFU", 10, "it ended by SIGABRT", "assertion failed: no such object")
-    assert lost == Failure("GDSF", 10, "it saw 9 of 10 requests", "GDSF was here")
+    assert aborted == SimulationFailure("LFU", 10, "it ended by SIGABRT", "assertion failed: no such object")
+    assert lost == SimulationFailure("GDSF", 10, "it saw 9 of 10 requests", "GDSF was here")
     assert good == MissRatio("LRU", 10, 0.5, 0.01)
 
 
@@ -83,7 +83,7 @@ def test_a_simulation_that_fails_disturbs_no_other(spool: Spool) -> None:
 def test_a_simulation_that_does_not_end_is_ended(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulating, "LIMIT_S", 2.0)
     never, good = simulate(spool, chosen("ARC,LRU"), [10], jobs=2)
-    assert never == Failure("ARC", 10, "it did not end within 2 s", "")
+    assert never == SimulationFailure("ARC", 10, "it did not end within 2 s", "")
     assert isinstance(good, MissRatio)
     assert not psutil.pid_exists(int((spool.folder / "arc.pid").read_text("ascii")))
 

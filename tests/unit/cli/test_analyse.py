@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.cli.main import run_command
-from harness.store.records import TrialRecord
+from harness.records.trial import TrialRecord
 from tests.unit.analysis.synthetic import make_folder
 
 
@@ -16,8 +17,8 @@ def slower(made: TrialRecord) -> TrialRecord:
     """Containers start in half as much time again."""
     if made.variant.target != "container" or made.startup is None:
         return made
-    startup = made.startup.model_copy(update={"total_ns": int(made.startup.total_ns * 1.5)})
-    return made.model_copy(update={"startup": startup})
+    startup = replace(made.startup, total_ns=int(made.startup.total_ns * 1.5))
+    return replace(made, startup=startup)
 
 
 @pytest.fixture(scope="module")

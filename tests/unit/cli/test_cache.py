@@ -12,7 +12,7 @@ import pytest
 from harness.cache import simulate as simulating
 from harness.cache.catalogue import Catalogue
 from harness.cache.curves import Curves
-from harness.cache.simulate import Failure
+from harness.cache.simulate import SimulationFailure
 from harness.cache.sizes import CacheSize
 from harness.cache.traces import Trace
 from harness.cli import cache
@@ -175,7 +175,7 @@ def test_a_workload_without_a_catalogue_has_nothing_to_simulate(
 def test_a_simulation_without_a_result_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    failed = curves(failures=(Failure("LFUDA", 1_000, "it ended by SIGSEGV", "log"),))
+    failed = curves(failures=(SimulationFailure("LFUDA", 1_000, "it ended by SIGSEGV", "log"),))
     monkeypatch.setattr(cache, "miss_ratio_curves", lambda *_, **__: failed)
     assert run_command(["cache", "simulate", ZIPF]) == 1
     shown = capsys.readouterr().out

@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from harness import sweep
+from harness.campaign import sweep
 from harness.cli.main import run_command
 from harness.errors import DeployError
 from harness.host import accelerator, checks
 from harness.host.accelerator import Accelerator
 from harness.host.checks import Check
 from harness.host.facts import HostFacts
-from harness.lock import host_lock
+from harness.runtime.locks import host_lock
 from harness.targets.api import Availability, Leftover
 from tests.support.fake_host import FakeHost, use_targets
 from tests.support.fakes import FakeTarget

@@ -10,7 +10,7 @@ import pytest
 from harness.cli import analyse
 from harness.cli.main import run_command, tare
 from harness.errors import BuildError, DeployError, LoadError, NotReady, SpecError, StoreError, TareError, Unavailable
-from harness.interrupts import Interrupted
+from harness.runtime.signals import Interrupted
 from tests.support.fake_host import FakeHost
 
 NO_CAMPAIGN = "{} holds no campaign (no manifest.json)."

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,33 +16,35 @@ from rich.console import Console
 from harness.cli import progress as module
 from harness.cli.progress import CampaignProgress, Durations, duration_text
 from harness.clock import NS_PER_S
-from harness.plan import PlannedTrial, expected_s, plan
-from harness.store.records import Capacity, Failure, Phase, Startup, TrialRecord
-from harness.trial import variant_id
+from harness.planning.estimate import expected_s
+from harness.planning.plan import PlannedTrial, plan
+from harness.records.load import Capacity
+from harness.records.startup import Startup, StartupPhase
+from harness.records.trial import Failure, TrialRecord
 from tests.support.fake_campaign import DIGEST, experiment
 
 SPEC = experiment(["process", "vm"], repeats=3, load={"capacity_shares": [0.5], "duration_s": 6, "capacity_s": 2})
 PLAN = plan(SPEC)
 
 
-def record(trial: PlannedTrial, **changes: object) -> TrialRecord:
+def record(trial: PlannedTrial, **changes: Any) -> TrialRecord:
     made = TrialRecord(
         kind=trial.kind,
         trial=trial.name,
         block=trial.block,
         position=trial.position,
         attempt=1,
-        variant=variant_id(trial.variant),
+        variant=trial.variant,
         level="50% of capacity",
         accelerator="none",
         artifact_digest=DIGEST,
         started_utc="2026-11-24T00:00:00+00:00",
         outcome="ok",
     )
-    return made.model_copy(update=changes)
+    return replace(made, **changes)
 
 
-FAILED: dict[str, object] = {
+FAILED: dict[str, Any] = {
     "outcome": "failed", "failure": Failure(kind="NotReady", what="It never [answered].", remedy="Look."),
 }  # fmt: skip
 
@@ -152,7 +156,7 @@ def test_a_resume_counts_from_where_it_stands(clock: Clock) -> None:
 
 
 STARTUP = Startup(
-    trigger_ns=0, total_ns=31_000_000_000, phases=(Phase(name="x", after_ns=1),), attempts=1, resolution_ns=1,
+    trigger_ns=0, total_ns=31_000_000_000, phases=(StartupPhase(name="x", after_ns=1),), attempts=1, resolution_ns=1,
     prober_cpu_ns=1,
 )  # fmt: skip
 
@@ -168,7 +172,7 @@ STARTUP = Startup(
         (FAILED, "FAILED: It never [answered]."),
     ],
 )
-def test_the_end_of_an_attempt_is_one_line(clock: Clock, changes: dict[str, object], said: str) -> None:
+def test_the_end_of_an_attempt_is_one_line(clock: Clock, changes: dict[str, Any], said: str) -> None:
     progress, text = piped()
     progress.began(PLAN.trials[0], 1, ())
     clock.s += 12

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import sources
 from harness.analysis import load
 from harness.artifacts.api import Artifact, ImageConfig
+from harness.campaign import resolve
 from harness.cli import run
 from harness.cli.main import run_command
 from harness.spec.files import experiment_of
@@ -29,7 +29,7 @@ def test_quick_compares_an_image_without_a_file(
         return Artifact("shop", DIGEST, host.folder, ImageConfig(argv=("true",)), f"image {name}")
 
     host.facts = replace(host.facts, root=True)
-    monkeypatch.setattr(sources, "build_from_image", from_image)
+    monkeypatch.setattr(resolve, "build_from_image", from_image)
     monkeypatch.setattr(run, "experiment_of", shortened(experiment_of))
     words = ["quick", "registry.example/shop:1.2", "--port", "8123", "--path", "/health", "--targets", "fake, other"]
     assert run_command([*words, "--repeats", "2", "--memory-mib", "256", "--out", "out"]) == 0

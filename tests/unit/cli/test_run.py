@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from harness import sweep
 from harness.analysis import load
+from harness.campaign import sweep
 from harness.cli import run
 from harness.cli.main import run_command
 from harness.errors import DeployError
 from harness.host.facts import HostFacts
 from harness.load.plan import LoadPlan
-from harness.lock import host_lock
+from harness.runtime.locks import host_lock
 from harness.targets.api import Availability, Instance, Leftover
 from harness.targets.registry import TARGETS
 from reports.html import write_report

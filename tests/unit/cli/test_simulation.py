@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from harness.cache.catalogue import Catalogue
 from harness.cli import simulation
 from harness.cli.simulation import simulate_beside
 from harness.errors import Unavailable
+from harness.records.cache import CacheRecord, Simulated, SimulatedRatio
 from harness.spec.experiment import Experiment
 from harness.spec.sequence import CatalogueSpec
-from harness.store.cdn_records import CacheRecord, Simulated, SimulatedRatio
 from harness.store.folder import CampaignFolder
 from tests.unit.analysis.synthetic_cdn import make_cdn
 from tests.unit.analysis.synthetic_policies import make_policies
@@ -54,7 +55,7 @@ def test_it_is_made_once_and_again_for_sizes_that_it_lacks(tmp_path: Path, asked
     assert asked == [{1_000_000, 10_000_000}]
     kept = folder.simulated()
     assert kept is not None
-    folder.write_simulated(kept.model_copy(update={"ratios": kept.ratios[:1]}))
+    folder.write_simulated(replace(kept, ratios=kept.ratios[:1]))
     beside(folder)
     assert len(asked) == 2
 

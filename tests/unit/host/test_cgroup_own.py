@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import Unavailable
 from harness.host import cgroup, cgroup_v1, cgroup_v2
-from harness.host.cgroup_base import Hierarchy, Layout
+from harness.host.cgroup_base import Hierarchies, Hierarchy
 from harness.host.cgroup_own import OwnCgroup
 
 MIB = 1024 * 1024
@@ -58,7 +58,7 @@ def test_leftovers_are_ours_alone(v2_root: Path) -> None:
     for name in ("tare-a-1", "tare-b", "other"):
         (v2_root / "tare" / name).mkdir()
     (v2_root / "tare-a-outside").mkdir()
-    layout = Layout("2", {}, Hierarchy(v2_root), Path("/proc"))
+    layout = Hierarchies("2", {}, Hierarchy(v2_root), Path("/proc"))
     assert cgroup.leftovers("tare-a", layout) == ["tare-a-1"]
     assert cgroup.leftovers("tare-", layout) == ["tare-a-1", "tare-b"]
 
@@ -66,16 +66,16 @@ def test_leftovers_are_ours_alone(v2_root: Path) -> None:
 def test_removal_is_idempotent_and_spares_what_is_not_empty(tmp_path: Path) -> None:
     (tmp_path / "tare/gone/below").mkdir(parents=True)
     (tmp_path / "tare/other").mkdir()
-    group = OwnCgroup("gone", Layout("2", {}, Hierarchy(tmp_path), Path("/proc")))
+    group = OwnCgroup("gone", Hierarchies("2", {}, Hierarchy(tmp_path), Path("/proc")))
     group.remove()
     group.remove()
     assert [child.name for child in (tmp_path / "tare").iterdir()] == ["other"]
-    OwnCgroup("other", Layout("2", {}, Hierarchy(tmp_path), Path("/proc"))).remove()
+    OwnCgroup("other", Hierarchies("2", {}, Hierarchy(tmp_path), Path("/proc"))).remove()
     assert not (tmp_path / "tare").exists()
 
 
 def test_the_command_joins_every_folder_and_keeps_its_words(tmp_path: Path) -> None:
-    layout = Layout("2", {}, Hierarchy(tmp_path), Path("/proc"))
+    layout = Hierarchies("2", {}, Hierarchy(tmp_path), Path("/proc"))
     group = OwnCgroup("x", layout)
     group.procs_files[0].parent.mkdir(parents=True)
     done = subprocess.run([*group.enter_command(), "printf", "%s|", "a b", "$HOME"], capture_output=True, check=True)
@@ -84,7 +84,7 @@ def test_the_command_joins_every_folder_and_keeps_its_words(tmp_path: Path) -> N
 
 
 def test_a_command_that_cannot_join_does_not_run(tmp_path: Path) -> None:
-    group = OwnCgroup("missing", Layout("2", {}, Hierarchy(tmp_path), Path("/proc")))
+    group = OwnCgroup("missing", Hierarchies("2", {}, Hierarchy(tmp_path), Path("/proc")))
     done = subprocess.run([*group.enter_command(), "echo", "ran"], capture_output=True, check=False)
     assert done.returncode == 125
     assert done.stdout == b""
@@ -92,15 +92,15 @@ def test_a_command_that_cannot_join_does_not_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a b", "x'y"])
 def test_names_that_could_be_paths_or_words_are_refused(name: str, tmp_path: Path) -> None:
-    layout = Layout("2", {}, Hierarchy(tmp_path), Path("/proc"))
+    layout = Hierarchies("2", {}, Hierarchy(tmp_path), Path("/proc"))
     with pytest.raises(ValueError, match="not usable"):
         OwnCgroup.create(name, memory_bytes=MIB, cpus=1, cpuset=frozenset({0}), at=layout)
 
 
 def test_obstacles_name_the_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     proc = Path("/proc")
-    assert "mount -t cgroup2" in (cgroup.obstacle(Layout("none", {}, None, proc)) or ("", ""))[1]
-    v2 = Layout("2", {}, Hierarchy(tmp_path), proc)
+    assert "mount -t cgroup2" in (cgroup.obstacle(Hierarchies("none", {}, None, proc)) or ("", ""))[1]
+    v2 = Hierarchies("2", {}, Hierarchy(tmp_path), proc)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert "sudo" in (cgroup.obstacle(v2) or ("", ""))[1]
     monkeypatch.setattr(os, "geteuid", lambda: 0)
@@ -108,7 +108,7 @@ def test_obstacles_name_the_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "memory, cpuset" in (cgroup.obstacle(v2) or ("", ""))[0]
     (tmp_path / "cgroup.controllers").write_text("cpu memory cpuset\n")
     assert cgroup.obstacle(v2) is None
-    v1 = Layout("1", {"memory": Hierarchy(tmp_path), "cpuacct": Hierarchy(tmp_path)}, None, proc)
+    v1 = Hierarchies("1", {"memory": Hierarchy(tmp_path), "cpuacct": Hierarchy(tmp_path)}, None, proc)
     assert "-o cpu " in (cgroup.obstacle(v1) or ("", ""))[1]
     with pytest.raises(Unavailable):
         OwnCgroup.create("x", memory_bytes=MIB, cpus=1, cpuset=frozenset({0}), at=v1)

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DeployError
-from harness.host.cgroup import CgroupMemoryBytes, cgroup_of, detect
+from harness.host.cgroup import cgroup_of, detect
 from harness.host.cgroup_base import whole_instance
+from harness.records.memory import CgroupMemory
 
 V1_STAT = "cache 1\nrss 2\ntotal_cache 1000\ntotal_rss 2000\n"
 V2_STAT = "anon 2000\nfile 1000\nkernel 700\nkernel_stack 100\npagetables 300\nslab 200\n"
@@ -64,7 +65,7 @@ def test_v1_counts_descendants_and_sums_page_tables(v1: Path) -> None:
     assert layout.version == "1"
     assert group is not None
     assert group.path_name == "/box"
-    assert group.memory() == CgroupMemoryBytes(2000, 1000, 400, 40 * 1024, 3500, 9000)
+    assert group.memory() == CgroupMemory(2000, 1000, 400, 40 * 1024, 3500, 9000)
     assert group.cpu_ns() == 123456789
     assert group.throttled_periods() == 3
     assert group.pids() == (7, 9)
@@ -97,7 +98,7 @@ def test_v2_reads_one_folder(v2: Path) -> None:
     assert layout.version == "2"
     assert group is not None
     assert group.path_name == "/a.slice/box"
-    assert group.memory() == CgroupMemoryBytes(2000, 1000, 700, 300, 3500, 9000)
+    assert group.memory() == CgroupMemory(2000, 1000, 700, 300, 3500, 9000)
     assert group.cpu_ns() == 123_456_000
     assert group.throttled_periods() == 3
     assert group.pids() == (7, 9)
@@ -110,7 +111,7 @@ def test_v2_of_an_older_kernel(v2: Path) -> None:
     write(v2 / "proc/9/status", "VmPTE:\t      8 kB\n")
     group = cgroup_of(7, detect(v2 / "proc"))
     assert group is not None
-    assert group.memory() == CgroupMemoryBytes(2000, 1000, 350, 8 * 1024, 3500, None)
+    assert group.memory() == CgroupMemory(2000, 1000, 350, 8 * 1024, 3500, None)
 
 
 def test_v2_root_is_none(v2: Path) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from harness.clock import Stopwatch
 from harness.errors import DeployError
-from harness.host.cgroup import CgroupMemoryBytes, CgroupReader
+from harness.host.cgroup import CgroupReader
 from harness.probes.memory import engine_memory, pss_bytes, read_memory
 from harness.probes.qemu_memory import QemuParts, guest_memory_bytes, parts
-from harness.store.records import CgroupMemory
+from harness.records.memory import CgroupMemory
 from harness.targets.api import END_GRACE_S, GuestMemory, InsideView, Instance, InstanceProcess
 
 MIB = 1024 * 1024
@@ -47,8 +47,8 @@ def process(proc: Path, pid: int, name: str, pss_kib: int) -> None:
 class Group(CgroupReader):
     path_name = "/x"
 
-    def memory(self) -> CgroupMemoryBytes:
-        return CgroupMemoryBytes(1, 2, 3, 4, 5, None)
+    def memory(self) -> CgroupMemory:
+        return CgroupMemory(1, 2, 3, 4, 5, None)
 
     def cpu_ns(self) -> int:
         return 0
@@ -113,7 +113,7 @@ def test_pss_is_summed_by_role_and_ended_processes_are_skipped(tmp_path: Path) -
     assert view.engine_growth == {"dockerd": 10_000 * 1024, "containerd": 0}
     assert view.guest_ram_touched is None
     assert view.emulator_cache is None
-    assert view.inside_total is None
+    assert view.guest is None
 
 
 @pytest.mark.parametrize(("accelerator", "cache"), [("tcg", 3 * MIB), ("kvm", None)])
@@ -125,7 +125,7 @@ def test_a_guests_memory_is_told_from_the_emulators(tmp_path: Path, accelerator:
     assert view.pss == {"vmm": 12_512 * 1024}
     assert view.guest_ram_touched == 6 * MIB
     assert view.emulator_cache == cache
-    assert (view.inside_total, view.inside_available) == (500 * MIB, 400 * MIB)
+    assert view.guest == GuestMemory(500 * MIB, 400 * MIB)
 
 
 def test_ram_of_unknown_size_is_the_largest_writable_mapping(tmp_path: Path) -> None:

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from harness.store.campaign_records import ArtifactRecord, HostRecord, Manifest, NullFloor, UnavailableTarget
+from harness.records.campaign import ArtifactRecord, Manifest, UnavailableTarget
+from harness.records.host import HostRecord
+from harness.records.instance import Digests, Footprint, InsideView
+from harness.records.load import LoadFacts, NullFloor
+from harness.records.memory import CgroupMemory, GuestMemory, MemoryView
+from harness.records.startup import Startup, StartupPhase
+from harness.records.trial import Failure, TrialRecord
+from harness.records.variant import Variant
+from harness.records.window import Cpu, Noise
 from harness.store.folder import CampaignFolder
-from harness.store.records import (
-    CgroupMemory,
-    Cpu,
-    Digests,
-    Failure,
-    Inside,
-    LoadFacts,
-    MemoryView,
-    Noise,
-    Phase,
-    Startup,
-    TrialRecord,
-    VariantId,
-)
 from harness.units import MIB
 
 S = 1_000_000_000
@@ -61,9 +55,9 @@ class Made:
     limited: bool = True
     unavailable: Sequence[UnavailableTarget] = field(default_factory=tuple)
 
-    def variants(self) -> tuple[VariantId, ...]:
-        plain = [VariantId(name=name, workload="hello", target=name) for name in self.targets]
-        pair = [VariantId(name=f"{self.aa}-aa", workload="hello", target=self.aa, aa=True)] if self.aa else []
+    def variants(self) -> tuple[Variant, ...]:
+        plain = [Variant(name=name, workload="hello", target=name) for name in self.targets]
+        pair = [Variant(name=f"{self.aa}-aa", workload="hello", target=self.aa, aa=True)] if self.aa else []
         return (*plain, *pair)
 
 
@@ -147,7 +141,7 @@ def _manifest(made: Made) -> Manifest:
     )
 
 
-def _requests(rng: np.random.Generator, variant: VariantId, made: Made, factor: float) -> np.ndarray:
+def _requests(rng: np.random.Generator, variant: Variant, made: Made, factor: float) -> np.ndarray:
     """The generator's records: Poisson arrivals, all answered."""
     count = made.requests
     requests = np.zeros(
@@ -178,7 +172,7 @@ def _record(
     name: str,
     block: int,
     position: int,
-    variant: VariantId,
+    variant: Variant,
     level: str,
     factor: float,
     failed: bool,
@@ -201,59 +195,56 @@ def _record(
         started_utc="2026-11-24T04:00:00Z",
         outcome="failed" if failed else "ok",
         failure=failure if failed else None,
-        footprint={part: mib * MIB for part, mib in FOOTPRINT_MIB[target].items()},
+        footprint=Footprint({part: mib * MIB for part, mib in FOOTPRINT_MIB[target].items()}),
     )
     if failed:
         return head
     total = int(STARTUP_S[target] * factor * S)
     names = PHASES[target]
-    return head.model_copy(
-        update={
-            "invalid": ("steal 3.1 %, limit 2 %",) if (block, variant.name) in made.spoil else (),
-            "cpuset": (1,),
-            "limits_enforced": made.limited,
-            "startup": Startup(
-                trigger_ns=S,
-                total_ns=total,
-                phases=tuple(
-                    Phase(name=phase, after_ns=total * (i + 1) // len(names)) for i, phase in enumerate(names)
-                ),
-                attempts=40,
-                resolution_ns=1_000_000,
-                prober_cpu_ns=5_000_000,
+    return replace(
+        head,
+        invalid=("steal 3.1 %, limit 2 %",) if (block, variant.name) in made.spoil else (),
+        cpuset=(1,),
+        limits_enforced=made.limited,
+        startup=Startup(
+            trigger_ns=S,
+            total_ns=total,
+            phases=tuple(
+                StartupPhase(name=phase, after_ns=total * (i + 1) // len(names)) for i, phase in enumerate(names)
             ),
-            "memory_idle": _memory(target, factor),
-            "memory_load": _memory(target, factor * 1.1),
-            "cpu": Cpu(cgroup_ns=int(LATENCY_MS[target] * 1e6 * made.requests), processes_ns=S, window_ns=6 * S),
-            "load": LoadFacts(
-                target_rps=100,
-                window_begin_ns=S,
-                window_end_ns=S + made.requests * S // 100,
-                scheduled=made.requests,
-                completed=made.requests,
-                dropped=0,
-                errors=0,
-                unexpected=0,
-                send_lag_p99_ns=40_000,
-                generator_busy=0.2,
-            ),
-            "noise": Noise(
-                steal_share=0.001, throttled_periods=0, swapped_in_pages=0, load1=0.5, other_busy_share=0.01
-            ),
-            "digests": Digests(expected=DIGEST, observed=DIGEST),
-            "inside": Inside(
-                kernel_release="6.1.0-31-amd64",
-                boot_id="9f" if target == "vm" else "1b4e28ba",
-                uptime_s=30.0 if target == "vm" else 90_000.0,
-                visible_processes=80 if target != "container" else 1,
-                sees_host_processes=target == "process",
-                devices=20,
-                hypervisor_bit=True,
-                virtualisation="qemu" if target == "vm" else "kvm",
-            ),
-            "responses": {"GET /": "200 sha256:" + "d" * 64},
-            "samples": samples,
-        }
+            attempts=40,
+            resolution_ns=1_000_000,
+            prober_cpu_ns=5_000_000,
+        ),
+        memory_idle=_memory(target, factor),
+        memory_load=_memory(target, factor * 1.1),
+        cpu=Cpu(cgroup_ns=int(LATENCY_MS[target] * 1e6 * made.requests), processes_ns=S, window_ns=6 * S),
+        load=LoadFacts(
+            target_rps=100,
+            window_begin_ns=S,
+            window_end_ns=S + made.requests * S // 100,
+            scheduled=made.requests,
+            completed=made.requests,
+            dropped=0,
+            errors=0,
+            unexpected=0,
+            send_lag_p99_ns=40_000,
+            generator_busy=0.2,
+        ),
+        noise=Noise(steal_share=0.001, throttled_periods=0, swapped_in_pages=0, load1=0.5, other_busy_share=0.01),
+        digests=Digests(expected=DIGEST, observed=DIGEST),
+        inside=InsideView(
+            kernel_release="6.1.0-31-amd64",
+            boot_id="9f" if target == "vm" else "1b4e28ba",
+            uptime_s=30.0 if target == "vm" else 90_000.0,
+            visible_processes=80 if target != "container" else 1,
+            sees_host_processes=target == "process",
+            devices=20,
+            hypervisor_bit=True,
+            virtualisation="qemu" if target == "vm" else "kvm",
+        ),
+        responses={"GET /": "200 sha256:" + "d" * 64},
+        samples=samples,
     )
 
 
@@ -269,6 +260,5 @@ def _memory(target: str, factor: float) -> MemoryView:
         engine_growth={"dockerd": 2 * MIB} if target == "container" else {},
         guest_ram_touched=total * 6 // 10 if vm else None,
         emulator_cache=total * 3 // 10 if vm else None,
-        inside_total=512 * MIB if vm else None,
-        inside_available=350 * MIB if vm else None,
+        guest=GuestMemory(512 * MIB, 350 * MIB) if vm else None,
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.analysis import Campaign, load
+from harness.records.trial import TrialRecord
 from harness.spec.event import EventSpec
-from harness.store.records import TrialRecord
 from reports.blocks import Chart, Group, Section, Table, Text
 from reports.charts import NothingToDraw, miss_ratio_chart, real_against_simulated, region_distances, region_ecdf
 from reports.html import render
@@ -132,7 +133,7 @@ def test_caches_are_held_against_the_origin(cdn: Campaign, tmp_path: Path) -> No
 
 def test_an_origin_that_does_not_count_is_said_to(tmp_path: Path) -> None:
     def uncounted(made: TrialRecord) -> TrialRecord:
-        return made.model_copy(update={"origin": None})
+        return replace(made, origin=None)
 
     campaign = make_cdn(tmp_path / "c", blocks=1, change=uncounted)
     section = caches(campaign, look_of(campaign))

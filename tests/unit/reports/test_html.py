@@ -11,7 +11,7 @@ import pytest
 
 from harness.analysis import load
 from harness.errors import StoreError
-from harness.store.campaign_records import UnavailableTarget
+from harness.records.campaign import UnavailableTarget
 from reports.html import render, write_report
 from tests.unit.reports.folders import Made, write_campaign
 

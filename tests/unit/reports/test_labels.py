@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.store.records import VariantId
+from harness.records.variant import Variant
 from reports.labels import CROWD, Look, clear, darker, mix, plain, variant_label, wrapped
 
 
@@ -30,7 +30,7 @@ def test_a_variant_that_was_emulated_once_is_called_emulated() -> None:
 
 def test_order_is_by_target_and_the_second_of_a_pair_follows_the_first() -> None:
     measured = trials(("vm", "kvm"), ("swarm", "none"), ("process-aa", "none"), ("container", "none"))
-    look = Look.of(measured, [VariantId(name="process", workload="w", target="process")])
+    look = Look.of(measured, [Variant(name="process", workload="w", target="process")])
     assert look.order == ("process", "process-aa", "container", "vm", "swarm")
 
 
@@ -80,10 +80,10 @@ def test_markup_in_a_label_is_made_inert() -> None:
     assert plain("<b>x</b> & y") == "&lt;b&gt;x&lt;/b&gt; &amp; y"
 
 
-def many() -> list[VariantId]:
+def many() -> list[Variant]:
     """As the shop: three topologies on three targets, directly and behind a front."""
     return [
-        VariantId(
+        Variant(
             name=f"{topology}-{target}" + ("" if front == "direct" else f"-{front}"),
             workload="shop",
             topology=topology,
@@ -121,7 +121,7 @@ def test_a_hue_is_the_targets_and_what_shares_it_differs_otherwise() -> None:
 def test_of_one_target_the_fronts_have_the_hues() -> None:
     fronts = ("direct", "nginx", "haproxy", "squid")
     look = Look.of(
-        trials().astype(object), [VariantId(name=f"c-{f}", workload="w", target="container", front=f) for f in fronts]
+        trials().astype(object), [Variant(name=f"c-{f}", workload="w", target="container", front=f) for f in fronts]
     )
     assert len(set(look.colours.values())) == 4
 

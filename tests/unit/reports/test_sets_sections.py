@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.analysis import Campaign, load
+from harness.records.trial import TrialRecord
 from harness.spec.event import EventSpec
-from harness.store.records import TrialRecord
 from reports.blocks import Chart, Group, Section, Table, Text
 from reports.charts import NothingToDraw, added_latency, event_timeline, ratio_rows
 from reports.html import render
@@ -79,10 +80,9 @@ def test_every_instance_has_a_row_and_an_emulated_one_says_so(shop: Campaign) ->
 def test_a_mixed_set_says_emulated_of_the_instance_and_of_the_whole(tmp_path: Path) -> None:
     def mixed(made: TrialRecord) -> TrialRecord:
         parts = (
-            one.model_copy(update={"accelerator": "tcg", "target": "vm"}) if one.name == "payments" else one
-            for one in made.instances
+            replace(one, accelerator="tcg", target="vm") if one.name == "payments" else one for one in made.instances
         )
-        return made.model_copy(update={"instances": tuple(parts)})
+        return replace(made, instances=tuple(parts))
 
     campaign = make_sets(tmp_path / "c", topologies=("microservices",), fronts=("direct",), blocks=1, change=mixed)
     (table,) = tables(services(campaign, look_of(campaign)))

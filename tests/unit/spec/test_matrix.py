@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from harness.records.variant import Variant
 from harness.spec.front import DIRECT
-from harness.spec.matrix import Combination, Matrix, Variant, variant_name
+from harness.spec.matrix import Combination, Matrix, variant_name
 from harness.spec.topology import SINGLE
 
 TOPOLOGIES = ("single", "shop", "shop-vm")
@@ -76,7 +77,7 @@ def test_what_is_left_is_every_combination_that_is_not_excluded(table: dict[str,
         return
     plain = [variant for variant in found.variants("w") if not variant.aa]
     every = [
-        Variant(variant_name(*key), "w", key[1], key[0], key[2], key[3])
+        Variant(name=variant_name(*key), workload="w", topology=key[0], target=key[1], front=key[2], replicas=key[3])
         for key in product(found.topologies, found.targets, found.fronts, found.replicas)
         if not (key[2] == DIRECT and key[3] > 1)
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ def test_a_failed_attempt_has_an_empty_frame(tmp_path: Path) -> None:
 def test_samples_are_kept_below_the_campaign(tmp_path: Path) -> None:
     folder = CampaignFolder.create(tmp_path / "c", manifest(["process"], [1.0]))
     kept = folder.write_samples("b1-01-process-a1", some_requests(), TASKS)
-    attempt = record("process", "1 rps", 1.0, 1, 1, np.random.default_rng(1)).model_copy(update={"samples": kept})
+    attempt = replace(record("process", "1 rps", 1.0, 1, 1, np.random.default_rng(1)), samples=kept)
     assert (folder.path / kept).is_relative_to(folder.path / "trials")
     assert folder.samples(attempt)["task"].tolist() == TASKS
     (folder.path / kept).write_bytes(b"PAR1 no more")

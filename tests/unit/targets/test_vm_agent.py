@@ -12,8 +12,6 @@ visible_processes=61
 devices=120
 hypervisor_bit=1
 virtualisation=qemu
-memory_total_kib=480000
-memory_available_kib=430000
 command=/lib/systemd/systemd
 command=
 command=python3 -m http.server
@@ -24,7 +22,6 @@ def test_the_view_is_read_in_bytes() -> None:
     view = parse_view(TEXT, b"tare\0run\0")
     assert (view.kernel_release, view.boot_id, view.uptime_s) == ("6.1.0-56-cloud-amd64", "b0", 12.5)
     assert view.hypervisor_bit
-    assert view.memory_total == 480000 * 1024
     assert not view.sees_host_processes
 
 

@@ -1,0 +1,1 @@
+"""One execution of an experiment: prepared, run trial by trial, resumed, swept."""

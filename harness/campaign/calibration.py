@@ -1,0 +1,39 @@
+"""The instrument's own floor in this campaign: the null service on the service's CPUs, reached as every variant is."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from harness.lab.bridged import make_host
+from harness.load.calibrate import calibrate, null_service
+from harness.records.load import NullFloor
+from harness.trial.campaign_context import CampaignContext
+
+
+def measure_floor(rate_rps: float, setting: CampaignContext) -> NullFloor:
+    """Latency of the null service at ``rate_rps``, and the highest rate that the generator keeps. Some 20 s of 8 steps.
+
+    Raises LoadError when the generator or the null service fails, DeployError when the lab cannot be made.
+    """
+    name = "null-floor"
+    scratch = setting.folder.trial_folder(name).absolute()
+    cpus = setting.cpus
+    with ExitStack() as stack:
+        lab = stack.enter_context(setting.instruments.lab(f"tare-{setting.folder.manifest.tag}-{name}"))
+        at = lab.address("null")
+        home = make_host(at, stack)
+        port = stack.enter_context(null_service(str(at.ip), netns=home, cpus=cpus.service))
+        floor = calibrate(
+            rate_rps,
+            str(at.ip),
+            port,
+            netns=lab.client_netns,
+            cpus=cpus.generator,
+            scratch=scratch,
+            seed=setting.experiment.seed,
+            max_in_flight=setting.experiment.load.max_in_flight,
+            steps=setting.experiment.load.null_steps,
+        )
+    for file in scratch.glob("calibration.bin*"):
+        file.unlink()
+    return floor

@@ -1,0 +1,1 @@
+"""Before anything runs: which trials there are, whether they can be, how long they take."""
