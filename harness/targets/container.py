@@ -28,7 +28,6 @@ from harness.host.facts import HostFacts
 from harness.host.processes import born, has_ended
 from harness.lab.api import LabAddress
 from harness.targets.api import (
-    END_GRACE_S,
     Availability,
     Footprint,
     InsideView,
@@ -36,8 +35,8 @@ from harness.targets.api import (
     InstanceProcess,
     Leftover,
     Service,
+    Staged,
     Target,
-    require_one_replica,
 )
 from harness.targets.container_engine import (
     ENGINE_FAILURES,
@@ -45,6 +44,7 @@ from harness.targets.container_engine import (
     client,
     leftover,
     refused,
+    removal_told,
     remove_container,
     remove_network,
 )
@@ -76,24 +76,13 @@ class ContainerTarget(Target):
     def footprint(self, artifact: Artifact) -> Footprint:
         return Footprint({"image": image.image_bytes(artifact)})
 
-    def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
-        require_one_replica(service, self.name)
+    def _stage(self, service: Service, at: LabAddress, scratch: Path, undo: ExitStack) -> Staged:
         if at.bridge is None:
             raise DeployError("A container needs the lab's bridge.", "Run as root: sudo -E tare run …")
         try:
-            with ExitStack() as stack:
-                api = stack.enter_context(client())
-                join_network(api, at, stack)
-                settings = _settings(api, service, at)
-                stack.callback(remove_container, api, at.prefix)
-                clock.start()
-                container: str = api.create_container(**settings)["Id"]
-                clock.stamp("created")
-                stack.callback(_end_if_abandoned, api, container)
-                api.start(container)
-                clock.stamp("started")
-                reach_other_regions(at, int(api.inspect_container(container)["State"]["Pid"]))
-                return ContainerInstance(api, container, at, scratch, stack.pop_all())
+            api = undo.enter_context(client())
+            join_network(api, at, undo)
+            return StagedContainer(api, _settings(api, service, at), at, scratch, undo)
         except ENGINE_FAILURES as error:
             raise refused("The container could not be started", error) from error
 
@@ -111,16 +100,46 @@ class ContainerTarget(Target):
         return [leftover(kind, name, remove) for kind, remove, name in found if name.startswith(prefix)]
 
 
+class StagedContainer(Staged):
+    """The lab's network, and what the engine will be asked for."""
+
+    def __init__(
+        self, api: docker.APIClient, settings: dict[str, Any], at: LabAddress, scratch: Path, undo: ExitStack
+    ) -> None:
+        super().__init__(at, undo)
+        self._api = api
+        self._settings = settings
+        self._scratch = scratch
+        self._container = ""
+
+    def _start(self, clock: Stopwatch) -> Instance:
+        try:
+            self._undo.callback(_remove, self._api, self.address)
+            self._container = container = str(self._api.create_container(**self._settings)["Id"])
+            clock.stamp("created")
+            self._undo.callback(_end_if_abandoned, self._api, container)
+            self._api.start(container)
+            clock.stamp("started")
+            reach_other_regions(self.address, int(self._api.inspect_container(container)["State"]["Pid"]))
+        except ENGINE_FAILURES as error:
+            raise refused("The container could not be started", error) from error
+        return ContainerInstance(self._api, container, self.address, self._scratch)
+
+    def _logs(self) -> str:
+        try:
+            return bytes(self._api.logs(self._container)).decode("utf-8", "replace") if self._container else ""
+        except ENGINE_FAILURES:
+            return ""  # the failure itself says what the engine does not do
+
+
 class ContainerInstance(Instance):
     """One container. Every question to the engine that fails is a DeployError."""
 
-    def __init__(self, api: docker.APIClient, container: str, at: LabAddress, scratch: Path, stack: ExitStack) -> None:
+    def __init__(self, api: docker.APIClient, container: str, at: LabAddress, scratch: Path) -> None:
         self.address = at
         self._api = api
         self._container = container
         self._log = scratch / "service.log"
-        self._stack = stack
-        self._stopped = False
         self._pid_seen = 0
 
     def processes(self) -> Sequence[InstanceProcess]:
@@ -158,19 +177,19 @@ class ContainerInstance(Instance):
     def inside(self) -> InsideView:
         return look_inside(self._running_pid())
 
-    def kill(self) -> None:
+    def _kill(self) -> None:
         """By the engine, which sends SIGKILL to the container's first process: the kernel ends the others with it."""
         self._end_by(self._api.kill)
 
-    def end(self, grace_s: float = END_GRACE_S) -> None:
+    def _terminate(self, grace_s: float) -> None:
         """By the engine, whose grace is whole seconds. A first process that does not handle SIGTERM ignores it."""
         self._end_by(partial(self._api.stop, timeout=math.ceil(grace_s)))
 
-    def start_again(self, clock: Stopwatch) -> None:
-        self._require_its_end(stopped=self._stopped)
-        # The kernel may know of its end before the engine does, which would then start nothing.
+    def _stage_again(self, until_started: ExitStack) -> None:  # noqa: ARG002 - nothing is held
+        """The kernel may know of its end before the engine does, which would then start nothing."""
         self._ask(partial(self._api.wait, self._container))
-        clock.start()
+
+    def _restart(self, clock: Stopwatch) -> None:
         self._ask(partial(self._api.start, self._container))
         clock.stamp("started")
         self._pid_seen = 0
@@ -190,7 +209,7 @@ class ContainerInstance(Instance):
             raise refused(f"Container {self.address.prefix} could not be ended", error) from error
         self._prove_the_end_of(processes)
 
-    def stop(self) -> None:
+    def _stop(self) -> None:
         if self._stopped:
             return
         processes: list[tuple[int, int]] = []
@@ -199,16 +218,7 @@ class ContainerInstance(Instance):
             self._log.write_text(self.logs(), "utf-8")
         finally:
             self._stopped = True
-            try:
-                self._stack.close()
-            except APIError as error:
-                raise refused(f"Container {self.address.prefix} could not be removed", error) from error
-            except ENGINE_FAILURES as error:
-                raise DeployError(
-                    f"The engine does not answer: the processes of container {self.address.prefix} were ended without "
-                    "it, and it does not know that yet.",
-                    "Start the engine (tare provision), then: tare sweep",
-                ) from error
+            self._undo.close()
         self._prove_the_end_of(processes)
 
     def _prove_the_end_of(self, processes: Sequence[tuple[int, int]]) -> None:
@@ -268,6 +278,11 @@ def _settings(api: docker.APIClient, service: Service, at: LabAddress) -> dict[s
         "host_config": host_config,
         "networking_config": {"EndpointsConfig": {network_of(at): endpoint}},
     }
+
+
+def _remove(api: docker.APIClient, at: LabAddress) -> None:
+    with removal_told(f"container {at.prefix}"):
+        remove_container(api, at.prefix)
 
 
 def _end_if_abandoned(api: docker.APIClient, container: str) -> None:

@@ -29,6 +29,7 @@ from tests.support import hello
 from tests.support.deploy import Deployed, bridged_lab
 from tests.support.fakes import FakeTarget
 from tests.support.kernel import allowed_cpus, memory_limit
+from tests.support.launch import launch
 
 FAKE = FakeTarget.name
 REAL = [pytest.param(name, marks=pytest.mark.targets) for name in TARGETS]
@@ -145,7 +146,7 @@ def still_runs(pid: int, since: int) -> bool:
 def launch_and_fail(target: Target, service: Service, at: LabAddress, scratch: Path) -> str:
     """What is told of the failure: by the error of the launch, or by the log of the instance once it has ended."""
     try:
-        instance = target.launch(service, at, Stopwatch(), scratch)
+        instance = launch(target, service, at, scratch)
     except DeployError as error:
         return "\n".join((error.what, *error.notes))
     with instance:

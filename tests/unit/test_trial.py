@@ -25,7 +25,7 @@ from tests.support.fake_instances import (
     Refused,
     ScriptedTarget,
     SignalledAtItsEnd,
-    SignalledInItsLaunch,
+    SignalledInItsStart,
     Stubborn,
     StubbornElsewhere,
 )
@@ -290,7 +290,7 @@ def test_an_interruption_in_the_middle_of_a_teardown_waits_for_its_end(tmp_path:
 
 def test_an_interruption_that_a_failing_clean_up_replaced_still_ends_the_campaign(tmp_path: Path) -> None:
     """Or else the attempt would count as failed and the next one would begin."""
-    made = bench(tmp_path / "c", ScriptedTarget(SignalledInItsLaunch))
+    made = bench(tmp_path / "c", ScriptedTarget(SignalledInItsStart))
     with pytest.raises(Interrupted), interruptible():
         attempt(made)
 
