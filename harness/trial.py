@@ -22,6 +22,7 @@ from harness.plan import PlannedTrial
 from harness.provenance import utc_now
 from harness.spec.matrix import Variant
 from harness.store.records import Failure, TrialRecord, VariantId
+from harness.trial_log import trial_log
 
 _GENERATOR_FILES = (SAMPLES, f"{SAMPLES}.json")
 """What becomes the attempt's Parquet file."""
@@ -41,6 +42,7 @@ def run_attempt(planned: PlannedTrial, attempt: int, rate_rps: float | None, set
     stack = ExitStack()
     try:
         with _failures_noted(found):
+            stack.enter_context(trial_log(scratch))
             measure(planned, rate_rps, setting, scratch, stack, found)
     finally:
         with held(), _failures_noted(found):

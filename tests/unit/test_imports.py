@@ -52,7 +52,9 @@ HOUSE: dict[str, set[str]] = {
     # The verdict on a trial is recorded with it; it is pure, and analysis must be able to give it again.
     "harness.trial": MEETING | {
         "harness.deployment", "harness.interrupts", "harness.measuring", "harness.analysis.validity",
+        "harness.trial_log",
     },
+    "harness.trial_log": set(),
     "harness.floor": {"harness.store", "harness.lab", "harness.load", "harness.deployment"},
     "harness.campaign": {"harness.spec", "harness.plan", "harness.store", "harness.deployment", "harness.trial"},
     "harness.sources": {
