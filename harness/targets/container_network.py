@@ -6,6 +6,7 @@ overlap. So a container does not know that the other regions are on the same net
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
@@ -17,6 +18,8 @@ from docker.types import IPAMConfig, IPAMPool
 from harness.lab import namespace
 from harness.lab.api import LabAddress
 from harness.targets.container_engine import ENGINE_FAILURES, LABEL, refused, remove_network
+
+log = logging.getLogger(__name__)
 
 _IN_USE = 403
 """The engine's answer for a network that still has containers."""
@@ -36,6 +39,7 @@ def join_network(api: docker.APIClient, at: LabAddress, undo: ExitStack) -> str:
     name = network_of(at)
     undo.push(partial(_leave, api, name))
     if not any(found["Name"] == name for found in api.networks(names=[name])):
+        log.debug("%s: making network %s on bridge %s", at.prefix, name, at.bridge)
         pool = IPAMPool(subnet=str(at.pool or at.network), gateway=str(at.gateway))
         api.create_network(
             name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import select
 import shutil
@@ -22,6 +23,8 @@ from harness.targets.api import GuestMemory, InsideView, Instance, InstanceProce
 from harness.targets.vm_agent import look_inside, read_guest_memory, shut_down
 from harness.targets.vm_boot import StagedBoot
 from harness.targets.vm_domain import workload_backing
+
+log = logging.getLogger(__name__)
 
 _END_LIMIT_S = 20
 _LINKS = Path("/sys/class/net")
@@ -124,7 +127,8 @@ class VmInstance(Instance):
     def _terminate(self, grace_s: float) -> None:
         """The guest's systemd sends SIGTERM to the service, writes the disks and powers the machine off."""
         if not self._has_ended() and shut_down(self._places.name, grace_s):
-            self._wait_for_end(grace_s)
+            ended = self._wait_for_end(grace_s)
+            log.debug("%s: the guest was asked to power off, and %s", self._places.name, "did" if ended else "did not")
         self._kill()
 
     def _stage_again(self, until_started: ExitStack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import time
@@ -10,6 +11,7 @@ import urllib.request
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,9 +20,10 @@ from harness.artifacts.digest import tree_digest
 from harness.clock import Stopwatch, now_ns
 from harness.errors import DeployError
 from harness.lab.api import LabAddress
+from harness.targets import process as process_target
 from harness.targets.api import Instance, Service
 from harness.targets.process import ProcessTarget
-from harness.targets.spawning import session
+from harness.targets.spawning import Spawner, session
 from tests.support.launch import launch
 from tests.unit.targets.vm_service import service
 
@@ -84,6 +87,41 @@ def test_it_lives_answers_on_loopback_alone_and_ends(web: Service, tmp_path: Pat
     assert "GET / HTTP/1.1" in instance.logs()
     assert "ended" not in instance.logs(), "it was told to end"
     instance.stop()
+
+
+@pytest.fixture
+def spawners(monkeypatch: pytest.MonkeyPatch) -> list[Spawner]:
+    """Those that the target makes, in order."""
+    made: list[Spawner] = []
+
+    def make(order: dict[str, Any]) -> Spawner:
+        made.append(Spawner(order))
+        return made[-1]
+
+    monkeypatch.setattr(process_target, "Spawner", make)
+    return made
+
+
+def test_what_is_staged_and_never_started_is_a_parent_that_ends(
+    web: Service, tmp_path: Path, spawners: list[Spawner]
+) -> None:
+    with ProcessTarget().stage(web, AT, tmp_path):
+        assert Path(f"/proc/{spawners[0].pid}").exists()
+        with pytest.raises(OSError, match="refused"):
+            urllib.request.urlopen(f"http://127.0.0.1:{web.port}/", timeout=5)
+    assert not Path(f"/proc/{spawners[0].pid}").exists()
+
+
+def test_a_start_that_fails_tells_the_log_and_leaves_no_parent(
+    web: Service, tmp_path: Path, spawners: list[Spawner]
+) -> None:
+    with ProcessTarget().stage(web, AT, tmp_path) as staged:
+        (tmp_path / "service.log").write_text("what it says\n")
+        os.kill(spawners[0].pid, signal.SIGKILL)
+        with pytest.raises(DeployError, match="could not be started") as caught:
+            staged.start(Stopwatch())
+        assert caught.value.notes == ("what it says\n",)
+        assert not Path(f"/proc/{spawners[0].pid}").exists()
 
 
 def test_a_changed_tree_has_another_digest(web: Service, tmp_path: Path) -> None:
