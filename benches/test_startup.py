@@ -16,7 +16,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benches.conftest import Bench
 from harness.clock import NS_PER_S, Stopwatch
-from harness.lab.api import LabAddress
+from harness.targets.api import Staged
 from harness.trial.instrument_factory import RealInstruments, StartupProber
 
 ROUNDS = {"process": 10, "container": 10, "vm": 3, "swarm": 10}
@@ -36,7 +36,7 @@ def test_startup(benchmark: BenchmarkFixture, bench: Bench, tmp_path: Path) -> N
     """From the trigger to the last byte of the first correct response."""
     with ExitStack() as rounds:
 
-        def lay_out() -> tuple[tuple[LabAddress, StartupProber, Path], dict[str, object]]:
+        def lay_out() -> tuple[tuple[Staged, StartupProber], dict[str, object]]:
             number = next(_numbers)
             tools = RealInstruments()
             scratch = tmp_path / str(number)
@@ -56,17 +56,18 @@ def test_startup(benchmark: BenchmarkFixture, bench: Bench, tmp_path: Path) -> N
                     period_ns=bench.target.probe_period_ns,
                 )
             )
-            return (at, prober, scratch), {}
+            staged = rounds.enter_context(bench.target.stage(service, at, scratch))
+            return (staged, prober), {}
 
-        def start(at: LabAddress, prober: StartupProber, scratch: Path) -> None:
+        def start(staged: Staged, prober: StartupProber) -> None:
             watch = Stopwatch()
             prober.go()
-            instance = rounds.enter_context(bench.target.launch(bench.service, at, watch, scratch))
+            instance = rounds.enter_context(staged.start(watch))
             result = prober.result(bench.service.ready.timeout_s, instance.alive)
             _startups_ns.append(result.first_response_ns - watch.trigger_ns)
             benchmark.extra_info["accelerator"] = instance.accelerator
 
-        def tear_down(_at: LabAddress, _prober: StartupProber, _scratch: Path) -> None:
+        def tear_down(_staged: Staged, _prober: StartupProber) -> None:
             rounds.close()
 
         benchmark.pedantic(  # type: ignore[no-untyped-call]  # pytest-benchmark leaves it unannotated

@@ -16,6 +16,8 @@ packaging
     What a target deploys an artifact from, derived from the artifact's tar and from nothing else.
 target
     A deployment model that can launch a service: ``process``, ``container``, ``vm``, ``swarm``.
+staged
+    Said of a service that a target has done everything for that is untimed, and that only has to be started.
 instance
     A service running on a target: an address, processes, a control group, logs. Stopping it is idempotent.
 replica

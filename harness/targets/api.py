@@ -1,30 +1,49 @@
-"""The contract of targets and instances. The contract suite (``tests/system/targets``) holds every target to it."""
+"""The contract of targets, and the face of the room: whoever deals with targets and instances imports from here.
+
+The contract suite (``tests/system/targets``) holds every target to it. A service is launched in two steps:
+``Target.stage`` does what is untimed, ``Staged.start`` takes t0 and asks for the instance.
+"""
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from harness.artifacts.api import Artifact, User
-from harness.clock import Stopwatch
 from harness.errors import DeployError
-from harness.host.cgroup import CgroupReader
 from harness.host.facts import HostFacts
 from harness.lab.api import LabAddress
-from harness.records.instance import Footprint as Footprint
-from harness.records.instance import InsideView as InsideView
-from harness.records.memory import GuestMemory as GuestMemory
+from harness.records.instance import Footprint, InsideView
+from harness.records.memory import GuestMemory
 from harness.spec.service import Limits, Readiness, ServiceSpec
+from harness.targets.facts import Availability, InstanceProcess, Leftover
+from harness.targets.instance import END_GRACE_S, Instance
+from harness.targets.staged import Staged, undone_on_failure
+
+__all__ = [
+    "END_GRACE_S",
+    "PROBE_PERIOD_NS",
+    "Availability",
+    "Footprint",
+    "GuestMemory",
+    "InsideView",
+    "Instance",
+    "InstanceProcess",
+    "Leftover",
+    "Service",
+    "Staged",
+    "Target",
+]
 
 PROBE_PERIOD_NS = 900_000
 """Somewhat below 1 ms, so that with the wake-up's delay attempts stay at most 1 ms apart."""
 
-END_GRACE_S = 10.0
-"""How long a service that is asked to end may take before it is killed, as Docker has it."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,124 +84,8 @@ class Service:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Availability:
-    """Whether a target can be used on this host; if not, why, and the exact command that fixes it."""
-
-    usable: bool
-    reason: str = ""
-    fix: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceProcess:
-    """A host process that exists because of the instance.
-
-    ``role``: ``app`` (the service's own), ``shim`` (containerd-shim), ``proxy`` (docker-proxy), ``vmm`` (QEMU),
-    ``helper`` (anything else).
-    """
-
-    pid: int
-    role: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Leftover:
-    """Something of ours that outlived its run. ``remove`` is idempotent and raises TareError if it cannot."""
-
-    kind: str
-    name: str
-    remove: Callable[[], None]
-
-
-def require_one_replica(service: Service, target: str) -> None:
-    """Raises DeployError for a service of several replicas on a target that has no orchestrator."""
-    if service.replicas != 1:
-        raise DeployError(
-            f"Target {target} launches one instance, not {service.replicas} replicas.",
-            "Launch several and put a front before them, or use an orchestrator: swarm.",
-        )
-
-
-class Instance(ABC):
-    """A service running on a target: a context manager that is stopped on the way out."""
-
-    address: LabAddress
-    accelerator: str = "none"
-    limits_enforced: bool = True
-    """False where the host does not let us enforce them (no control groups without root): the report says so."""
-
-    @abstractmethod
-    def processes(self) -> Sequence[InstanceProcess]:
-        """The host's processes that exist because of this instance, now. Empty once it has stopped."""
-
-    @property
-    @abstractmethod
-    def cgroup(self) -> CgroupReader | None:
-        """The control group that holds the instance, or None where it has none."""
-
-    @abstractmethod
-    def alive(self) -> bool:
-        """Whether the service (or the guest that carries it) has not ended."""
-
-    @abstractmethod
-    def logs(self) -> str:
-        """What the service printed so far (for a VM also the console), newest last. Works after ``stop`` too."""
-
-    @abstractmethod
-    def content_digest(self) -> str:
-        """The digest of the tree that this running instance was packaged from, recomputed from the packaging itself."""
-
-    @abstractmethod
-    def inside(self) -> InsideView:
-        """What can be seen from inside, now."""
-
-    def guest_memory(self) -> GuestMemory | None:
-        """What the guest's kernel says of its memory now, asked quickly; None where the kernel is the host's."""
-        return None
-
-    @abstractmethod
-    def kill(self) -> None:
-        """The service dies at once: SIGKILL for every process of it, or its machine loses its power. Idempotent.
-
-        Afterwards it is not alive and has no processes. What it wrote to its own file system stays, and so do its
-        place in the lab and its limits, until ``stop``. Raises DeployError if it cannot be killed.
-        """
-
-    @abstractmethod
-    def end(self, grace_s: float = END_GRACE_S) -> None:
-        """The same in order: the service is asked to end (SIGTERM), and killed after ``grace_s``. Idempotent."""
-
-    @abstractmethod
-    def start_again(self, clock: Stopwatch) -> None:
-        """Start it in the same place once it has ended: address, limits, file system as it was left, log going on.
-
-        Stamps the phases that a later start has in common with a launch, t0 as there, on a ``clock`` of its own. May be
-        called after every end of the service. Raises DeployError if it has not ended or cannot be started.
-        """
-
-    @abstractmethod
-    def stop(self) -> None:
-        """Stop it and remove everything made for it. Idempotent. Raises DeployError if anything of it survives."""
-
-    def _require_its_end(self, *, stopped: bool) -> None:
-        """Raises DeployError if it runs, or was ``stopped`` and so has nothing left to be started."""
-        if stopped or self.alive():
-            state = "was stopped for good" if stopped else "still runs"
-            raise DeployError(f"{self.address.prefix} cannot be started again: it {state}.", "Kill or end it first.")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.stop()
-
-
 class Target(ABC):
-    """A deployment model. One object serves a whole campaign; it may be used for many launches, one after another."""
+    """A deployment model. One object serves a whole campaign; it serves many launches."""
 
     name: str
     summary: str
@@ -217,16 +120,27 @@ class Target(ABC):
     def footprint(self, artifact: Artifact) -> Footprint:
         """What the prepared packaging occupies on disk."""
 
-    @abstractmethod
-    def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
-        """Ask for an instance and return it as soon as it exists; readiness is the prober's business.
+    def stage(self, service: Service, at: LabAddress, scratch: Path) -> Staged:
+        """Do what comes before t0: join the lab's network, lay out the packaging, make everything that is untimed.
 
-        Calls ``clock.start()`` immediately before the first call that asks for the instance; joining the lab's network
-        and staging the packaging come before it and are untimed. Stamps the target's phases on ``clock``, some of
-        them possibly after it returned. ``scratch`` is an existing folder for this instance's files, which outlives it.
-        On any failure everything made so far is removed and DeployError is raised, with logs as notes. So it
-        is for several replicas where the target has no orchestrator.
+        ``scratch`` is an existing folder for this instance's files, which outlives it. Raises DeployError, with logs as
+        notes, and for several replicas where the target has no orchestrator; then everything made so far is removed.
         """
+        if service.replicas != 1 and not self.orchestrates:
+            raise DeployError(
+                f"Target {self.name} launches one instance, not {service.replicas} replicas.",
+                "Launch several and put a front before them, or use an orchestrator: swarm.",
+            )
+        log.debug("%s: staging %s on %s", at.prefix, service.name, self.name)
+        undo = ExitStack()
+        with undone_on_failure(undo, at, "staging"):
+            staged = self._stage(service, at, scratch, undo)
+        log.info("%s: staged %s on %s", at.prefix, service.name, self.name)
+        return staged
+
+    @abstractmethod
+    def _stage(self, service: Service, at: LabAddress, scratch: Path, undo: ExitStack) -> Staged:
+        """See ``stage``. What removes a thing is entered on ``undo`` before the thing is made; Staged gets ``undo``."""
 
     def close(self) -> None:  # noqa: B027 - most targets keep nothing
         """The campaign has ended: leave what ``prepare`` entered for all its launches. Idempotent."""

@@ -6,53 +6,34 @@ The network (user-defined, internal, on the existing bridge) is made before t0. 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError
 from docker.types import EndpointConfig
 
 from harness.artifacts import image
 from harness.artifacts.api import Artifact
-from harness.artifacts.digest import tree_digest
 from harness.clock import Stopwatch
 from harness.errors import DeployError
-from harness.host.cgroup import CgroupReader, cgroup_of
 from harness.host.facts import HostFacts
-from harness.host.processes import born, has_ended
 from harness.lab.api import LabAddress
-from harness.targets.api import (
-    END_GRACE_S,
-    Availability,
-    Footprint,
-    InsideView,
-    Instance,
-    InstanceProcess,
-    Leftover,
-    Service,
-    Target,
-    require_one_replica,
-)
+from harness.targets.api import Availability, Footprint, Instance, Leftover, Service, Staged, Target
 from harness.targets.container_engine import (
     ENGINE_FAILURES,
     LABEL,
     client,
     leftover,
     refused,
+    removal_told,
     remove_container,
     remove_network,
 )
+from harness.targets.container_instance import ContainerInstance
 from harness.targets.container_network import join_network, network_of, reach_other_regions
 from harness.targets.container_orphans import end_processes_of
-from harness.targets.inside import look_inside
-from harness.targets.layers import packaged_tree
-from harness.targets.spawning import command, parent
 from harness.units import MIB
 
 
@@ -76,24 +57,13 @@ class ContainerTarget(Target):
     def footprint(self, artifact: Artifact) -> Footprint:
         return Footprint({"image": image.image_bytes(artifact)})
 
-    def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
-        require_one_replica(service, self.name)
+    def _stage(self, service: Service, at: LabAddress, scratch: Path, undo: ExitStack) -> Staged:
         if at.bridge is None:
             raise DeployError("A container needs the lab's bridge.", "Run as root: sudo -E tare run …")
         try:
-            with ExitStack() as stack:
-                api = stack.enter_context(client())
-                join_network(api, at, stack)
-                settings = _settings(api, service, at)
-                stack.callback(remove_container, api, at.prefix)
-                clock.start()
-                container: str = api.create_container(**settings)["Id"]
-                clock.stamp("created")
-                stack.callback(_end_if_abandoned, api, container)
-                api.start(container)
-                clock.stamp("started")
-                reach_other_regions(at, int(api.inspect_container(container)["State"]["Pid"]))
-                return ContainerInstance(api, container, at, scratch, stack.pop_all())
+            api = undo.enter_context(client())
+            join_network(api, at, undo)
+            return StagedContainer(api, _settings(api, service, at), at, scratch, undo)
         except ENGINE_FAILURES as error:
             raise refused("The container could not be started", error) from error
 
@@ -111,133 +81,36 @@ class ContainerTarget(Target):
         return [leftover(kind, name, remove) for kind, remove, name in found if name.startswith(prefix)]
 
 
-class ContainerInstance(Instance):
-    """One container. Every question to the engine that fails is a DeployError."""
+class StagedContainer(Staged):
+    """The lab's network, and what the engine will be asked for."""
 
-    def __init__(self, api: docker.APIClient, container: str, at: LabAddress, scratch: Path, stack: ExitStack) -> None:
-        self.address = at
+    def __init__(
+        self, api: docker.APIClient, settings: dict[str, Any], at: LabAddress, scratch: Path, undo: ExitStack
+    ) -> None:
+        super().__init__(at, undo)
         self._api = api
-        self._container = container
-        self._log = scratch / "service.log"
-        self._stack = stack
-        self._stopped = False
-        self._pid_seen = 0
+        self._settings = settings
+        self._scratch = scratch
+        self._container = ""
 
-    def processes(self) -> Sequence[InstanceProcess]:
-        if self._stopped or not (pid := self._pid()):
-            return []
-        group = self.cgroup
-        shim = parent(pid)
-        found = [InstanceProcess(each, "app", command(each)) for each in (group.pids() if group else (pid,))]
-        if shim > 1:
-            found.append(InstanceProcess(shim, "shim", command(shim)))
-        return found
-
-    @property
-    def cgroup(self) -> CgroupReader | None:
-        pid = self._pid()
-        return cgroup_of(pid) if pid else None
-
-    def alive(self) -> bool:
-        return not self._stopped and self._pid() != 0
-
-    def logs(self) -> str:
-        if self._stopped:
-            return self._log.read_text("utf-8", "replace") if self._log.exists() else ""
-        text = self._ask(partial(self._api.logs, self._container)).decode("utf-8", "replace")
-        state = self._state()
-        if state["Running"]:
-            return str(text)
-        error = state.get("Error") or "no engine error"
-        return f"{text}\n(the container ended with exit code {state['ExitCode']}; {error})"
-
-    def content_digest(self) -> str:
-        with packaged_tree(self._running_pid()) as tree:
-            return tree_digest(tree)
-
-    def inside(self) -> InsideView:
-        return look_inside(self._running_pid())
-
-    def kill(self) -> None:
-        """By the engine, which sends SIGKILL to the container's first process: the kernel ends the others with it."""
-        self._end_by(self._api.kill)
-
-    def end(self, grace_s: float = END_GRACE_S) -> None:
-        """By the engine, whose grace is whole seconds. A first process that does not handle SIGTERM ignores it."""
-        self._end_by(partial(self._api.stop, timeout=math.ceil(grace_s)))
-
-    def start_again(self, clock: Stopwatch) -> None:
-        self._require_its_end(stopped=self._stopped)
-        # The kernel may know of its end before the engine does, which would then start nothing.
-        self._ask(partial(self._api.wait, self._container))
-        clock.start()
-        self._ask(partial(self._api.start, self._container))
-        clock.stamp("started")
-        self._pid_seen = 0
-        reach_other_regions(self.address, self._pid())
-
-    def _end_by(self, means: Callable[[str], object]) -> None:
-        if not self.alive():
-            return
-        processes = born(process.pid for process in self.processes())
+    def _start(self, clock: Stopwatch) -> Instance:
         try:
-            means(self._container)
-        except APIError as error:
-            # It may have ended by itself meanwhile, which the engine calls a conflict.
-            if error.status_code != HTTPStatus.CONFLICT:
-                raise refused(f"Container {self.address.prefix} could not be ended", error) from error
+            self._undo.callback(_remove, self._api, self.address)
+            self._container = container = str(self._api.create_container(**self._settings)["Id"])
+            clock.stamp("created")
+            self._undo.callback(_end_if_abandoned, self._api, container)
+            self._api.start(container)
+            clock.stamp("started")
+            reach_other_regions(self.address, int(self._api.inspect_container(container)["State"]["Pid"]))
         except ENGINE_FAILURES as error:
-            raise refused(f"Container {self.address.prefix} could not be ended", error) from error
-        self._prove_the_end_of(processes)
+            raise refused("The container could not be started", error) from error
+        return ContainerInstance(self._api, container, self.address, self._scratch)
 
-    def stop(self) -> None:
-        if self._stopped:
-            return
-        processes: list[tuple[int, int]] = []
+    def _logs(self) -> str:
         try:
-            processes = born(process.pid for process in self.processes())
-            self._log.write_text(self.logs(), "utf-8")
-        finally:
-            self._stopped = True
-            try:
-                self._stack.close()
-            except APIError as error:
-                raise refused(f"Container {self.address.prefix} could not be removed", error) from error
-            except ENGINE_FAILURES as error:
-                raise DeployError(
-                    f"The engine does not answer: the processes of container {self.address.prefix} were ended without "
-                    "it, and it does not know that yet.",
-                    "Start the engine (tare provision), then: tare sweep",
-                ) from error
-        self._prove_the_end_of(processes)
-
-    def _prove_the_end_of(self, processes: Sequence[tuple[int, int]]) -> None:
-        if survivors := [str(pid) for pid, since in processes if not has_ended(pid, since)]:
-            raise DeployError(
-                f"Processes of {self.address.prefix} survived it: {', '.join(survivors)}.", "Look at them: ps -ef"
-            )
-
-    def _state(self) -> dict[str, Any]:
-        state: dict[str, Any] = self._ask(partial(self._api.inspect_container, self._container))["State"]
-        return state
-
-    def _pid(self) -> int:
-        """The pid of the container's first process on the host; 0 once it has ended."""
-        if not self._pid_seen:
-            self._pid_seen = int(self._state()["Pid"])
-        return self._pid_seen if Path(f"/proc/{self._pid_seen}").exists() else 0
-
-    def _running_pid(self) -> int:
-        if pid := self._pid():
-            return pid
-        raise DeployError(f"Container {self.address.prefix} has ended.", "Look at the instance's logs.")
-
-    @staticmethod
-    def _ask(question: Callable[[], Any]) -> Any:
-        try:
-            return question()
-        except ENGINE_FAILURES as error:
-            raise refused("The engine did not answer for a container", error) from error
+            return bytes(self._api.logs(self._container)).decode("utf-8", "replace") if self._container else ""
+        except ENGINE_FAILURES:
+            return ""  # the failure itself says what the engine does not do
 
 
 def _settings(api: docker.APIClient, service: Service, at: LabAddress) -> dict[str, Any]:
@@ -268,6 +141,11 @@ def _settings(api: docker.APIClient, service: Service, at: LabAddress) -> dict[s
         "host_config": host_config,
         "networking_config": {"EndpointsConfig": {network_of(at): endpoint}},
     }
+
+
+def _remove(api: docker.APIClient, at: LabAddress) -> None:
+    with removal_told(f"container {at.prefix}"):
+        remove_container(api, at.prefix)
 
 
 def _end_if_abandoned(api: docker.APIClient, container: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import docker
@@ -52,6 +53,24 @@ def _remove_in_own_client(remove: Callable[[docker.APIClient, str], None], name:
             remove(api, name)
     except ENGINE_FAILURES as error:
         raise refused(f"{name} could not be removed", error) from error
+
+
+@contextmanager
+def removal_told(what: str) -> Iterator[None]:
+    """Inside it a failure of the engine's is a DeployError: ``what`` could not be removed.
+
+    For what outlives its engine, and is ended without it where that does not answer.
+    """
+    try:
+        yield
+    except APIError as error:
+        raise refused(f"{what[:1].upper()}{what[1:]} could not be removed", error) from error
+    except ENGINE_FAILURES as error:
+        raise DeployError(
+            f"The engine does not answer: the processes of {what} were ended without it, and it does not know that "
+            "yet.",
+            "Start the engine (tare provision), then: tare sweep",
+        ) from error
 
 
 def refused(what: str, error: Exception) -> DeployError:

@@ -6,7 +6,10 @@ overlap. So a container does not know that the other regions are on the same net
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
+from functools import partial
+from types import TracebackType
 
 import docker
 from docker.errors import APIError
@@ -14,7 +17,9 @@ from docker.types import IPAMConfig, IPAMPool
 
 from harness.lab import namespace
 from harness.lab.api import LabAddress
-from harness.targets.container_engine import LABEL, remove_network
+from harness.targets.container_engine import ENGINE_FAILURES, LABEL, refused, remove_network
+
+log = logging.getLogger(__name__)
 
 _IN_USE = 403
 """The engine's answer for a network that still has containers."""
@@ -25,15 +30,16 @@ def network_of(at: LabAddress) -> str:
     return f"{at.lab}-net-{at.region}" if at.region else f"{at.lab}-net"
 
 
-def join_network(api: docker.APIClient, at: LabAddress, stack: ExitStack) -> str:
+def join_network(api: docker.APIClient, at: LabAddress, undo: ExitStack) -> str:
     """Make the lab's network if no container of the lab has made it; its name.
 
     Docker did not make the bridge, so it does not remove it either. The last container that leaves takes the network
-    with it. Raises ENGINE_FAILURES.
+    with it. Raises ENGINE_FAILURES; ``undo`` raises DeployError.
     """
     name = network_of(at)
-    stack.callback(_leave, api, name)
+    undo.push(partial(_leave, api, name))
     if not any(found["Name"] == name for found in api.networks(names=[name])):
+        log.debug("%s: making network %s on bridge %s", at.prefix, name, at.bridge)
         pool = IPAMPool(subnet=str(at.pool or at.network), gateway=str(at.gateway))
         api.create_network(
             name,
@@ -56,9 +62,17 @@ def reach_other_regions(at: LabAddress, pid: int) -> None:
         namespace.reach_directly(f"/proc/{pid}/ns/net", at.network)
 
 
-def _leave(api: docker.APIClient, name: str) -> None:
+def _leave(
+    api: docker.APIClient,
+    name: str,
+    _exc_type: type[BaseException] | None,
+    failure: BaseException | None,
+    _traceback: TracebackType | None,
+) -> None:
+    """Raises DeployError, unless something has failed already: that is then what is told."""
     try:
         remove_network(api, name)
-    except APIError as error:
-        if error.status_code != _IN_USE:
-            raise
+    except ENGINE_FAILURES as error:
+        in_use = isinstance(error, APIError) and error.status_code == _IN_USE
+        if failure is None and not in_use:
+            raise refused(f"Network {name} could not be removed", error) from error

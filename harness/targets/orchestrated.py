@@ -12,7 +12,7 @@ class Orchestrated(ABC):
     """A service of several replicas that an orchestrator starts, replaces and heals.
 
     Such an instance is alive for as long as the orchestrator keeps it running. ``kill`` of the instance ends one
-    replica, which the orchestrator replaces; ``end`` and ``start_again`` scale it to none and back.
+    replica, which the orchestrator replaces; ``terminate`` and ``restart`` scale it to none and back.
     """
 
     @abstractmethod

@@ -23,7 +23,6 @@ from harness.host.facts import HostFacts
 from harness.host.processes import ask_to_end, born, end
 from harness.lab.api import LabAddress
 from harness.targets.api import (
-    END_GRACE_S,
     Availability,
     Footprint,
     InsideView,
@@ -31,8 +30,8 @@ from harness.targets.api import (
     InstanceProcess,
     Leftover,
     Service,
+    Staged,
     Target,
-    require_one_replica,
 )
 from harness.targets.inside import look_inside
 from harness.targets.layers import packaged_tree
@@ -65,24 +64,36 @@ class ProcessTarget(Target):
     def footprint(self, artifact: Artifact) -> Footprint:
         return Footprint({"directory": disk_usage(artifact.directory)})
 
-    def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
-        require_one_replica(service, self.name)
-        with ExitStack() as stack:
-            stage = embedded_stage if at.bridge is None else rooted_stage
-            order, group = stage(service, at, stack)
-            order["log"] = str(scratch / "service.log")
-            spawner = Spawner(order)
-            stack.callback(spawner.close)
-            pid = _spawn(spawner, clock)
-            return ProcessInstance(service, at, spawner, pid, group, stack.pop_all())
+    def _stage(self, service: Service, at: LabAddress, scratch: Path, undo: ExitStack) -> Staged:
+        stage = embedded_stage if at.bridge is None else rooted_stage
+        order, group = stage(service, at, undo)
+        order["log"] = str(scratch / "service.log")
+        spawner = Spawner(order)
+        undo.callback(spawner.close)
+        return StagedProcess(service, at, spawner, group, undo)
 
     def leftovers(self, prefix: str) -> Sequence[Leftover]:  # noqa: ARG002 - the contract's
         """Nothing beyond what every target may leave: a killed spawner takes its service with it."""
         return ()
 
 
+class StagedProcess(Staged):
+    """A spawner that waits, and a place for its service to be born in."""
+
+    def __init__(
+        self, service: Service, at: LabAddress, spawner: Spawner, group: cgroup.OwnCgroup | None, undo: ExitStack
+    ) -> None:
+        super().__init__(at, undo)
+        self._service = service
+        self._spawner = spawner
+        self._group = group
+
+    def _start(self, clock: Stopwatch) -> Instance:
+        pid = _spawn(self._spawner, clock)
+        return ProcessInstance(self._service, self.address, self._spawner, pid, self._group)
+
+
 def _spawn(spawner: Spawner, clock: Stopwatch) -> int:
-    clock.start()
     pid, spawned_ns = spawner.start()
     clock.stamp("spawned", spawned_ns)
     return pid
@@ -98,7 +109,6 @@ class ProcessInstance(Instance):
         spawner: Spawner,
         pid: int,
         group: cgroup.OwnCgroup | None,
-        stack: ExitStack,
     ) -> None:
         self.address = at
         self.limits_enforced = group is not None
@@ -106,9 +116,7 @@ class ProcessInstance(Instance):
         self._spawner = spawner
         self._pid = pid
         self._group = group
-        self._stack = stack
         self._down = False
-        self._stopped = False
 
     def processes(self) -> Sequence[InstanceProcess]:
         pids = self._group.reader.pids() if self._group else session(self._pid)
@@ -136,7 +144,7 @@ class ProcessInstance(Instance):
     def inside(self) -> InsideView:
         return look_inside(self._pid)
 
-    def kill(self) -> None:
+    def _kill(self) -> None:
         """Its whole session, and whatever else is in its control group."""
         self._down = True
         self._spawner.close()
@@ -146,25 +154,26 @@ class ProcessInstance(Instance):
             self._group.kill()
         self._prove_its_end()
 
-    def end(self, grace_s: float = END_GRACE_S) -> None:
+    def _terminate(self, grace_s: float) -> None:
         """SIGTERM goes to the service's first process, as from an engine or a shell."""
         if self.alive():
             for pid, since in born([self._pid]):
                 ask_to_end(pid, since, grace_s)
-        self.kill()
+        self._kill()
 
-    def start_again(self, clock: Stopwatch) -> None:
+    def _stage_again(self, until_started: ExitStack) -> None:  # noqa: ARG002 - the spawner stays as long as the service
         """A new spawner is made ready before t0: it stands for an init system, which would be there already."""
-        self._require_its_end(stopped=self._stopped)
-        self.kill()
+        self._kill()
         self._spawner = Spawner(self._spawner.order)
+
+    def _restart(self, clock: Stopwatch) -> None:
         self._pid = _spawn(self._spawner, clock)
         self._down = False
 
-    def stop(self) -> None:
+    def _stop(self) -> None:
         self._down = self._stopped = True
         self._spawner.close()
-        self._stack.close()
+        self._undo.close()
         self._prove_its_end()
 
     def _prove_its_end(self) -> None:

@@ -9,7 +9,7 @@ limits are those of a container, given to each replica between its creation and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from ipaddress import IPv4Address
@@ -26,7 +26,7 @@ from harness.host.facts import HostFacts
 from harness.lab import namespace
 from harness.lab.api import LabAddress
 from harness.targets import swarm_mode
-from harness.targets.api import Availability, Footprint, Instance, Leftover, Service, Target
+from harness.targets.api import Availability, Footprint, Instance, Leftover, Service, Staged, Target
 from harness.targets.container_engine import ENGINE_FAILURES, client, leftover, refused
 from harness.targets.container_orphans import end_processes_of
 from harness.targets.swarm_instance import SwarmInstance, require_places
@@ -70,24 +70,18 @@ class SwarmTarget(Target):
     def footprint(self, artifact: Artifact) -> Footprint:
         return Footprint({"image": image.image_bytes(artifact)})
 
-    def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
+    def _stage(self, service: Service, at: LabAddress, scratch: Path, undo: ExitStack) -> Staged:
         if at.bridge is None:
             raise DeployError("A swarm service needs the lab's bridge.", "Run as root: sudo -E tare run …")
         require_places(service.replicas, at)
         try:
-            with ExitStack() as stack:
-                api = stack.enter_context(client())
-                node = swarm_mode.enter(api)
-                stack.callback(remove_networks, api, at.prefix)
-                make_networks(api, at)
-                watch = SwarmWatch(service, at.prefix, clock, partial(_know, at))
-                stack.callback(watch.close)
-                stack.callback(remove_service, api, at.prefix)
-                stack.callback(_end_if_abandoned, api, watch)
-                clock.start()
-                create_service(api, service, at, node)
-                clock.stamp("created")
-                return SwarmInstance(api, service, at, watch, scratch, stack.pop_all())
+            api = undo.enter_context(client())
+            node = swarm_mode.enter(api)
+            undo.callback(_removed, remove_networks, api, at)
+            make_networks(api, at)
+            watch = SwarmWatch(service, at.prefix, partial(_know, at))
+            undo.callback(watch.close)
+            return StagedSwarmService(api, service, at, node, watch, scratch, undo)
         except ENGINE_FAILURES as error:
             raise refused("The swarm service could not be created", error) from error
 
@@ -112,8 +106,48 @@ class SwarmTarget(Target):
         return found
 
 
+class StagedSwarmService(Staged):
+    """The networks, and somebody who follows what the orchestrator does with the service."""
+
+    def __init__(
+        self,
+        api: docker.APIClient,
+        service: Service,
+        at: LabAddress,
+        node: str,
+        watch: SwarmWatch,
+        scratch: Path,
+        undo: ExitStack,
+    ) -> None:
+        super().__init__(at, undo)
+        self._api = api
+        self._service = service
+        self._node = node
+        self._watch = watch
+        self._scratch = scratch
+
+    def _start(self, clock: Stopwatch) -> Instance:
+        api, at = self._api, self.address
+        self._watch.clock = clock
+        self._undo.callback(_removed, remove_service, api, at)
+        self._undo.callback(_end_if_abandoned, api, self._watch)
+        try:
+            create_service(api, self._service, at, self._node)
+        except ENGINE_FAILURES as error:
+            raise refused("The swarm service could not be created", error) from error
+        clock.stamp("created")
+        return SwarmInstance(api, self._service, at, self._watch, self._scratch)
+
+
 def _leave(api: docker.APIClient, _name: str) -> None:
     swarm_mode.leave(api)
+
+
+def _removed(remove: Callable[[docker.APIClient, str], None], api: docker.APIClient, at: LabAddress) -> None:
+    try:
+        remove(api, at.prefix)
+    except ENGINE_FAILURES as error:
+        raise refused(f"Swarm service {at.prefix} could not be removed", error) from error
 
 
 def _know(at: LabAddress, container: dict[str, Any]) -> None:

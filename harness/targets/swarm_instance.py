@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from harness.errors import DeployError
 from harness.host.cgroup import CgroupReader, cgroup_of
 from harness.host.processes import born, has_ended
 from harness.lab.api import LabAddress
-from harness.targets.api import END_GRACE_S, InsideView, Instance, InstanceProcess, Service
+from harness.targets.api import InsideView, Instance, InstanceProcess, Service
 from harness.targets.container_engine import ENGINE_FAILURES, refused
 from harness.targets.inside import look_inside
 from harness.targets.layers import packaged_tree
@@ -27,6 +27,8 @@ from harness.targets.spawning import command, parent
 from harness.targets.swarm_removal import containers_of
 from harness.targets.swarm_service import update_order
 from harness.targets.swarm_watch import SwarmWatch
+
+log = logging.getLogger(__name__)
 
 _OVER = ("shutdown", "remove", "complete")
 _FAILED = ("failed", "rejected")
@@ -54,23 +56,20 @@ class SwarmInstance(Instance, Orchestrated):
         at: LabAddress,
         watch: SwarmWatch,
         scratch: Path,
-        stack: ExitStack,
     ) -> None:
         self.address = at
         self._api = api
         self._wanted = service.replicas
         self._watch = watch
         self._log = scratch / "service.log"
-        self._stack = stack
         self._down = False
-        self._stopped = False
         self._before = frozenset[str]()
         """The tasks of its earlier lives. The orchestrator makes the next one's some time after it was asked to."""
 
     @property
     def limits_enforced(self) -> bool:  # type: ignore[override]  # it can turn out false while it runs
         """Whether the engine took the limits of every replica so far."""
-        return self._watch.limits_taken
+        return self._watch.limits_applied
 
     def processes(self) -> Sequence[InstanceProcess]:
         found = []
@@ -96,7 +95,7 @@ class SwarmInstance(Instance, Orchestrated):
     def logs(self) -> str:
         if self._stopped:
             return self._log.read_text("utf-8", "replace") if self._log.exists() else ""
-        words = dict(self._watch.last_words)
+        words = dict(self._watch.final_logs)
         for container in self._ask(partial(containers_of, self._api, self.address.prefix)):
             # What had ended and was there when they were listed may be gone now.
             words[container["Id"]] = self._words_of(container["Id"]) or words.get(container["Id"], "")
@@ -115,15 +114,15 @@ class SwarmInstance(Instance, Orchestrated):
     def inside(self) -> InsideView:
         return look_inside(self._running_pid())
 
-    def kill(self) -> None:
+    def _kill(self) -> None:
         """One replica, the oldest; the orchestrator replaces it, and the instance stays alive."""
         for container, pid in self._watch.replicas()[:1]:
             processes = born([pid])
             self._end_container(container)
             self._prove_the_end_of(processes)
 
-    def end(self, grace_s: float = END_GRACE_S) -> None:
-        """Scaled to no replica, each of which gets SIGTERM; ``scale`` and ``start_again`` bring it back."""
+    def _terminate(self, grace_s: float) -> None:
+        """Scaled to no replica, each of which gets SIGTERM; ``scale`` and ``restart`` bring it back."""
         if self._down:
             return
         self._update(lambda spec: _set_replicas(spec, 0, self.address))
@@ -136,10 +135,8 @@ class SwarmInstance(Instance, Orchestrated):
             self._end_container(container)
         self._prove_the_end_of(processes)
 
-    def start_again(self, clock: Stopwatch) -> None:
-        self._require_its_end(stopped=self._stopped)
+    def _restart(self, clock: Stopwatch) -> None:
         self._watch.clock = clock
-        clock.start()
         self.scale(self._wanted)
 
     def replicas(self) -> int:
@@ -147,6 +144,7 @@ class SwarmInstance(Instance, Orchestrated):
 
     def scale(self, replicas: int) -> None:
         require_places(replicas, self.address)
+        log.info("%s: scale to %d", self.address.prefix, replicas)
         if self._down:
             self._before = frozenset(task["ID"] for task in self._tasks())
         self._update(lambda spec: _set_replicas(spec, replicas, self.address))
@@ -154,6 +152,8 @@ class SwarmInstance(Instance, Orchestrated):
         self._down = False
 
     def replace(self, env: Mapping[str, str]) -> None:
+        log.info("%s: replace with a version in which %s differ", self.address.prefix, sorted(env))
+
         def next_version(spec: dict[str, Any]) -> None:
             task = spec["TaskTemplate"]
             given = dict(pair.split("=", 1) for pair in task["ContainerSpec"].get("Env") or ())
@@ -166,7 +166,7 @@ class SwarmInstance(Instance, Orchestrated):
     def places(self) -> tuple[LabAddress, ...]:
         return (self.address, *self.address.spares)
 
-    def stop(self) -> None:
+    def _stop(self) -> None:
         if self._stopped:
             return
         processes = born(process.pid for process in self.processes())
@@ -174,10 +174,7 @@ class SwarmInstance(Instance, Orchestrated):
             self._log.write_text(self.logs(), "utf-8")
         finally:
             self._down = self._stopped = True
-            try:
-                self._stack.close()
-            except ENGINE_FAILURES as error:
-                raise refused(f"Swarm service {self.address.prefix} could not be removed", error) from error
+            self._undo.close()
         self._prove_the_end_of(processes)
 
     def _prove_the_end_of(self, processes: Sequence[tuple[int, int]]) -> None:

@@ -5,10 +5,13 @@ One node, whose manager listens on loopback alone. In a swarm that is somebody e
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
+
+log = logging.getLogger(__name__)
 
 NAME = "tare-swarm"
 """What a sweep calls a swarm that we entered."""
@@ -33,6 +36,7 @@ def enter(api: docker.APIClient) -> str:
         had_gateway = _GATEWAY in {network["Name"] for network in api.networks(names=[_GATEWAY])}
         labels = {_MARK: "entered", _HAD_GATEWAY: str(had_gateway)}
         spec = api.create_swarm_spec(name="default", labels=labels)
+        log.info("the engine enters swarm mode for this run")
         api.init_swarm(advertise_addr=_ADDRESS, listen_addr=f"{_ADDRESS}:2377", swarm_spec=spec)
     return str(state(api)["NodeID"])
 
@@ -47,6 +51,7 @@ def leave(api: docker.APIClient) -> None:
     labels = _labels(api)
     if _MARK not in labels:
         return
+    log.info("the engine leaves the swarm that this run had entered")
     api.leave_swarm(force=True)
     if labels.get(_HAD_GATEWAY) == "False":
         try:

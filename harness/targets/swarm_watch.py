@@ -6,6 +6,7 @@ its limits when the engine says that it was created, some 0.3 s before it is sta
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ from harness.targets.container_engine import ENGINE_FAILURES, client
 from harness.targets.swarm_service import LABEL
 from harness.units import MIB
 
+log = logging.getLogger(__name__)
+
 Started = Callable[[dict[str, Any]], None]
 """Is told what the engine knows of a container that has just been started."""
 
@@ -29,19 +32,21 @@ Started = Callable[[dict[str, Any]], None]
 class SwarmWatch:
     """Runs from its making to ``close``.
 
-    ``limits_taken``: whether every replica so far was given its limits. ``last_words``: what each replica that has
+    ``limits_applied``: whether every replica so far was given its limits. ``final_logs``: what each replica that has
     ended had printed, by its container, in the order of their ends; the orchestrator removes such containers as it
-    likes. Stamps on ``clock``: ``container_created`` and ``started``, of the first replica.
+    likes. Stamps on ``clock``, which is that of the start or restart under way: ``container_created`` and ``started``,
+    of the first replica.
     """
 
-    def __init__(self, service: Service, prefix: str, clock: Stopwatch, started: Started) -> None:
-        self.clock = clock
-        self.limits_taken = True
-        self.last_words: dict[str, str] = {}
-        self._listener = ThreadPoolExecutor(1, f"last words of {prefix}")
+    def __init__(self, service: Service, prefix: str, started: Started) -> None:
+        self.clock = Stopwatch()
+        self.limits_applied = True
+        self.final_logs: dict[str, str] = {}
+        self._listener = ThreadPoolExecutor(1, f"final logs of {prefix}")
         self._cpuset = ",".join(map(str, sorted(service.cpuset)))
         self._memory = service.limits.memory_mib * MIB
         self._started = started
+        self._prefix = prefix
         self._running: dict[str, int] = {}
         self._api = client()
         filters = {"type": "container", "label": f"{LABEL}={prefix}", "event": ["create", "start", "die"]}
@@ -77,6 +82,7 @@ class SwarmWatch:
                 self._ask(self._look, container)
             else:
                 self._running.pop(container, None)
+                log.info("%s: container %s has ended", self._prefix, container[:12])
                 # Beside this thread, whose next event may be one to be stamped.
                 self._listener.submit(self._listen, container)
 
@@ -86,7 +92,8 @@ class SwarmWatch:
             question(container)
         except (*ENGINE_FAILURES, TareError) as error:
             gone = isinstance(error, APIError) and error.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
-            self.limits_taken = self.limits_taken and gone
+            self.limits_applied = self.limits_applied and gone
+            log.info("%s: container %s: %s", self._prefix, container[:12], error)
 
     def _limit(self, container: str) -> None:
         memory = self._memory
@@ -102,6 +109,6 @@ class SwarmWatch:
 
     def _listen(self, container: str) -> None:
         try:
-            self.last_words[container] = bytes(self._api.logs(container)).decode("utf-8", "replace")
+            self.final_logs[container] = bytes(self._api.logs(container)).decode("utf-8", "replace")
         except ENGINE_FAILURES:
             return  # of an engine that is gone the instance will tell

@@ -18,6 +18,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.artifacts.api import Artifact
@@ -30,8 +31,8 @@ from harness.host.facts import HostFacts
 from harness.host.paths import run_dir
 from harness.lab.api import LabAddress
 from harness.targets import vm_libvirt
-from harness.targets.api import Availability, Footprint, Instance, Leftover, Service, Target, require_one_replica
-from harness.targets.vm_boot import VmBoot
+from harness.targets.api import Availability, Footprint, Instance, Leftover, Service, Staged, Target
+from harness.targets.vm_boot import StagedBoot, VmBoot
 from harness.targets.vm_console import CONSOLE_SOCKET, LOG_SOCKET
 from harness.targets.vm_domain import DomainFiles, domain_xml, qemu_owner
 from harness.targets.vm_instance import VmInstance, VmPlaces, instances_dir, removal
@@ -94,36 +95,23 @@ class VmTarget(Target):
             }
         )
 
-    def launch(self, service: Service, at: LabAddress, clock: Stopwatch, scratch: Path) -> Instance:
-        require_one_replica(service, self.name)
+    def _stage(self, service: Service, at: LabAddress, scratch: Path, undo: ExitStack) -> Staged:
         guest = guest_disk()
         kind = "kvm" if accelerator.probe().kind == "kvm" else "tcg"
-        places = VmPlaces(f"{at.prefix}{_SUFFIX}")
         token = f"tare-ended-{secrets.token_hex(8)}"
-        with ExitStack() as stack:
-            connection = vm_libvirt.connect()
-            stack.callback(connection.close)
-            owner = qemu_owner(connection.getCapabilities(), kind)
-            uid, gid = _ids(owner)
-            archive = launch_archive(service, at, token)
-            failed = stack.enter_context(ExitStack())
-            failed.callback(places.remove)
-            places.make()
-            files = _files(guest, places)
-            xml = domain_xml(places.name, files, at, service.limits, service.cpuset, accelerator=kind, owner=owner)
-            boot = VmBoot(places.name, xml, places.state, scratch, token, (uid, gid))
-            console = boot.listen(clock)
-            failed.callback(console.close)
-            clock.start()
-            files.initrd.write_bytes(guest.initrd.read_bytes() + archive)
-            _overlay(files.guest_overlay, guest.path, uid, gid)
-            _overlay(files.workload_overlay, service.artifact.disk, uid, gid)
-            clock.stamp("defined")
-            failed.callback(vm_libvirt.destroy, places.name)
-            pid = boot.start(connection, console)
-            instance = VmInstance(at, places, boot, console, pid, kind)
-            failed.pop_all()
-            return instance
+        connected = undo.enter_context(ExitStack())
+        connection = connected.enter_context(contextlib.closing(vm_libvirt.connect()))
+        owner = qemu_owner(connection.getCapabilities(), kind)
+        archive = launch_archive(service, at, token)
+        places = VmPlaces(f"{at.prefix}{_SUFFIX}")
+        undo.callback(places.remove)
+        places.make()
+        files = _files(guest, places)
+        xml = domain_xml(places.name, files, at, service.limits, service.cpuset, accelerator=kind, owner=owner)
+        boot = VmBoot(places.name, xml, places.state, scratch, token, _ids(owner)).stage(connection)
+        undo.callback(boot.console.close)
+        overlays = _Overlays(guest, service.artifact.disk, files, archive, _ids(owner))
+        return StagedVm(at, kind, overlays, boot, connected, undo)
 
     def leftovers(self, prefix: str) -> Sequence[Leftover]:
         try:
@@ -139,6 +127,54 @@ class VmTarget(Target):
         }
         found += [Leftover("folder", name, VmPlaces(name).remove) for name in sorted(folders)]
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Overlays:
+    """What one machine has over the disks that it shares. ``archive`` goes with the guest's initial RAM file system."""
+
+    guest: GuestDisk
+    workload: Path
+    files: DomainFiles
+    archive: bytes
+    owner: tuple[int, int]
+
+    def make(self) -> None:
+        """Raises DeployError."""
+        self.files.initrd.write_bytes(self.guest.initrd.read_bytes() + self.archive)
+        _overlay(self.files.guest_overlay, self.guest.path, *self.owner)
+        _overlay(self.files.workload_overlay, self.workload, *self.owner)
+
+
+class StagedVm(Staged):
+    """Empty folders, a console that listens, and libvirt connected."""
+
+    def __init__(
+        self,
+        at: LabAddress,
+        accelerator: str,
+        overlays: _Overlays,
+        boot: StagedBoot,
+        connected: ExitStack,
+        undo: ExitStack,
+    ) -> None:
+        super().__init__(at, undo)
+        self._accelerator = accelerator
+        self._overlays = overlays
+        self._boot = boot
+        self._connected = connected
+
+    def _start(self, clock: Stopwatch) -> Instance:
+        self._overlays.make()
+        clock.stamp("defined")
+        name = self._boot.machine.name
+        self._undo.callback(vm_libvirt.destroy, name)
+        pid = self._boot.start(clock)
+        instance = VmInstance(self.address, VmPlaces(name), self._boot, pid, self._accelerator)
+        self._connected.close()
+        # Its own stop removes all of it, and can be tried again.
+        self._undo.pop_all()
+        return instance
 
 
 def _ids(owner: str) -> tuple[int, int]:

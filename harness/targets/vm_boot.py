@@ -24,26 +24,40 @@ class VmBoot:
     token: str
     owner: tuple[int, int]
 
-    def listen(self, clock: Stopwatch) -> VmConsole:
-        """The console of the next boot, which stamps its phases on ``clock``. Raises DeployError."""
-        return VmConsole(self.state, self.scratch, clock, self.token, self.owner)
+    def stage(self, connection: Any) -> StagedBoot:
+        """The next boot, whose console listens already. ``connection`` is libvirt's. Raises DeployError."""
+        return StagedBoot(self, connection, VmConsole(self.state, self.scratch, self.token, self.owner))
 
-    def start(self, connection: Any, console: VmConsole) -> int:
-        """Give the machine power: the pid of its QEMU. Raises DeployError, with QEMU's log as a note."""
+
+@dataclass(frozen=True, slots=True)
+class StagedBoot:
+    """One boot that is asked for next."""
+
+    machine: VmBoot
+    connection: Any
+    console: VmConsole
+
+    def start(self, clock: Stopwatch) -> int:
+        """Give the machine power: the pid of its QEMU. The console stamps the boot's phases on ``clock``.
+
+        Raises DeployError, with QEMU's log as a note.
+        """
         import libvirt
 
+        machine = self.machine
+        self.console.clock = clock
         try:
-            connection.createXML(self.xml, 0)
+            self.connection.createXML(machine.xml, 0)
         except libvirt.libvirtError as error:
-            failure = DeployError(f"libvirt could not start {self.name}", "read the log below; then: tare doctor")
+            failure = DeployError(f"libvirt could not start {machine.name}", "read the log below; then: tare doctor")
             failure.add_note(str(error))
-            failure.add_note(vm_libvirt.take_log(self.name, self.scratch))
+            failure.add_note(vm_libvirt.take_log(machine.name, machine.scratch))
             raise failure from error
-        pid = vm_libvirt.qemu_pid(self.name)
+        pid = vm_libvirt.qemu_pid(machine.name)
         if pid is None:
-            failure = DeployError(f"QEMU of {self.name} ended at once", "read the log below; then: tare doctor")
+            failure = DeployError(f"QEMU of {machine.name} ended at once", "read the log below; then: tare doctor")
             with contextlib.suppress(OSError):
-                failure.add_note(vm_libvirt.take_log(self.name, self.scratch))
-            failure.add_note(console.text())
+                failure.add_note(vm_libvirt.take_log(machine.name, machine.scratch))
+            failure.add_note(self.console.text())
             raise failure
         return pid

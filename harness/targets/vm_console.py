@@ -30,16 +30,16 @@ _CONNECT = 4
 class VmConsole:
     """Listens on both sockets before QEMU exists and reads in a thread of its own until both are closed.
 
-    Stamps ``vmm_running`` when QEMU opens the console, ``kernel`` at the first byte, ``user_space`` and
-    ``service_started`` at the guest's own words. The bytes are kept in ``scratch`` (console.log, service.log).
-    ``token`` begins the line that says that the service has ended. One console serves one boot; that of a later boot of
-    the same machine goes on in the same files.
+    Stamps on ``clock``, which is to be set before QEMU is asked for: ``vmm_running`` when it opens the console,
+    ``kernel`` at the first byte, ``user_space`` and ``service_started`` at the guest's own words. The bytes are kept in
+    ``scratch`` (console.log, service.log). ``token`` begins the line that says that the service has ended. One console
+    serves one boot; that of a later boot of the same machine goes on in the same files.
     """
 
-    def __init__(self, folder: Path, scratch: Path, clock: Stopwatch, token: str, owner: tuple[int, int]) -> None:
+    def __init__(self, folder: Path, scratch: Path, token: str, owner: tuple[int, int]) -> None:
         self.console_socket = folder / CONSOLE_SOCKET
         self.log_socket = folder / LOG_SOCKET
-        self._clock = clock
+        self.clock = Stopwatch()
         self._end = re.compile(b"\n" + re.escape(token.encode()) + rb" ([^\n]*)\n")
         self._token = token
         self._console_file = scratch / "console.log"
@@ -125,7 +125,7 @@ class VmConsole:
         self._open.add(connection)
         self._selector.register(connection, selectors.EVENT_READ, (file, False))
         if file == self._console_file:
-            self._clock.stamp("vmm_running", at_ns)
+            self.clock.stamp("vmm_running", at_ns)
 
     def _receive(self, connection: socket.socket, file: Path, at_ns: int) -> None:
         try:
@@ -145,10 +145,10 @@ class VmConsole:
             if found := self._end.search(recent):
                 self._ended = f"the service ended: {found[1].decode('utf-8', 'replace')}"
             return
-        self._clock.stamp("kernel", at_ns)
+        self.clock.stamp("kernel", at_ns)
         for phase, mark in _MARKS:
             if mark.search(recent):
-                self._clock.stamp(phase, at_ns)
+                self.clock.stamp(phase, at_ns)
         if found := _FAILURE.search(recent):
             self._ended = f"the guest could not start: {found[1].decode('utf-8', 'replace')}"
 

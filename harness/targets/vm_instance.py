@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import select
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from harness.artifacts.digest import tree_digest
@@ -17,11 +19,12 @@ from harness.host.cgroup import CgroupReader, cgroup_of
 from harness.host.paths import cache_dir, run_dir
 from harness.lab.api import LabAddress
 from harness.targets import vm_libvirt
-from harness.targets.api import END_GRACE_S, GuestMemory, InsideView, Instance, InstanceProcess
+from harness.targets.api import GuestMemory, InsideView, Instance, InstanceProcess
 from harness.targets.vm_agent import look_inside, read_guest_memory, shut_down
-from harness.targets.vm_boot import VmBoot
-from harness.targets.vm_console import VmConsole
+from harness.targets.vm_boot import StagedBoot
 from harness.targets.vm_domain import workload_backing
+
+log = logging.getLogger(__name__)
 
 _END_LIMIT_S = 20
 _LINKS = Path("/sys/class/net")
@@ -66,18 +69,14 @@ def instances_dir() -> Path:
 class VmInstance(Instance):
     """The domain, QEMU's process, and the console's reader."""
 
-    def __init__(
-        self, at: LabAddress, places: VmPlaces, boot: VmBoot, console: VmConsole, pid: int, accelerator: str
-    ) -> None:
+    def __init__(self, at: LabAddress, places: VmPlaces, boot: StagedBoot, pid: int, accelerator: str) -> None:
         self.address = at
         self.accelerator = accelerator
         self._places = places
-        self._console = console
         self._boot = boot
         self._pid = pid
         self._handle = os.pidfd_open(pid)
         self._cgroup = cgroup_of(pid)
-        self._stopped = False
 
     def processes(self) -> Sequence[InstanceProcess]:
         if self._has_ended():
@@ -89,10 +88,10 @@ class VmInstance(Instance):
         return None if self._has_ended() else self._cgroup
 
     def alive(self) -> bool:
-        return self._console.ended is None and not self._has_ended()
+        return self._boot.console.ended is None and not self._has_ended()
 
     def logs(self) -> str:
-        return self._console.text()
+        return self._boot.console.text()
 
     def content_digest(self) -> str:
         if self._has_ended():
@@ -115,7 +114,7 @@ class VmInstance(Instance):
     def guest_memory(self) -> GuestMemory:
         return read_guest_memory(self._places.name)
 
-    def kill(self) -> None:
+    def _kill(self) -> None:
         """The machine loses its power: what the guest has not written to its disks is lost, as on any other machine."""
         if self._stopped:
             return
@@ -123,38 +122,37 @@ class VmInstance(Instance):
         vm_libvirt.destroy(name)
         if not self._wait_for_end(_END_LIMIT_S):
             raise DeployError(f"QEMU of {name} ({self._pid}) survived its end", "run: tare sweep")
-        self._console.close()
+        self._boot.console.close()
 
-    def end(self, grace_s: float = END_GRACE_S) -> None:
+    def _terminate(self, grace_s: float) -> None:
         """The guest's systemd sends SIGTERM to the service, writes the disks and powers the machine off."""
         if not self._has_ended() and shut_down(self._places.name, grace_s):
-            self._wait_for_end(grace_s)
-        self.kill()
+            ended = self._wait_for_end(grace_s)
+            log.debug("%s: the guest was asked to power off, and %s", self._places.name, "did" if ended else "did not")
+        self._kill()
 
-    def start_again(self, clock: Stopwatch) -> None:
-        """The same machine with the disks as they were left; its overlays are there, so that ``defined`` is no phase.
+    def _stage_again(self, until_started: ExitStack) -> None:
+        """A service that ended by itself has left its guest running, which loses its power first."""
+        self._kill()
+        connection = until_started.enter_context(contextlib.closing(vm_libvirt.connect()))
+        self._boot = self._boot.machine.stage(connection)
 
-        A service that ended by itself has left its guest running, which loses its power first.
-        """
-        self._require_its_end(stopped=self._stopped)
-        self.kill()
-        with contextlib.closing(vm_libvirt.connect()) as connection:
-            self._console = self._boot.listen(clock)
-            clock.start()
-            pid = self._boot.start(connection, self._console)
+    def _restart(self, clock: Stopwatch) -> None:
+        """The same machine, its disks as they were left. It has its overlays, so that ``defined`` is no phase."""
+        pid = self._boot.start(clock)
         os.close(self._handle)
         self._pid = pid
         self._handle = os.pidfd_open(pid)
         self._cgroup = cgroup_of(pid)
 
-    def stop(self) -> None:
+    def _stop(self) -> None:
         if self._stopped:
             return
         name = self._places.name
         vm_libvirt.destroy(name)
         survivors = [] if self._wait_for_end(_END_LIMIT_S) else [f"QEMU ({self._pid})"]
-        self._console.close()
-        vm_libvirt.take_log(name, self._boot.scratch)
+        self._boot.console.close()
+        vm_libvirt.take_log(name, self._boot.machine.scratch)
         self._places.remove()
         survivors += vm_libvirt.domain_names(name)
         survivors += [link for link in (self.address.interface,) if (_LINKS / link).exists()]

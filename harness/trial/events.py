@@ -100,7 +100,7 @@ def _of_instance(event: EventSpec, run: Running, until_ns: int, stage: EventCont
         prober.go()
         clocks.sleep_until_ns(now_ns() + round(event.down_s * NS_PER_S))
         if event.kind != "replace":
-            run.instance.start_again(Stopwatch())
+            run.instance.restart(Stopwatch())
         done_ns = now_ns()
         try:
             found = prober.result(seconds_until(until_ns), lambda: True)
@@ -120,7 +120,7 @@ def _kill(_event: EventSpec, run: Running, _stage: EventContext) -> None:
 
 
 def _restart(_event: EventSpec, run: Running, _stage: EventContext) -> None:
-    run.instance.end()
+    run.instance.terminate()
 
 
 def _replace(_event: EventSpec, run: Running, stage: EventContext) -> None:
@@ -129,9 +129,8 @@ def _replace(_event: EventSpec, run: Running, stage: EventContext) -> None:
     run.instance.stop()
     run.place = replace(run.place, service=replace(run.place.service, env=env))
     run.watch = Stopwatch()
-    run.instance = stage.stack.enter_context(
-        run.place.target.launch(run.place.service, run.place.at, run.watch, run.scratch)
-    )
+    with run.place.target.stage(run.place.service, run.place.at, run.scratch) as staged:
+        run.instance = stage.stack.enter_context(staged.start(run.watch))
 
 
 def _of_orchestrator(
@@ -149,9 +148,9 @@ def _of_orchestrator(
     elif event.kind == "replace":
         instance.replace(dict(run.place.following))
     elif event.kind == "restart":
-        run.instance.end()
+        run.instance.terminate()
         clocks.sleep_until_ns(now_ns() + round(event.down_s * NS_PER_S))
-        run.instance.start_again(Stopwatch())
+        run.instance.restart(Stopwatch())
     else:
         run.instance.kill()
     done_ns = now_ns()

@@ -14,11 +14,10 @@ from harness.lab.bridged import Lab
 from harness.probes.startup import ProbeResult
 from harness.records.startup import Startup, StartupPhase
 from harness.spec.topology import SERVICE
-from harness.targets.api import Instance
+from harness.targets.api import Instance, Staged
 from harness.trial.campaign_context import CampaignContext
 from harness.trial.instrument_factory import Instruments, StartupProber
 from harness.trial.layout import DeploymentUnit, Layout
-from harness.trial.turns import HeldLaunch
 
 LOG_TAIL_LINES = 20
 
@@ -63,11 +62,11 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A place with its prober, which waits for the word."""
+    """A place that is staged, with its prober, which waits for the word."""
 
     place: DeploymentUnit
     prober: StartupProber
-    launch: HeldLaunch
+    staged: Staged
     scratch: Path
 
 
@@ -93,7 +92,10 @@ def prober_of(
 def deploy(
     layout: Layout, setting: CampaignContext, lab: Lab, scratch: Path, stack: ExitStack, running: list[Running]
 ) -> tuple[Deployment, Startup]:
-    """Launch every place in order, each as soon as the launch before it has returned, and wait for all to answer.
+    """Stage every place, then start each as soon as the start before it has returned, and wait for all to answer.
+
+    Of several the second would otherwise be staged while the first one's time runs, and the whole would pay for what no
+    deployment model costs.
 
     An instance is not held back until what it needs is ready: machines so boot side by side, and a service must wait
     for its needs itself, as it has to when one of them is started again. Everything is entered on ``stack``;
@@ -105,9 +107,8 @@ def deploy(
     for place in layout.places:
         home = _home(scratch, place, layout)
         prober = prober_of(place, tools, lab, cpus, stack)
-        launch = stack.enter_context(HeldLaunch(partial(_launch, place, home)))
-        launch.lay_out()
-        asked.append(Asked(place, prober, launch, home))
+        staged = stack.enter_context(place.target.stage(place.service, place.at, home))
+        asked.append(Asked(place, prober, staged, home))
     first = None
     if layout.first:
         first = stack.enter_context(
@@ -122,9 +123,10 @@ def deploy(
             )
         )
     for each in asked:
+        watch = Stopwatch()
         each.prober.go()
-        instance = stack.enter_context(each.launch.go())
-        running.append(Running(each.place, instance, each.launch.watch, each.scratch))
+        instance = stack.enter_context(each.staged.start(watch))
+        running.append(Running(each.place, instance, watch, each.scratch))
     deployment = Deployment(layout, running)
     for each, made in zip(asked, running, strict=True):
         try:
@@ -158,10 +160,6 @@ def attach_logs(error: TareError, running: Iterable[Running]) -> None:
 
 def tail(text: str) -> str:
     return "\n".join(text.strip().splitlines()[-LOG_TAIL_LINES:])
-
-
-def _launch(place: DeploymentUnit, scratch: Path, watch: Stopwatch) -> Instance:
-    return place.target.launch(place.service, place.at, watch, scratch)
 
 
 def _home(scratch: Path, place: DeploymentUnit, layout: Layout) -> Path:

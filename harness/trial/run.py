@@ -31,6 +31,7 @@ from harness.trial.draft import TrialDraft
 from harness.trial.driving import SAMPLES
 from harness.trial.launch import attach_logs, deploy, tail
 from harness.trial.layout import Way
+from harness.trial.trial_log import trial_log
 
 _GENERATOR_FILES = (SAMPLES, f"{SAMPLES}.json")
 """What becomes the attempt's Parquet file."""
@@ -49,6 +50,7 @@ def run_attempt(planned: PlannedTrial, attempt: int, rate_rps: float | None, set
     stack = ExitStack()
     try:
         with _failures_noted(draft):
+            stack.enter_context(trial_log(scratch))
             _measure(_laid_out(planned, rate_rps, setting, scratch, stack, draft), draft)
     finally:
         with held(), _failures_noted(draft):

@@ -48,11 +48,14 @@ def regional_lab(name: str, geography: Geography, cpus: frozenset[int] = frozens
 
 @contextmanager
 def deployed(target: Target, service: Service, lab: Lab, scratch: Path, *, spares: int = 0) -> Iterator[Deployed]:
-    """For as long as the context lasts. Raises what the launch raises, and NotReady."""
+    """For as long as the context lasts. Raises what staging and starting raise, and NotReady."""
     at = lab.address("svc", spares)
     watch = Stopwatch()
-    with Prober(str(at.ip), service.port, service.ready, netns=lab.client_netns, cpus=CPUS.generator) as prober:
+    with (
+        Prober(str(at.ip), service.port, service.ready, netns=lab.client_netns, cpus=CPUS.generator) as prober,
+        target.stage(service, at, scratch) as staged,
+    ):
         prober.go()
-        with target.launch(service, at, watch, scratch) as instance:
+        with staged.start(watch) as instance:
             result = prober.result(alive=instance.alive)
             yield Deployed(instance, service, lab, at, watch, result)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from harness.clock import Stopwatch
 from harness.errors import DeployError
 from harness.lab.api import LabAddress
-from harness.targets.api import Instance, Service
+from harness.targets.api import Service
 from tests.support.fake_campaign import free_port
 from tests.support.fakes import Answer, FakeInstance, FakeTarget, healthy
 
@@ -22,7 +20,7 @@ class Good(FakeInstance):
 
 
 class Refused(FakeInstance):
-    """Cannot be launched."""
+    """Cannot be started."""
 
     def __init__(self, _service: Service, _at: LabAddress, _answer: Answer) -> None:
         error = DeployError("The fake engine refused.", "Ask it why.")
@@ -31,7 +29,7 @@ class Refused(FakeInstance):
 
 
 class NoRoom(FakeInstance):
-    """The host's disk is full when it is launched."""
+    """The host's disk is full when it is started."""
 
     def __init__(self, _service: Service, _at: LabAddress, _answer: Answer) -> None:
         raise OSError(28, "No space left on device")
@@ -72,8 +70,8 @@ class SignalledAtItsEnd(FakeInstance):
         super().stop()
 
 
-class SignalledInItsLaunch(FakeInstance):
-    """Somebody presses Ctrl-C while it is launched, and what was made so far cannot be removed."""
+class SignalledInItsStart(FakeInstance):
+    """Somebody presses Ctrl-C while it is started, and what was made so far cannot be removed."""
 
     def __init__(self, _service: Service, _at: LabAddress, _answer: Answer) -> None:
         try:
@@ -91,11 +89,9 @@ class ScriptedTarget(FakeTarget):
         self.instances: list[FakeInstance] = []
         self._script = list(kinds)
 
-    def launch(self, service: Service, at: LabAddress, clock: Stopwatch, _scratch: Path) -> Instance:
+    def _make(self, service: Service, at: LabAddress) -> FakeInstance:
         kind = self._script.pop(0) if self._script else Good
-        clock.start()
         instance = kind(service, at, self._answer)
-        clock.stamp("started")
         self.instances.append(instance)
         return instance
 

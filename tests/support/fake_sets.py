@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from harness.artifacts.api import Artifact, ImageConfig
 from harness.cache.catalogue import Catalogue
-from harness.clock import Stopwatch
 from harness.fronts.api import Certificate, Front, Rendered, Route
 from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab, LoopbackLab
@@ -21,7 +20,7 @@ from harness.spec.front import FrontSpec
 from harness.spec.geography import Geography
 from harness.spec.service import Readiness, ServiceSpec
 from harness.spec.topology import Member, Topology
-from harness.targets.api import Instance, Service, Target
+from harness.targets.api import Service, Staged, Target
 from harness.trial.campaign_context import CampaignContext, Deployable
 from tests.support.fake_campaign import CPUS, Bench, experiment, free_port
 from tests.support.fake_instances import Good
@@ -71,7 +70,7 @@ class WideInstruments(FakeInstruments):
 class SetTarget(FakeTarget):
     """``kinds`` and ``answers`` are by service; of a list each launch takes the next, and good ones after the last.
 
-    ``told``: what happened, in order. ``held``: what is laid out and neither launched nor undone.
+    ``told``: what happened, in order. ``staged``: what is staged and neither started nor undone.
     """
 
     def __init__(
@@ -85,20 +84,19 @@ class SetTarget(FakeTarget):
         self.kinds = dict(kinds or {})
         self.answers = dict(answers or {})
         self.told: list[str] = []
-        self.held: set[str] = set()
+        self.staged: set[str] = set()
         self.launched: list[tuple[Service, FakeInstance]] = []
 
-    def launch(self, service: Service, at: LabAddress, clock: Stopwatch, _scratch: Path) -> Instance:
-        self.told.append(f"{service.name} laid out")
-        self.held.add(service.name)
-        try:
-            clock.start()
-            kind = self.kinds.get(service.name, Good)
-            instance = kind(service, at, self.answers.get(service.name, healthy))
-        finally:
-            self.held.discard(service.name)
-        clock.stamp("started")
-        self.told.append(f"{service.name} launched")
+    def _stage(self, service: Service, at: LabAddress, scratch: Path, undo: ExitStack) -> Staged:
+        self.told.append(f"{service.name} staged")
+        undo.callback(self.staged.discard, service.name)
+        self.staged.add(service.name)
+        return super()._stage(service, at, scratch, undo)
+
+    def _make(self, service: Service, at: LabAddress) -> FakeInstance:
+        instance = self.kinds.get(service.name, Good)(service, at, self.answers.get(service.name, healthy))
+        self.staged.discard(service.name)
+        self.told.append(f"{service.name} started")
         self.launched.append((service, instance))
         return instance
 

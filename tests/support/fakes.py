@@ -8,7 +8,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import TCPServer
@@ -20,7 +20,6 @@ from harness.host.cgroup import CgroupReader
 from harness.host.facts import HostFacts
 from harness.lab.api import LabAddress
 from harness.targets.api import (
-    END_GRACE_S,
     Availability,
     Footprint,
     InsideView,
@@ -28,6 +27,7 @@ from harness.targets.api import (
     InstanceProcess,
     Leftover,
     Service,
+    Staged,
     Target,
 )
 
@@ -70,18 +70,35 @@ class FakeTarget(Target):
     def footprint(self, _artifact: Artifact) -> Footprint:
         return Footprint({"directory": 1_000_000})
 
-    def launch(self, service: Service, at: LabAddress, clock: Stopwatch, _scratch: Path) -> Instance:
-        clock.start()
+    def _stage(self, service: Service, at: LabAddress, _scratch: Path, undo: ExitStack) -> Staged:
+        return StagedFake(service, at, self._make, undo)
+
+    def _make(self, service: Service, at: LabAddress) -> FakeInstance:
+        """The instance, at once."""
         if shutil.which(service.argv[0]) is None:
             error = DeployError("The fake service could not be started.", "Name a program of this host.")
             error.add_note(f"there is no program {service.argv[0]!r}")
             raise error
-        # It may answer before another word of this thread.
-        clock.stamp("started")
         return FakeInstance(service, at, self._answer)
 
     def leftovers(self, _prefix: str) -> Sequence[Leftover]:
         return ()
+
+
+class StagedFake(Staged):
+    """Nothing is there yet."""
+
+    def __init__(
+        self, service: Service, at: LabAddress, make: Callable[[Service, LabAddress], FakeInstance], undo: ExitStack
+    ) -> None:
+        super().__init__(at, undo)
+        self._service = service
+        self._make = make
+
+    def _start(self, clock: Stopwatch) -> Instance:
+        # It may answer before another word of this thread.
+        clock.stamp("started")
+        return self._make(self._service, self.address)
 
 
 class FakeInstance(Instance):
@@ -95,7 +112,8 @@ class FakeInstance(Instance):
         self._lines = [f"fake service running on http://{at.ip}:{service.port}"]
         self._answer = answer
         self._place = (str(at.ip), service.port)
-        self._stopped = self._down = False
+        self._down = False
+        self.take_over(ExitStack())
         self._serve()
 
     def processes(self) -> Sequence[InstanceProcess]:
@@ -117,7 +135,7 @@ class FakeInstance(Instance):
     def inside(self) -> InsideView:
         return INSIDE
 
-    def kill(self) -> None:
+    def _kill(self) -> None:
         if self._down:
             return
         self._down = True
@@ -125,18 +143,17 @@ class FakeInstance(Instance):
         self._server.server_close()
         self._thread.join()
 
-    def end(self, grace_s: float = END_GRACE_S) -> None:  # noqa: ARG002 - it takes no time
+    def _terminate(self, grace_s: float) -> None:  # noqa: ARG002 - it takes no time
         self.kill()
 
-    def start_again(self, clock: Stopwatch) -> None:
-        self._require_its_end(stopped=self._stopped)
-        clock.start()
+    def _restart(self, clock: Stopwatch) -> None:
         clock.stamp("started")
         self._serve()
 
-    def stop(self) -> None:
+    def _stop(self) -> None:
         self._stopped = True
         self.kill()
+        self._undo.close()
 
     def _serve(self) -> None:
         self._server = _Server(self._place, _handler(self._answer, self._lines))

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from harness.artifacts.api import Artifact
-from harness.clock import Stopwatch
 from harness.fronts.api import Certificate, Front, Route, Upstream
 from harness.lab.api import LabAddress
 from harness.lab.bridged import BridgedLab
@@ -26,6 +25,7 @@ from harness.spec.front import FrontSpec
 from harness.spec.service import Limits, Readiness
 from harness.targets.api import Instance, Service, Target
 from tests.support import hello
+from tests.support.launch import launch
 from tests.support.until import until
 
 CLIENT = Path(__file__).with_name("front_client.py")
@@ -135,7 +135,7 @@ def launched(
     cpus = hello.CPUS.generator
     with Prober(str(at.ip), service.port, service.ready, netns=lab.client_netns, cpus=cpus) as prober:
         prober.go()
-        instance = stack.enter_context(target.launch(service, at, Stopwatch(), scratch))
+        instance = stack.enter_context(launch(target, service, at, scratch))
         prober.result(alive=instance.alive)
     return instance
 
@@ -166,7 +166,7 @@ def fronted(
         if certificate is None:
             instance = launched(target, service, place, lab, scratch, stack)
         else:
-            instance = stack.enter_context(target.launch(service, place, Stopwatch(), scratch))
+            instance = stack.enter_context(launch(target, service, place, scratch))
         found = Fronted(front, target, lab, service, place, instance, made.files, list(backends))
         if certificate is not None:
             found.ca = scratch / "ca.pem"

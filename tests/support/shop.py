@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.artifacts.rootfs import build_workload
-from harness.clock import Stopwatch
 from harness.host.cpus import split_cpus
 from harness.lab.api import LabAddress
 from harness.lab.bridged import BridgedLab
@@ -19,6 +18,7 @@ from harness.spec.files import read_workload
 from harness.spec.service import Limits
 from harness.spec.topology import launch_order, rendered
 from harness.targets.api import Instance, Service, Target
+from tests.support.launch import launch
 from tests.support.shop_at import ShopAt
 from tests.support.targets_suite import GUESTS
 from tests.support.until import until
@@ -50,7 +50,7 @@ class DeployedShop:
         """Launch a service at its place."""
         folder = self.scratch / f"{name}-{len(list(self.scratch.glob(f'{name}-*')))}"
         folder.mkdir()
-        self.instances[name] = self.target.launch(self.services[name], self.places[name], Stopwatch(), folder)
+        self.instances[name] = launch(self.target, self.services[name], self.places[name], folder)
 
     def launch_anew(self, name: str) -> None:
         """Have a service die with all that it kept, and another one in its place. Returns when that one is ready."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.campaign import sweep
+from harness.cli.host import sweep
 from harness.clock import Stopwatch
 from harness.errors import DeployError
 from harness.host.processes import start_time
@@ -28,6 +28,7 @@ from tests.support import hello
 from tests.support.deploy import Deployed, bridged_lab
 from tests.support.fakes import FakeTarget
 from tests.support.kernel import allowed_cpus, memory_limit
+from tests.support.launch import launch
 from tests.support.until import until
 
 FAKE = FakeTarget.name
@@ -152,7 +153,7 @@ def still_runs(pid: int, since: int) -> bool:
 def launch_and_fail(target: Target, service: Service, at: LabAddress, scratch: Path) -> str:
     """What is told of the failure: by the error of the launch, or by the log of the instance once it has ended."""
     try:
-        instance = target.launch(service, at, Stopwatch(), scratch)
+        instance = launch(target, service, at, scratch)
     except DeployError as error:
         return "\n".join((error.what, *error.notes))
     with instance:

@@ -27,6 +27,7 @@ from harness.targets.container import ContainerTarget
 from harness.targets.vm import VmTarget
 from tests.support import hello
 from tests.support.deploy import regional_lab
+from tests.support.launch import launch
 from tests.support.netns_sockets import connect_ms
 from tests.support.regions import CORE_CPUS, FAR, NEAR, RTT_MS, geography, lab_with_host
 from tests.support.until import until
@@ -46,7 +47,7 @@ def running(target: Target, lab: RegionalLab, region: str, scratch: Path) -> Ite
     target.prepare(artifact)
     scratch.mkdir()
     at = lab.address(f"svc-{region}", region=region)
-    with target.launch(hello.service(artifact), at, Stopwatch(), scratch) as instance:
+    with launch(target, hello.service(artifact), at, scratch) as instance:
         until(lambda: accepts(at), timeout_s=90)
         yield instance
 
@@ -79,7 +80,7 @@ def test_containers_and_a_process_reach_each_other_over_the_distance_only(tmp_pa
                     took_ms = [connect_ms(where, str(what.address.ip), port) for _ in range(5)]
                 assert distance_ms <= statistics.median(took_ms) < distance_ms + 1.5, (where, took_ms)
             far.kill()
-            far.start_again(Stopwatch())
+            far.restart(Stopwatch())
             until(lambda: accepts(far.address))
             assert connect_ms(inside(near), str(far.address.ip), port) >= RTT_MS
         # The engine has taken its networks away by now, with its rules for them.

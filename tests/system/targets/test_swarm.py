@@ -12,7 +12,6 @@ from urllib.request import urlopen
 import docker
 import pytest
 
-from harness.clock import Stopwatch
 from harness.errors import DeployError
 from harness.probes.exchanges import ask
 from harness.spec.route import Route
@@ -24,6 +23,7 @@ from harness.targets.swarm import SwarmTarget
 from harness.targets.swarm_instance import SwarmInstance
 from tests.support import hello
 from tests.support.deploy import Deployed, bridged_lab, deployed
+from tests.support.launch import launch
 from tests.support.until import until
 
 pytestmark = [pytest.mark.xdist_group("swarm"), pytest.mark.timeout(300)]
@@ -136,12 +136,12 @@ def test_it_scales_to_no_more_than_its_places(two: SwarmInstance) -> None:
 
 def test_only_an_orchestrated_target_launches_replicas(service: Service, tmp_path: Path) -> None:
     with bridged_lab("swarm") as lab, pytest.raises(DeployError, match="not 2 replicas"):
-        ProcessTarget().launch(replace(service, replicas=2), lab.address("svc", spares=1), Stopwatch(), tmp_path)
+        launch(ProcessTarget(), replace(service, replicas=2), lab.address("svc", spares=1), tmp_path)
 
 
 def test_replicas_at_launch_need_places(target: SwarmTarget, service: Service, tmp_path: Path) -> None:
     with bridged_lab("swarm") as lab, pytest.raises(DeployError, match="1 addresses, too few for 2 replicas"):
-        target.launch(replace(service, replicas=2), lab.address("svc"), Stopwatch(), tmp_path)
+        launch(target, replace(service, replicas=2), lab.address("svc"), tmp_path)
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_in_a_strangers_swarm_nothing_but_ours_is_removed(
     target = SwarmTarget()
     target.prepare(service.artifact)
     with bridged_lab("swarm") as lab:
-        made: Instance = target.launch(service, lab.address("svc"), Stopwatch(), tmp_path)
+        made: Instance = launch(target, service, lab.address("svc"), tmp_path)
         until(lambda: made.processes())
         made.stop()
     assert list(target.leftovers("tare-")) == []

@@ -199,20 +199,20 @@ def killed(running: Deployed, mark: str) -> Death:  # noqa: ARG001 - the file is
 def revived(running: Deployed, killed: Death) -> Deployed:  # noqa: ARG001 - it runs again after its death
     """By its orchestrator if it has one."""
     by_itself = isinstance(running.instance, Orchestrated)
-    return running_again(running, lambda watch: watch.start() if by_itself else running.instance.start_again(watch))
+    return running_again(running, lambda watch: watch.start() if by_itself else running.instance.restart(watch))
 
 
 @pytest.fixture(scope="module")
 def ended(running: Deployed, revived: Deployed) -> Death:
     assert revived.instance is running.instance
     before = [(process, start_time(process.pid)) for process in running.instance.processes()]
-    running.instance.end(ORDERLY_END_S)
+    running.instance.terminate(ORDERLY_END_S)
     return seen_down(running, before)
 
 
 @pytest.fixture(scope="module")
 def revived_twice(running: Deployed, ended: Death) -> Deployed:  # noqa: ARG001 - started again after its end
-    return running_again(running, running.instance.start_again)
+    return running_again(running, running.instance.restart)
 
 
 def test_of_a_killed_instance_nothing_runs_and_it_is_alive_only_for_an_orchestrator(
@@ -227,7 +227,7 @@ def test_of_a_killed_instance_nothing_runs_and_it_is_alive_only_for_an_orchestra
 
 def test_an_instance_that_runs_is_not_started_again(revived: Deployed) -> None:
     with pytest.raises(DeployError, match="still runs"):
-        revived.instance.start_again(Stopwatch())
+        revived.instance.restart(Stopwatch())
 
 
 def test_started_again_it_is_what_it_was(revived: Deployed, artifact: Artifact) -> None:

@@ -24,6 +24,7 @@ from harness.spec.service import Limits, Readiness
 from harness.targets.api import Service
 from harness.targets.vm import VmTarget
 from harness.targets.vm_libvirt import domain_names
+from tests.support.launch import launch
 
 pytestmark = [pytest.mark.xdist_group("vm"), pytest.mark.timeout(600)]
 
@@ -129,7 +130,7 @@ def test_a_static_binary_alone_runs_as_told(artifact: Artifact, lab: BridgedLab,
     at = lab.address("svc")
     argv = ("httpd", "-f", "-vv", "-p", "8080", "-h", "/www")
     assert lab.client_netns is not None
-    with VmTarget().launch(service(artifact, *argv), at, clock, tmp_path) as instance:
+    with launch(VmTarget(), service(artifact, *argv), at, tmp_path, clock) as instance:
         assert get(lab.client_netns, str(at.ip), "/") == (200, b"hello from the guest\n")
         status, body = get(lab.client_netns, str(at.ip), "/cgi-bin/who")
         assert (status, body.decode().splitlines()) == (200, ["4321", "4322", "/www/cgi-bin", ODD])
@@ -148,7 +149,7 @@ def test_a_static_binary_alone_runs_as_told(artifact: Artifact, lab: BridgedLab,
 
 def test_a_killed_run_is_swept(artifact: Artifact, lab: BridgedLab, tmp_path: Path) -> None:
     at = lab.address("kill")
-    instance = VmTarget().launch(service(artifact, "httpd"), at, Stopwatch(), tmp_path)
+    instance = launch(VmTarget(), service(artifact, "httpd"), at, tmp_path)
     for leftover in VmTarget().leftovers(at.prefix):
         leftover.remove()
         leftover.remove()
@@ -159,7 +160,7 @@ def test_a_killed_run_is_swept(artifact: Artifact, lab: BridgedLab, tmp_path: Pa
 def test_a_machine_that_libvirt_refuses_leaves_nothing(artifact: Artifact, lab: BridgedLab, tmp_path: Path) -> None:
     at = replace(lab.address("bad"), bridge="tareitvm-no")
     with pytest.raises(DeployError) as caught:
-        VmTarget().launch(service(artifact, "httpd"), at, Stopwatch(), tmp_path)
+        launch(VmTarget(), service(artifact, "httpd"), at, tmp_path)
     assert "tareitvm-no" in "".join(caught.value.notes)
     assert nothing_is_left(at.interface)
 

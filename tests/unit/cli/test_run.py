@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from harness.analysis import load
-from harness.campaign import sweep
 from harness.cli import run
+from harness.cli.host import sweep
 from harness.cli.main import run_command
 from harness.errors import DeployError
 from harness.host.facts import HostFacts
 from harness.load.plan import LoadPlan
 from harness.runtime.locks import host_lock
-from harness.targets.api import Availability, Instance, Leftover
+from harness.targets.api import Availability, Leftover
 from harness.targets.registry import TARGETS
 from reports.html import write_report
 from tests.support.fake_host import FakeHost, OtherTarget
@@ -88,7 +88,7 @@ def test_the_options_of_a_run(
 class Refusing(OtherTarget):
     """Refuses every launch."""
 
-    def launch(self, *_arguments: object) -> Instance:
+    def _make(self, *_arguments: object) -> FakeInstance:
         error = DeployError("The fake engine refused.", "Ask it why.")
         error.add_note("the engine's last line")
         raise error

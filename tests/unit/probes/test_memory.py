@@ -13,7 +13,7 @@ from harness.host.cgroup import CgroupReader
 from harness.probes.memory import engine_memory, pss_bytes, read_memory
 from harness.probes.qemu_memory import QemuParts, guest_memory_bytes, parts
 from harness.records.memory import CgroupMemory
-from harness.targets.api import END_GRACE_S, GuestMemory, InsideView, Instance, InstanceProcess
+from harness.targets.api import GuestMemory, InsideView, Instance, InstanceProcess
 
 MIB = 1024 * 1024
 QEMU_SMAPS = """\
@@ -87,16 +87,16 @@ class Example(Instance):
     def guest_memory(self) -> GuestMemory | None:
         return None if self.accelerator == "none" else GuestMemory(500 * MIB, 400 * MIB)
 
-    def kill(self) -> None:
+    def _kill(self) -> None:
         raise DeployError("not to be stopped", "")
 
-    def end(self, grace_s: float = END_GRACE_S) -> None:
+    def _terminate(self, grace_s: float) -> None:
         raise DeployError(f"not to be stopped in {grace_s} s", "")
 
-    def start_again(self, clock: Stopwatch) -> None:
+    def _restart(self, clock: Stopwatch) -> None:
         raise DeployError(f"not to be started at {clock}", "")
 
-    def stop(self) -> None:
+    def _stop(self) -> None:
         raise DeployError("not to be stopped", "")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import urllib.request
@@ -10,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,9 +20,11 @@ from harness.artifacts.digest import tree_digest
 from harness.clock import Stopwatch, now_ns
 from harness.errors import DeployError
 from harness.lab.api import LabAddress
+from harness.targets import process as process_target
 from harness.targets.api import Instance, Service
 from harness.targets.process import ProcessTarget
-from harness.targets.spawning import session
+from harness.targets.spawning import Spawner, session
+from tests.support.launch import launch
 from tests.support.until import until
 from tests.unit.targets.vm_service import service
 
@@ -60,7 +64,7 @@ def wait_until_ended(instance: Instance) -> None:
 def test_it_lives_answers_on_loopback_alone_and_ends(web: Service, tmp_path: Path) -> None:
     target, watch = ProcessTarget(), Stopwatch()
     target.prepare(web.artifact)
-    with target.launch(web, AT, watch, tmp_path) as instance:
+    with launch(target, web, AT, tmp_path, watch) as instance:
         assert body(web.port) == b"hello\n"
         assert f"127.0.0.1 port {web.port}" in instance.logs()
         assert list(watch.phases()) == ["spawned"]
@@ -82,15 +86,50 @@ def test_it_lives_answers_on_loopback_alone_and_ends(web: Service, tmp_path: Pat
     instance.stop()
 
 
+@pytest.fixture
+def spawners(monkeypatch: pytest.MonkeyPatch) -> list[Spawner]:
+    """Those that the target makes, in order."""
+    made: list[Spawner] = []
+
+    def make(order: dict[str, Any]) -> Spawner:
+        made.append(Spawner(order))
+        return made[-1]
+
+    monkeypatch.setattr(process_target, "Spawner", make)
+    return made
+
+
+def test_what_is_staged_and_never_started_is_a_parent_that_ends(
+    web: Service, tmp_path: Path, spawners: list[Spawner]
+) -> None:
+    with ProcessTarget().stage(web, AT, tmp_path):
+        assert Path(f"/proc/{spawners[0].pid}").exists()
+        with pytest.raises(OSError, match="refused"):
+            urllib.request.urlopen(f"http://127.0.0.1:{web.port}/", timeout=5)
+    assert not Path(f"/proc/{spawners[0].pid}").exists()
+
+
+def test_a_start_that_fails_tells_the_log_and_leaves_no_parent(
+    web: Service, tmp_path: Path, spawners: list[Spawner]
+) -> None:
+    with ProcessTarget().stage(web, AT, tmp_path) as staged:
+        (tmp_path / "service.log").write_text("what it says\n")
+        os.kill(spawners[0].pid, signal.SIGKILL)
+        with pytest.raises(DeployError, match="could not be started") as caught:
+            staged.start(Stopwatch())
+        assert caught.value.notes == ("what it says\n",)
+        assert not Path(f"/proc/{spawners[0].pid}").exists()
+
+
 def test_a_changed_tree_has_another_digest(web: Service, tmp_path: Path) -> None:
-    with ProcessTarget().launch(web, AT, Stopwatch(), tmp_path) as instance:
+    with launch(ProcessTarget(), web, AT, tmp_path) as instance:
         (web.artifact.directory / "index.html").write_text("changed\n")
         assert instance.content_digest() != web.artifact.digest
 
 
 def test_a_service_that_ends_says_how(web: Service, tmp_path: Path) -> None:
     failing = replace(web, argv=(sys.executable, "-c", "print('its last words', flush=True); raise SystemExit(3)"))
-    with ProcessTarget().launch(failing, AT, Stopwatch(), tmp_path) as instance:
+    with launch(ProcessTarget(), failing, AT, tmp_path) as instance:
         wait_until_ended(instance)
         assert instance.logs() == "its last words\n\n(the service ended with exit code 3)"
         assert instance.processes() == []
@@ -101,7 +140,7 @@ def test_its_footprint_is_the_trees(web: Service) -> None:
 
 
 def test_it_dies_at_once_and_starts_again_in_its_place(web: Service, tmp_path: Path) -> None:
-    with ProcessTarget().launch(web, AT, Stopwatch(), tmp_path) as instance:
+    with launch(ProcessTarget(), web, AT, tmp_path) as instance:
         assert body(web.port) == b"hello\n"
         (process,) = instance.processes()
         instance.kill()
@@ -111,14 +150,14 @@ def test_it_dies_at_once_and_starts_again_in_its_place(web: Service, tmp_path: P
         with pytest.raises(OSError, match="refused"):
             urllib.request.urlopen(f"http://127.0.0.1:{web.port}/", timeout=5)
         watch = Stopwatch()
-        instance.start_again(watch)
+        instance.restart(watch)
         assert list(watch.phases()) == ["spawned"]
         assert body(web.port) == b"hello\n"
         with pytest.raises(DeployError, match="still runs"):
-            instance.start_again(Stopwatch())
+            instance.restart(Stopwatch())
         assert instance.logs().count("Serving HTTP") == 2
     with pytest.raises(DeployError, match="stopped for good"):
-        instance.start_again(Stopwatch())
+        instance.restart(Stopwatch())
 
 
 @pytest.mark.parametrize(
@@ -133,9 +172,9 @@ def test_it_is_asked_to_end_before_it_is_killed(web: Service, tmp_path: Path, pr
         "finally: print('ended in order', flush=True)",
     )
     patient = replace(web, argv=(sys.executable, "-c", "\n".join(lines)))
-    with ProcessTarget().launch(patient, AT, Stopwatch(), tmp_path) as instance:
+    with launch(ProcessTarget(), patient, AT, tmp_path) as instance:
         wait_until_serving(instance)
-        instance.end(0.2)
+        instance.terminate(0.2)
         assert not instance.alive()
         assert instance.processes() == []
         assert ("ended in order" in instance.logs()) == bool(last)

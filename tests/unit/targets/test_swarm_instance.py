@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,7 +57,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.clock = Stopwatch()
-        self.last_words: dict[str, str] = {}
+        self.final_logs: dict[str, str] = {}
 
     def replicas(self) -> list[tuple[str, int]]:
         return []
@@ -77,7 +76,7 @@ def watch() -> Watch:
 @pytest.fixture
 def instance(engine: Engine, watch: Watch, tmp_path: Path) -> SwarmInstance:
     api, its_watch = cast(docker.APIClient, engine), cast(SwarmWatch, watch)
-    return SwarmInstance(api, service(), place(16), its_watch, tmp_path, ExitStack())
+    return SwarmInstance(api, service(), place(16), its_watch, tmp_path)
 
 
 def test_it_is_alive_until_the_orchestrator_gives_it_up(engine: Engine, instance: SwarmInstance) -> None:
@@ -89,10 +88,10 @@ def test_it_is_alive_until_the_orchestrator_gives_it_up(engine: Engine, instance
 
 
 def test_started_again_it_is_alive_before_it_has_a_task(engine: Engine, instance: SwarmInstance) -> None:
-    instance.end(0)
+    instance.terminate(0)
     engine.desired = ["shutdown"]
     assert not instance.alive()
-    instance.start_again(Stopwatch())
+    instance.restart(Stopwatch())
     assert engine.wanted == 1
     assert instance.alive(), "what it was before tells nothing about what it is now"
     engine.desired = ["shutdown", "running"]
@@ -105,7 +104,7 @@ def test_its_log_keeps_what_a_removed_replica_had_printed(
     engine: Engine, watch: Watch, instance: SwarmInstance
 ) -> None:
     engine.printed = {"b": "second, killed\n", "c": "third\n"}
-    watch.last_words = {"a": "first, scaled away\n"}
+    watch.final_logs = {"a": "first, scaled away\n"}
     assert instance.logs() == "first, scaled away\nsecond, killed\nthird"
 
 
@@ -122,7 +121,7 @@ class Events:
         pass
 
 
-def test_the_watch_keeps_the_last_words_of_a_replica_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_watch_keeps_the_final_logs_of_a_replica_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     class Told(Engine):
         def events(self, **_wanted: object) -> Events:
             return Events(("a", "die"), ("gone", "die"))
@@ -136,6 +135,6 @@ def test_the_watch_keeps_the_last_words_of_a_replica_that_ended(monkeypatch: pyt
             pass
 
     monkeypatch.setattr(swarm_watch, "client", Told)
-    watch = SwarmWatch(service(), "tare-x-svc", Stopwatch(), lambda _found: None)
+    watch = SwarmWatch(service(), "tare-x-svc", lambda _found: None)
     watch.close()
-    assert watch.last_words == {"a": "the end\n"}
+    assert watch.final_logs == {"a": "the end\n"}

@@ -29,7 +29,8 @@ class Machine:
         self.clock.start()
         scratch = folder / "scratch"
         scratch.mkdir()
-        self.console = VmConsole(folder, scratch, self.clock, TOKEN, (os.geteuid(), os.getegid()))
+        self.console = VmConsole(folder, scratch, TOKEN, (os.geteuid(), os.getegid()))
+        self.console.clock = self.clock
         stack.callback(self.console.close)
         self.serial, self.log = (stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(2))
 
@@ -94,7 +95,8 @@ def test_a_later_boot_goes_on_in_the_same_files_with_phases_and_an_end_of_its_ow
     assert machine.console.ended
     clock = Stopwatch()
     clock.start()
-    again = VmConsole(tmp_path, tmp_path / "scratch", clock, TOKEN, (os.geteuid(), os.getegid()))
+    again = VmConsole(tmp_path, tmp_path / "scratch", TOKEN, (os.geteuid(), os.getegid()))
+    again.clock = clock
     stack.callback(again.close)
     assert again.ended is None
     with socket.socket(socket.AF_UNIX) as serial:

@@ -25,15 +25,15 @@ BEFORE_S, WATCH_S = 0.02, 0.5
 class Unwilling(FakeInstance):
     """Does not start again."""
 
-    def start_again(self, clock: Stopwatch) -> None:  # noqa: ARG002 - it never gets so far
+    def _restart(self, clock: Stopwatch) -> None:  # noqa: ARG002 - it never gets so far
         raise DeployError("The fake engine refused to start it again.", "Ask it why.")
 
 
 class Broken(FakeInstance):
     """Starts again and never answers."""
 
-    def start_again(self, clock: Stopwatch) -> None:
-        clock.start()
+    def _restart(self, clock: Stopwatch) -> None:
+        """It stays down."""
 
 
 class Orderly(FakeInstance):
@@ -43,9 +43,9 @@ class Orderly(FakeInstance):
         self._lines.append("killed")
         super().kill()
 
-    def end(self, grace_s: float = 10.0) -> None:
+    def terminate(self, grace_s: float = 10.0) -> None:
         self._lines.append("asked to end")
-        super().end(grace_s)
+        super().terminate(grace_s)
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_a_new_version_that_cannot_be_launched_fails(tmp_path: Path, stack: Exit
     target.kinds["catalog"] = Refused
     with pytest.raises(DeployError, match="The fake engine refused"):
         told_of(made, stage)
-    assert (target.running, target.held) == (["broker", "payments"], set())
+    assert (target.running, target.staged) == (["broker", "payments"], set())
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ FIRST = [{"path": "/pay/1"}, {"path": "/items"}]
 
 
 class Interrupting(FakeInstance):
-    """Somebody asks for the end while it is launched."""
+    """Somebody asks for the end while it is started."""
 
     def __init__(self, _service: Service, _at: LabAddress, _answer: Answer) -> None:
         raise Interrupted
@@ -49,11 +49,11 @@ def deployed(made: SetBench, stack: ExitStack) -> tuple[Deployment, Startup]:
     return deploy(lay_out(made.variant, made.setting, lab, made.path), made.setting, lab, made.path, stack, running)
 
 
-def test_all_is_laid_out_before_the_first_launch_and_launched_in_order(tmp_path: Path, stack: ExitStack) -> None:
+def test_all_is_staged_before_the_first_start_and_started_in_order(tmp_path: Path, stack: ExitStack) -> None:
     target = SetTarget()
     deployment, _ = deployed(set_bench(tmp_path / "c", target), stack)
     order = ["broker", "catalog", "payments"]
-    assert target.told == [f"{name} laid out" for name in order] + [f"{name} launched" for name in order]
+    assert target.told == [f"{name} staged" for name in order] + [f"{name} started" for name in order]
     assert [run.name for run in deployment.running] == order
     assert deployment.trigger_ns == deployment.of("broker").watch.trigger_ns
     assert deployment.dead() == []
@@ -90,21 +90,21 @@ def test_a_single_service_keeps_its_own_startup_and_the_attempts_folder(tmp_path
     assert run.scratch == made.path
 
 
-def test_a_launch_that_fails_takes_down_what_runs_and_what_is_laid_out(tmp_path: Path) -> None:
+def test_a_start_that_fails_takes_down_what_runs_and_what_is_staged(tmp_path: Path) -> None:
     target = SetTarget({"catalog": Refused})
     with pytest.raises(DeployError, match="refused"), ExitStack() as stack:
         deployed(set_bench(tmp_path / "c", target), stack)
     assert [service.name for service, _ in target.launched] == ["broker"]
-    assert (target.running, target.held) == ([], set())
+    assert (target.running, target.staged) == ([], set())
 
 
-def test_an_interruption_while_launches_are_held_leaves_nothing(tmp_path: Path) -> None:
+def test_an_interruption_while_others_are_staged_leaves_nothing(tmp_path: Path) -> None:
     target = SetTarget({"catalog": Interrupting})
     with pytest.raises(Interrupted), ExitStack() as stack:
         deployed(set_bench(tmp_path / "c", target), stack)
-    assert "payments laid out" in target.told
-    assert "payments launched" not in target.told
-    assert (target.running, target.held) == ([], set())
+    assert "payments staged" in target.told
+    assert "payments started" not in target.told
+    assert (target.running, target.staged) == ([], set())
 
 
 def test_one_that_ends_before_all_are_ready_is_shown_beside_the_one_that_waits(tmp_path: Path) -> None:

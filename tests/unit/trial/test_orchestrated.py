@@ -51,19 +51,20 @@ class Kept(FakeInstance, Orchestrated):
         shims = tuple(InstanceProcess(pid, "shim", "shim") for pid, _ in self._replicas)
         return (*shims, InstanceProcess(os.getpid(), "app", "fake"))
 
-    def kill(self) -> None:
+    def _kill(self) -> None:
         if self._replicas and not self._stopped:
             self.asked.append("kill")
             self._replicas.pop(0)[1].stop()
             self._fill(self._service.replicas)
 
-    def end(self, grace_s: float = 10.0) -> None:  # noqa: ARG002 - it takes no time
-        self.asked.append("end")
+    def _terminate(self, grace_s: float) -> None:  # noqa: ARG002 - it takes no time
+        self.asked.append("terminate")
+        self._down = True
         self._fill(0)
 
-    def start_again(self, clock: Stopwatch) -> None:
-        self.asked.append("start again")
-        clock.start()
+    def _restart(self, clock: Stopwatch) -> None:  # noqa: ARG002 - it has no phases
+        self.asked.append("restart")
+        self._down = False
         self._fill(self._service.replicas)
 
     def scale(self, replicas: int) -> None:
@@ -81,7 +82,7 @@ class Kept(FakeInstance, Orchestrated):
     def replicas(self) -> int:
         return len(self._replicas)
 
-    def stop(self) -> None:
+    def _stop(self) -> None:
         self._stopped = self._down = True
         self._fill(0)
 
@@ -138,7 +139,7 @@ def told_of(made: SetBench, stage: EventContext) -> EventRecord:
     ("event", "asked", "replicas"),
     [
         ({"kind": "kill"}, ["kill"], 2),
-        ({"kind": "restart", "down_s": 0.05}, ["end", "start again"], 2),
+        ({"kind": "restart", "down_s": 0.05}, ["terminate", "restart"], 2),
         ({"kind": "scale", "replicas": 4}, ["scale to 4"], 4),
         ({"kind": "scale", "replicas": 1}, ["scale to 1"], 1),
         ({"kind": "replace"}, ["replace with {}"], 2),

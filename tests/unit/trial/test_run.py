@@ -16,6 +16,7 @@ from harness.records.trial import TrialRecord
 from harness.runtime.signals import Interrupted, interruptible
 from harness.spec.service import Exchange
 from harness.trial.run import run_attempt
+from harness.trial.trial_log import TRIAL_LOG
 from tests.support.fake_campaign import CALIBRATED, DIGEST, Bench, bench
 from tests.support.fake_instances import (
     OTHER_DIGEST,
@@ -25,7 +26,7 @@ from tests.support.fake_instances import (
     Refused,
     ScriptedTarget,
     SignalledAtItsEnd,
-    SignalledInItsLaunch,
+    SignalledInItsStart,
     Stubborn,
     StubbornElsewhere,
 )
@@ -101,7 +102,17 @@ def test_the_generators_own_files_are_gone_once_the_samples_are_kept(tmp_path: P
     made.instruments.meanwhile = write_as_the_generator_does
     record = attempt(made)
     assert record.samples is not None
-    assert [file.name for file in (made.path / record.samples).parent.iterdir()] == ["samples.parquet"]
+    kept = {file.name for file in (made.path / record.samples).parent.iterdir()}
+    assert kept == {"samples.parquet", TRIAL_LOG}
+
+
+def test_every_attempt_keeps_what_the_harness_did_in_it(tmp_path: Path) -> None:
+    made = bench(tmp_path / "c", ScriptedTarget(Refused))
+    for number, last in ((1, "start failed, rolled back: DeployError: The fake engine refused."), (2, "stopped")):
+        attempt(made, number=number)
+        lines = (made.path / "trials" / f"b1-01-fake-a{number}" / TRIAL_LOG).read_text("utf-8").splitlines()
+        assert all(f"tare-abc123-b1-01-fake-a{number}-svc: " in line for line in lines)
+        assert lines[-1].endswith(last)
 
 
 def test_a_calibration_finds_the_capacity_and_is_judged_by_its_artifact_alone(tmp_path: Path) -> None:
@@ -290,7 +301,7 @@ def test_an_interruption_in_the_middle_of_a_teardown_waits_for_its_end(tmp_path:
 
 def test_an_interruption_that_a_failing_clean_up_replaced_still_ends_the_campaign(tmp_path: Path) -> None:
     """Or else the attempt would count as failed and the next one would begin."""
-    made = bench(tmp_path / "c", ScriptedTarget(SignalledInItsLaunch))
+    made = bench(tmp_path / "c", ScriptedTarget(SignalledInItsStart))
     with pytest.raises(Interrupted), interruptible():
         attempt(made)
 

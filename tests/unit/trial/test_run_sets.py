@@ -16,7 +16,7 @@ from tests.support.fake_instances import (
     Elsewhere,
     Refused,
     SignalledAtItsEnd,
-    SignalledInItsLaunch,
+    SignalledInItsStart,
     Stubborn,
 )
 from tests.support.fake_instruments import REQUESTS
@@ -210,7 +210,7 @@ def test_a_launch_that_fails_takes_those_before_it_down(tmp_path: Path) -> None:
     assert record.failure.what == "The fake engine refused."
     assert [each.name for each in record.instances] == ["broker"]
     assert record.instances[0].startup is None
-    assert (target.running, target.held) == ([], set())
+    assert (target.running, target.staged) == ([], set())
 
 
 def test_one_that_never_answers_is_shown_by_its_own_logs(tmp_path: Path) -> None:
@@ -234,13 +234,13 @@ def test_a_teardown_that_fails_does_not_keep_the_others_running(tmp_path: Path) 
     assert target.running == []
 
 
-@pytest.mark.parametrize("kind", [SignalledInItsLaunch, SignalledAtItsEnd])
+@pytest.mark.parametrize("kind", [SignalledInItsStart, SignalledAtItsEnd])
 def test_an_interruption_leaves_nothing(tmp_path: Path, kind: type[FakeInstance]) -> None:
     target = SetTarget({"catalog": kind})
     with pytest.raises(Interrupted), interruptible():
         attempt(set_bench(tmp_path / "c", target))
-    assert "payments laid out" in target.told
-    assert (target.running, target.held) == ([], set())
+    assert "payments staged" in target.told
+    assert (target.running, target.staged) == ([], set())
 
 
 def test_an_interruption_under_load_leaves_nothing(tmp_path: Path) -> None:
