@@ -26,6 +26,7 @@ HOUSE: dict[str, set[str]] = {
     "harness.units": set(),
     "harness.clock": set(),
     "harness.interrupts": set(),
+    "harness.runtime": set(),
     "harness.spec": set(),
     "harness.host": set(),
     "harness.lock": {"harness.host"},
@@ -35,15 +36,17 @@ HOUSE: dict[str, set[str]] = {
     # A catalogue's sizes are those of the sequences that ask for them.
     "harness.artifacts": {"harness.spec", "harness.host", "harness.cache.sequences"},
     # A geography is plain data, and so is what was measured of it.
-    "harness.lab": {"harness.host", "harness.spec.geography", "harness.store.cdn_records"},
+    "harness.lab": {"harness.runtime", "harness.host", "harness.spec.geography", "harness.store.cdn_records"},
     "harness.fronts": {"harness.spec", "harness.host", "harness.artifacts"},
-    "harness.targets": {"harness.spec", "harness.host", "harness.artifacts", "harness.lab"},
-    "harness.probes": {"harness.spec", "harness.host", "harness.store.records", "harness.targets.api"},
-    "harness.load": {"harness", "harness.spec", "harness.cache"},
+    "harness.targets": {"harness.runtime", "harness.spec", "harness.host", "harness.artifacts", "harness.lab"},
+    "harness.probes": {
+        "harness.runtime", "harness.spec", "harness.host", "harness.store.records", "harness.targets.api",
+    },
+    "harness.load": {"harness", "harness.runtime", "harness.spec", "harness.cache"},
     # Samples to figures, on any machine: no engine, no target, no root.
     "harness.analysis": {"harness.spec", "harness.store"},
     # Traces and simulated caches: plain data and child processes, no engine, no root.
-    "harness.cache": {"harness", "harness.spec", "harness.store.cdn_records"},
+    "harness.cache": {"harness.runtime", "harness.spec", "harness.store.cdn_records"},
     "harness.provenance": {"harness", "harness.host", "harness.store"},
     "harness.instruments": {"harness.spec", "harness.lab", "harness.load", "harness.probes"},
     # A variant in the lab, as a whole.

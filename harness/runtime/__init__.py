@@ -1,0 +1,1 @@
+"""What any part of a run needs of the operating system: child processes, network namespaces."""
