@@ -15,13 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-import harness
 from harness.cache.policies import Policy
 from harness.cache.records import Progress, quiet
 from harness.cache.spool import Spool
 from harness.cache.worker import Job, Outcome
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import Unavailable
+from harness.runtime import child
 
 LIBRARY = "libcachesim"
 REQUIREMENT = "libcachesim>=0.3.5"
@@ -135,12 +135,12 @@ class _Crew:
         path = spool.folder / f"{policy.name}-{size}.log"
         with path.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "harness.cache.worker", json.dumps(asdict(job))],
+                child.module("harness.cache.worker", json.dumps(asdict(job))),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=spool.folder,
-                env=_environment(),
+                env=child.environment(),
                 # The terminal's Ctrl-C is the parent's to decide about.
                 start_new_session=True,
             )
@@ -197,8 +197,3 @@ def _pipe(process: subprocess.Popen[bytes]) -> IO[bytes]:
     if process.stdout is None:
         raise RuntimeError("a worker answers through a pipe")
     return process.stdout
-
-
-def _environment() -> dict[str, str]:
-    root = str(Path(harness.__file__).resolve().parent.parent)
-    return os.environ | {"PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])}

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import select
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,10 +15,10 @@ from harness.clock import NS_PER_MS, NS_PER_S, now_ns
 from harness.errors import DeployError
 from harness.lab.tap import open_tap
 from harness.records.network import CoreRecord
+from harness.runtime import child
 
-_ROOT = str(Path(__file__).resolve().parents[2])
-_START = "import sys; sys.path.append(sys.argv[1]); from harness.lab.core import main; main()"
 _ANSWER_LIMIT_S = 20.0
+_OUTSIDE = "the core runs only inside its context"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +56,8 @@ class Core:
 
     def __init__(self, accesses: Sequence[Access], cpus: frozenset[int] = frozenset()) -> None:
         self._accesses = accesses
-        pinned = ["taskset", "-c", ",".join(map(str, sorted(cpus)))] if cpus else []
-        # -I and -S: nothing but the standard library and this package, which also makes the start fast.
-        self._command = [*pinned, sys.executable, "-I", "-S", "-c", _START, _ROOT]
-        self._process: subprocess.Popen[bytes] | None = None
-        self._text = b""
+        self._command = child.placed(child.bare("harness.lab.core"), cpus=cpus)
+        self._process: child.Child | None = None
         self._last: CoreRecord | None = None
         self.realtime = False
 
@@ -75,21 +68,13 @@ class Core:
                 descriptors.append(open_tap(access.tap, access.bridge))
                 # The child has its own copies then.
                 stack.callback(os.close, descriptors[-1])
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pass_fds=descriptors,
-                # The terminal's Ctrl-C is the parent's to decide about. A parent that is killed closes the pipe.
-                start_new_session=True,
-            )
+            self._process = child.Child(self._command, pass_fds=descriptors)
         try:
             orders = [access.order(fd) for access, fd in zip(self._accesses, descriptors, strict=True)]
             self.realtime = bool(self._asked(json.dumps(orders))["realtime"])
         except BaseException:
             # An interruption, too, must not leave it running.
-            self._kill()
+            self._process.end()
             raise
         return self
 
@@ -98,57 +83,38 @@ class Core:
     ) -> None:
         """Raises DeployError if the process had ended before, unless something else is being raised already."""
         try:
-            if self._process is not None and exc is None:
+            if exc is None and self._process is not None and self._process.running:
                 self.report()
         finally:
-            self._kill()
+            if self._process is not None:
+                self._process.end()
 
     @property
     def pid(self) -> int:
         """Of the process. Raises RuntimeError outside the context."""
-        if self._process is None:
-            raise RuntimeError("the core runs only inside its context")
-        return self._process.pid
+        return self._inside().pid
 
     def report(self) -> CoreRecord:
         """What it has done since its start; after its end, what it had done. Raises DeployError when it has failed."""
-        if self._process is not None:
+        if self._process is not None and self._process.running:
             self._last = CoreRecord(**self._asked("report"))
         if self._last is None:
-            raise RuntimeError("the core runs only inside its context")
+            raise RuntimeError(_OUTSIDE)
         return self._last
 
     def _asked(self, order: str) -> dict[str, Any]:
         """Its answer to a line."""
-        process = self._process
-        if process is None or process.stdin is None or process.stdout is None:
-            raise RuntimeError("the core runs only inside its context")
-        deadline_ns = now_ns() + round(_ANSWER_LIMIT_S * NS_PER_S)
-        try:
-            process.stdin.write(order.encode() + b"\n")
-            process.stdin.flush()
-        except BrokenPipeError:
-            raise self._failed() from None
-        while b"\n" not in self._text:
-            left_s = max(0.0, (deadline_ns - now_ns()) / NS_PER_S)
-            if not select.select([process.stdout], [], [], left_s)[0]:
-                raise self._failed()
-            if not (data := os.read(process.stdout.fileno(), 65536)):
-                raise self._failed()
-            self._text += data
-        line, self._text = self._text.split(b"\n", 1)
+        process = self._inside()
+        process.send(order)
+        line = process.receive(now_ns() + round(_ANSWER_LIMIT_S * NS_PER_S))
+        if not line:
+            error = DeployError("The core that joins the regions has ended or does not answer.", "Run the trial again.")
+            error.add_note(process.end())
+            raise error
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def _failed(self) -> DeployError:
-        error = DeployError("The core that joins the regions has ended or does not answer.", "Run the trial again.")
-        error.add_note(self._kill()[-2000:])
-        return error
-
-    def _kill(self) -> str:
-        """Make sure that the process is gone; what it said on standard error."""
-        process, self._process = self._process, None
-        if process is None:
-            return ""
-        process.kill()
-        return process.communicate()[1].decode(errors="replace")
+    def _inside(self) -> child.Child:
+        if self._process is None or not self._process.running:
+            raise RuntimeError(_OUTSIDE)
+        return self._process

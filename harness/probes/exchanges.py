@@ -1,7 +1,6 @@
 """The workload's fixed exchanges: what each target answers to the same requests (claim *portability*).
 
-``python -m harness.probes.exchanges`` is the child that sends them from the client's namespace: standard library only,
-JSON in, JSON out.
+They are sent from the client's namespace, each on a connection of its own.
 """
 
 from __future__ import annotations
@@ -9,13 +8,12 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
-import os
 import ssl
-import subprocess
-import sys
 from collections.abc import Sequence
+from contextlib import closing
 
 from harness.errors import LoadError
+from harness.runtime.namespace import within
 from harness.spec.route import Route, route_of
 
 _TIMEOUT_S = 20
@@ -68,53 +66,48 @@ def _ask(
     proxy: tuple[str, int] | None,
 ) -> dict[str, tuple[int, str, str]]:
     """``"METHOD path"`` to status, digest and text of the body, which is empty if it is no text."""
-    enter = ("nsenter", f"--net=/run/netns/{netns}") if netns else ()
     try:
-        places = [route_of(path, routes) for _, path, _ in exchanges]
+        asked = [(exchange, route_of(exchange[1], routes)) for exchange in exchanges]
     except ValueError as error:
         raise LoadError(f"One of the workload's exchanges cannot be asked: {error}.", "Correct its path.") from None
-    asked = [(*exchange, place.ip, place.port) for exchange, place in zip(exchanges, places, strict=True)]
-    order = json.dumps({"exchanges": asked, "tls_ca": tls_ca, "proxy": proxy})
-    limit = _TIMEOUT_S * (len(exchanges) + 1)
+    context = None if tls_ca is None else _context(tls_ca)
+
+    def send() -> dict[str, tuple[int, str, str]]:
+        return {
+            f"{method} {path}": _answer((method, path, body), route, context, proxy)
+            for (method, path, body), route in asked
+        }
+
+    limit_s = _TIMEOUT_S * (len(exchanges) + 1)
+    remedy = "Look at the instance's logs."
     try:
-        done = subprocess.run(
-            [*enter, sys.executable, "-P", "-m", "harness.probes.exchanges"],
-            input=order,
-            capture_output=True,
-            text=True,
-            timeout=limit,
-            check=False,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )
-    except subprocess.TimeoutExpired as error:
-        what = f"The workload's exchanges took more than {limit} s."
-        raise LoadError(what, "Look at the instance's logs.") from error
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        raise LoadError(f"One of the workload's exchanges got no answer: {last}.", "Look at the instance's logs.")
-    return {key: (status, digest, text) for key, (status, digest, text) in json.loads(done.stdout).items()}
+        return within(netns, send, limit_s)
+    except TimeoutError as error:
+        raise LoadError(f"The workload's exchanges were not answered in time: {error}.", remedy) from error
+    except (OSError, http.client.HTTPException) as error:
+        # What a service answers instead of HTTP may have line ends of its own.
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        what = f"One of the workload's exchanges got no answer: {why}."
+        raise LoadError(what, remedy) from error
 
 
-def _main() -> None:
-    order = json.load(sys.stdin)
-    context = _context(order["tls_ca"]) if order["tls_ca"] else None
-    answers = {}
-    for method, path, body, ip, port in order["exchanges"]:
-        connect_ip, connect_port = order["proxy"] or (ip, port)
-        connection = (
-            http.client.HTTPConnection(connect_ip, connect_port, timeout=_TIMEOUT_S)
-            if context is None
-            else http.client.HTTPSConnection(connect_ip, connect_port, timeout=_TIMEOUT_S, context=context)
-        )
-        target = f"http://{ip}:{port}{path}" if order["proxy"] else path
-        headers = {"Host": f"{ip}:{port}"} | ({"Content-Type": "application/json"} if body else {})
-        connection.request(method, target, body.encode() or None, headers)
+def _answer(
+    exchange: tuple[str, str, str], route: Route, context: ssl.SSLContext | None, proxy: tuple[str, int] | None
+) -> tuple[int, str, str]:
+    method, path, body = exchange
+    ip, port = proxy or (route.ip, route.port)
+    connection = (
+        http.client.HTTPConnection(ip, port, timeout=_TIMEOUT_S)
+        if context is None
+        else http.client.HTTPSConnection(ip, port, timeout=_TIMEOUT_S, context=context)
+    )
+    with closing(connection):
+        asked = f"http://{route.ip}:{route.port}{path}" if proxy else path
+        headers = {"Host": f"{route.ip}:{route.port}"} | ({"Content-Type": "application/json"} if body else {})
+        connection.request(method, asked, body.encode() or None, headers)
         response = connection.getresponse()
         content = response.read()
-        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        answers[f"{method} {path}"] = (response.status, digest, _text(content))
-        connection.close()
-    json.dump(answers, sys.stdout)
+        return response.status, f"sha256:{hashlib.sha256(content).hexdigest()}", _text(content)
 
 
 def _text(content: bytes) -> str:
@@ -128,7 +121,3 @@ def _context(tls_ca: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(tls_ca)
     return context
-
-
-if __name__ == "__main__":
-    _main()

@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Self
 
 from harness.errors import NotReady
-from harness.probes.child import Child
+from harness.probes.prober_process import ProberProcess
 from harness.probes.question import PERIOD_NS
 from harness.spec.route import Route
 from harness.spec.service import Readiness
@@ -89,7 +89,7 @@ class Prober:
             "period_ns": period_ns,
         }  # fmt: skip
         self._where = f"{route.ip}:{route.port}"
-        self._child = Child([step], [route], netns=netns, cpus=cpus, tls_ca=tls_ca, proxy=proxy)
+        self._child = ProberProcess([step], [route], netns=netns, cpus=cpus, tls_ca=tls_ca, proxy=proxy)
 
     def __enter__(self) -> Self:
         self._child.__enter__()

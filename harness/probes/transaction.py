@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from harness.errors import NotReady, SpecError
-from harness.probes.child import Child
+from harness.probes.prober_process import ProberProcess
 from harness.probes.question import references
 from harness.spec.route import Route, route_of
 from harness.spec.topology import Step
@@ -66,7 +66,9 @@ class Transaction:
         proxy: tuple[str, int] | None = None,
     ) -> None:
         _must_be_askable(steps, routes)
-        self._child = Child(list(map(_order, steps)), routes, netns=netns, cpus=cpus, tls_ca=tls_ca, proxy=proxy)
+        self._child = ProberProcess(
+            list(map(_order, steps)), routes, netns=netns, cpus=cpus, tls_ca=tls_ca, proxy=proxy
+        )
         self._count = len(steps)
 
     def __enter__(self) -> Self:

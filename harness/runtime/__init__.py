@@ -1,1 +1,1 @@
-"""What a process of ours does with the host it runs on: locks, signals, files, child processes."""
+"""What any part of a run needs of the operating system: locks, signals, whole files, child processes, namespaces."""

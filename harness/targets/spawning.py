@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import DeployError
 from harness.host.processes import born, has_ended
+from harness.runtime import child
 
-_ANSWER_LIMIT_S = 10
+_ANSWER_LIMIT_S = 60
+_CLOSE_LIMIT_S = 10
 _END_LIMIT_S = 10
 
 
@@ -23,15 +23,9 @@ class Spawner:
     def __init__(self, order: dict[str, Any]) -> None:
         self.order = order
         self._ended: int | None = None
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "harness.targets.spawner"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )
+        self._child = child.Child(child.module("harness.targets.spawner"), env=child.environment(), keeps_stderr=False)
         try:
-            self._send(json.dumps(order))
+            self._child.send(json.dumps(order))
             ready = "ready" in self._receive()
         except BaseException:
             # An interrupt: nobody else knows the child yet, and it is about to enter the instance's control group.
@@ -47,7 +41,7 @@ class Spawner:
 
     def start(self) -> tuple[int, int]:
         """Start the service. Returns its pid and when it existed."""
-        self._send("go")
+        self._child.send("go")
         answer = self._receive()
         if "pid" not in answer:
             raise self._failed("The service's process could not be started.", "Check memory and process limits.")
@@ -55,25 +49,17 @@ class Spawner:
 
     def ended(self) -> int | None:
         """The service's exit code once it has ended."""
-        if self._ended is None and self._child.stdout is not None and not self._child.stdout.closed:
-            os.set_blocking(self._child.stdout.fileno(), False)
-            # Whoever was interrupted has left earlier answers unread.
-            while self._ended is None and (line := self._child.stdout.readline()):
-                self._ended = json.loads(line).get("ended")
+        # Whoever was interrupted has left earlier answers unread.
+        while self._ended is None and (line := self._child.receive(now_ns())):
+            self._ended = json.loads(line).get("ended")
         return self._ended
 
     def close(self) -> None:
         """End the service and the spawner. Idempotent."""
-        if self._child.stdin is not None and not self._child.stdin.closed:
-            self._child.stdin.close()
-        try:
-            self._child.wait(_ANSWER_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
+        self._child.close_input()
+        self._child.wait(_CLOSE_LIMIT_S)
         self.ended()
-        if self._child.stdout is not None:
-            self._child.stdout.close()
+        self._child.end()
 
     def _failed(self, what: str, remedy: str) -> DeployError:
         self.close()
@@ -82,18 +68,8 @@ class Spawner:
         error.add_note(log.read_text("utf-8", "replace") if log.exists() else "(it logged nothing)")
         return error
 
-    def _send(self, line: str) -> None:
-        assert self._child.stdin is not None
-        try:
-            self._child.stdin.write(line.encode() + b"\n")
-            self._child.stdin.flush()
-        except BrokenPipeError:
-            # It ended; whoever waits for its answer is told so.
-            return
-
     def _receive(self) -> dict[str, int]:
-        assert self._child.stdout is not None
-        line = self._child.stdout.readline()
+        line = self._child.receive(now_ns() + _ANSWER_LIMIT_S * NS_PER_S)
         answer: dict[str, int] = json.loads(line) if line else {}
         return answer
 

@@ -31,15 +31,15 @@ HOUSE: dict[str, set[str]] = {
     # A catalogue's sizes are those of the sequences that ask for them.
     "harness.artifacts": {"harness.spec", "harness.host", "harness.cache.sequences"},
     # A geography is plain data.
-    "harness.lab": {"harness.host", "harness.spec.geography"},
+    "harness.lab": {"harness.host", "harness.runtime", "harness.spec.geography"},
     "harness.fronts": {"harness.spec", "harness.host", "harness.artifacts"},
-    "harness.targets": {"harness.spec", "harness.host", "harness.artifacts", "harness.lab"},
-    "harness.probes": {"harness.spec", "harness.host", "harness.targets.api"},
-    "harness.load": {"harness", "harness.spec", "harness.cache"},
+    "harness.targets": {"harness.spec", "harness.host", "harness.runtime", "harness.artifacts", "harness.lab"},
+    "harness.probes": {"harness.spec", "harness.host", "harness.runtime", "harness.targets.api"},
+    "harness.load": {"harness", "harness.runtime", "harness.spec", "harness.cache"},
     # Samples to figures, on any machine: no engine, no target, no root.
     "harness.analysis": {"harness.spec", "harness.store"},
     # Traces and simulated caches: plain data and child processes, no engine, no root.
-    "harness.cache": {"harness", "harness.spec"},
+    "harness.cache": {"harness", "harness.runtime", "harness.spec"},
     # What can be is said by fronts and targets themselves.
     "harness.planning": {"harness.spec", "harness.cache", "harness.fronts", "harness.targets.registry"},
     # Where deploying, measuring and loading meet. The verdict on a trial is recorded with it; it is pure, and analysis

@@ -53,7 +53,8 @@ def test_a_password_matches_its_hash_alone(password: str, other: str) -> None:
     assert passwords.matches(password, kept)
     assert passwords.hashed(password) != kept, "salted"
     assert password not in kept or len(password) < 8
-    if other.isascii() and other != password:
+    # scrypt keys an HMAC with the password, and RFC 2104 fills up a key that is shorter than a block with zeros.
+    if other.isascii() and other.rstrip("\0") != password.rstrip("\0"):
         assert not passwords.matches(other, kept)
 
 
