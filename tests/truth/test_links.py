@@ -106,7 +106,7 @@ def test_ten_thousand_packets_a_second_are_less_than_a_millisecond_late(weigh: W
     truths = (
         Truth("how late echoes are at 10,000 packets/s, p99", "ms", 0, 1, within=0.5),
         Truth("how late packets leave the core at that rate, p99", "ms", 0, 1, within=0.5),
-        Truth("packets/s that the core carried", "", 9_900, 10_300, within=200),
+        Truth("packets/s that the core carried", "", 9_600, 10_400, within=200),
     )
     weigh(truths, once, budget_s=60, watch=FOR_P99)
 
@@ -117,6 +117,8 @@ def test_a_rate_spreads_what_comes_at_once(weigh: Weigh) -> None:
 
     def once() -> tuple[float]:
         with lab_with_host(rate_mbit=8) as (lab, at, home), ExitStack() as stack:
+            # A kernel that must ask for the address first drops what its queue for the answer does not hold.
+            lab.measure_rtts({"host": at.ip}, echoes=1)
             receiver = stack.enter_context(socket_in(home, socket.SOCK_DGRAM))
             sender = stack.enter_context(socket_in(lab.clients[NEAR], socket.SOCK_DGRAM))
             receiver.bind((str(at.ip), 9999))
