@@ -72,8 +72,8 @@ def test_misses_of_a_paced_replay_are_paid_for_and_hits_wait_for_nobody(weigh: W
     def once() -> tuple[float, float]:
         with service(shelf) as one:
             plan = LoadPlan(
-                routes=(Route("/", "127.0.0.1", one.port),), samples=str(tmp_path / "samples.bin"), rate_rps=1, duration_s=1,
-                mode="replay", replay_requests=100, sequence=SEQUENCE, locustfile=str(locustfile),
+                routes=(Route("/", "127.0.0.1", one.port),), samples=str(tmp_path / "samples.bin"), mode="replay",
+                rate_rps=1, duration_s=1, replay_requests=100, sequence=SEQUENCE, locustfile=str(locustfile),
                 miss_bytes_per_s=RATE, outcome_header=("x-cache", (("hit", "hit"), ("miss", "miss"))),
             )  # fmt: skip
             cpus = frozenset({max(os.sched_getaffinity(0))})
