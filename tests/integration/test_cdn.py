@@ -91,7 +91,7 @@ def test_a_near_copy_spares_clients_the_distance_and_the_origin_the_requests(tmp
     found, campaign = run(tmp_path, ["direct", "cold", "warm"])
     samples = {front: campaign.samples(record) for front, record in found.items()}
     far = {front: milliseconds(of(each, region="far", phase="measured")) for front, each in samples.items()}
-    # How much sooner: tests/truth/test_cdn.py. Whoever is answered before the distance has not crossed it.
+    # Whoever is answered before the distance has not crossed it.
     assert far["direct"].min() >= RTT_MS
     assert far["warm"].min() < RTT_MS
 
