@@ -53,7 +53,7 @@ def test_what_a_proxy_adds_is_the_same_for_the_generator_as_by_hand(weigh: Weigh
         def by_hand(at: str | None) -> float:
             answers = proxied.ask(*[("GET", "/health", "")] * BY_HAND, at=at)
             assert {answer[0] for answer in answers} == {200}
-            return 1000 * statistics.median(answer[2] for answer in answers)
+            return 1000 * statistics.median(float(answer[2]) for answer in answers)
 
         def once() -> tuple[float]:
             generator = by_generator(str(proxied.at.ip), proxied.service.port) - by_generator(direct.host, direct.port)

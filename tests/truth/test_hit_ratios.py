@@ -53,11 +53,12 @@ def test_it_hits_as_often_as_its_policy_does_in_theory(name: str, policy: str, w
     asked = [(int(number), int(sizes[number])) for block in blocks(spec) for number in block["id"]]
     size = CacheSize(round(SHARE * int(sizes.sum())), SHARE)
     missed = PLAIN[policy](asked, front.effective_bytes(size.bytes, float(sizes.mean()), policy)).missed
+    wanted = CacheSpec.model_validate({"policy": policy})
     parts = iter([range(begin, begin + PART) for begin in range(WARM_UP, len(asked), PART)])
     with (
         bridged_lab("hits") as lab,
         an_origin(target, lab, "svc0", tmp_path) as origin,
-        cached(front, target, lab, origin, tmp_path / "cache", cache=CacheSpec(policy=policy), size=size) as found,
+        cached(front, target, lab, origin, tmp_path / "cache", cache=wanted, size=size) as found,
     ):
 
         def hits(places: range) -> int:
