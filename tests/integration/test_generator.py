@@ -243,11 +243,11 @@ def test_routes_and_tls_inside_locust(tmp_path: Path) -> None:
 
 def plain_locust(source: str, port: int, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [
-        sys.executable, "-m", "locust", "-f", source, "--headless", "-t", "1s", "--host", f"http://localhost:{port}",
+        sys.executable, "-m", "locust", "-f", source, "--headless", "-t", "3s", "--host", f"http://localhost:{port}",
         "--json", *options,
     ]  # fmt: skip
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=30, cwd=folder, check=False,
+        command, capture_output=True, text=True, timeout=100, cwd=folder, check=False,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )  # fmt: skip
 
