@@ -47,7 +47,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 AGREEMENT = 0.05
 """How far a startup by Tare may be from one by hand, as a share of it."""
 
-BUDGET_S = 180
+BUDGET_S = 150
 
 
 @dataclass(slots=True)
