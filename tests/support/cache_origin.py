@@ -1,7 +1,8 @@
 """An origin behind the caches under test: what it answers can be checked from the path alone, and it counts.
 
 ``python cache_origin.py`` (or ``-c`` with its text): standard library only. Port 8000 is the service, port 8001 the
-test's: ``/count`` tells what was asked of the service, ``/set?delay_s=1&open=0&sick=1`` changes how it behaves.
+test's: ``/count`` tells what was asked of the service, ``/set?delay_s=1&held=9&open=0&sick=1`` changes how it behaves.
+``held`` keeps all answers back until so many were asked for, or until it is 0 again.
 
 The paths are those of the workload ``static`` and more: ``/objects/N`` and ``/sized/BYTES/N`` are cacheable for an
 hour, ``/short/N`` for one second, ``/plain/N`` says nothing of its lifetime, ``/private/N`` must not be kept,
@@ -60,6 +61,9 @@ class Origin:
         self.validated = 0
         self.bytes = 0
         self.delay_s = 0.0
+        self.held = 0
+        self.free = asyncio.Event()
+        self.free.set()
         self.sick = False
         self.server: asyncio.Server | None = None
         self.writers: set[asyncio.StreamWriter] = set()
@@ -87,6 +91,10 @@ class Origin:
         if path == "/health":
             return response(200, {"Cache-Control": "no-store"}, HEALTH)
         self.paths[path] = self.paths.get(path, 0) + 1
+        self.held -= 1
+        if self.held <= 0:
+            self.free.set()
+        await self.free.wait()
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
         kind = path.split("/")[1]
@@ -131,6 +139,11 @@ class Origin:
     async def change(self, name: str, value: str) -> None:
         if name == "delay_s":
             self.delay_s = float(value)
+        elif name == "held" and value != "0":
+            self.held = int(value)
+            self.free.clear()
+        elif name == "held":
+            self.free.set()
         elif name == "sick":
             self.sick = value == "1"
         elif name == "open" and value == "1" and self.server is None:

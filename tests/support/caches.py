@@ -98,12 +98,12 @@ class OriginAt:
 
     @contextmanager
     def changed(self, **changes: float) -> Iterator[None]:
-        """Behaving otherwise for as long as the context lasts: ``delay_s``, ``sick``, ``open``."""
+        """Behaving otherwise for as long as the context lasts: ``delay_s``, ``held``, ``sick``, ``open``."""
         self.told(**changes)
         try:
             yield
         finally:
-            self.told(delay_s=0, sick=0, open=1)
+            self.told(delay_s=0, held=0, sick=0, open=1)
 
 
 @dataclass(slots=True)

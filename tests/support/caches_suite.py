@@ -1,24 +1,17 @@
-"""What the tests of caches share: which caches on which targets, paths nobody asked for, and theory's hit ratios."""
+"""What the tests of caches share: which caches on which targets, and paths that nobody asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-import numpy as np
-
-from harness.cache.sequences import blocks, object_sizes
 from harness.fronts.api import Route
 from harness.fronts.caching import CacheSize
-from harness.fronts.registry import FRONTS, make
+from harness.fronts.registry import FRONTS
 from harness.lab.bridged import BridgedLab
 from harness.spec.front import CacheSpec
-from harness.spec.sequence import SequenceSpec
 from harness.units import MIB
-from tests.support import plain_caches
 from tests.support.cache_origin import body_of
 from tests.support.caches import Answer, Cached, cached
 from tests.support.fronts import CORE
@@ -30,12 +23,6 @@ ONCE = {"varnish", "nginx-cache"}
 
 PASSED_ON = 3
 """How many requests of a herd may reach the origin where that is not promised."""
-
-PLAIN: dict[str, Callable[[Sequence[plain_caches.Request], int], plain_caches.Run]] = {
-    "lru": plain_caches.lru,
-    "fifo": plain_caches.fifo,
-    "lfuda": plain_caches.lfuda,
-}
 
 
 _OWN = [(target, front) for target, front in ON if target == "process" or (target, front) in CORE]
@@ -93,31 +80,3 @@ def held_of(found: Cached, paths: list[str]) -> int:
     """How many of the last of these are there. A missed one takes another's place, so the order is from the last."""
     outcomes = found.outcomes(paths[::-1])
     return next((place for place, word in enumerate(outcomes) if word != "hit"), len(outcomes))
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Hit ratios of the same requests, warm-up left out, and the bytes that theory was given."""
-
-    real: float
-    theory: float
-    size: int
-    effective: int
-
-
-def against_theory(
-    another: Another, name: str, policy: str, share: float, size_bytes: int | None = None, requests: int = 30_000
-) -> Compared:
-    """A third of the requests is warm-up."""
-    spec = SequenceSpec(requests=requests, objects=5_000, exponent=0.9, seed=3, size_bytes=size_bytes)
-    sizes = object_sizes(spec, np.arange(spec.objects, dtype=np.uint64))
-    asked = [(int(number), int(sizes[number])) for block in blocks(spec) for number in block["id"]]
-    size = CacheSize(round(share * int(sizes.sum())), share)
-    found = another(size, policy=policy)
-    mine = next(_FRESH)
-    outcomes = found.outcomes([f"/sized/{held}/{mine}/{number}" for number, held in asked])
-    assert not set(outcomes) - {"hit", "miss", "pass"}
-    effective = make(name).effective_bytes(size.bytes, float(sizes.mean()), policy)
-    begin = requests // 3
-    missed, _ = PLAIN[policy](asked, effective).ratios(asked, begin)
-    return Compared(outcomes[begin:].count("hit") / (requests - begin), 1 - missed, size.bytes, effective)

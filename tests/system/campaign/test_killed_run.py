@@ -49,8 +49,8 @@ capacity_s = 0.2
 null_steps = 2
 
 [validity] # this is not about figures, and the host may be busy with other tests
-min_achieved_share = 0.2
-max_send_lag_ms = 1000
+min_achieved_share = 0.01
+max_send_lag_ms = 60_000
 max_generator_busy = 1
 max_steal = 1
 """

@@ -33,8 +33,8 @@ closed_users = 2
 timeout_s = 5
 {events}
 [validity] # this is not about figures, and the host may be busy with other tests
-min_achieved_share = 0.2
-max_send_lag_ms = 1000
+min_achieved_share = 0.01
+max_send_lag_ms = 60_000
 max_generator_busy = 1
 max_steal = 1
 """

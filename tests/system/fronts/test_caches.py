@@ -102,7 +102,7 @@ def test_a_lifetime_ends(running: Cached) -> None:
 
 @each(that_can("ttl_s"))
 def test_the_experiments_lifetime_goes_before_the_origins(another: Another) -> None:
-    short, long = another(ttl_s=1), another(ttl_s=600)
+    short, long = another(ttl_s=3), another(ttl_s=600)
     path = fresh()
     assert [short.get(path).outcome for _ in range(2)] == ["miss", "hit"]
     until(lambda: short.get(path).outcome != "hit")
@@ -122,10 +122,9 @@ def test_what_is_stale_is_served_while_a_fresh_one_is_fetched(another: Another) 
     path = fresh()
     found.get(path)
     time.sleep(2.2)
-    with found.origin.changed(delay_s=1.5):
-        begun = time.monotonic()
+    # Whoever waits for the fresh one waits in vain.
+    with found.origin.changed(held=1000):
         answer = found.get(path)
-        assert time.monotonic() - begun < 1.2
         assert right(answer, path)
         assert answer.outcome == "stale"
         until(lambda: found.origin.asked(path) == 2)
@@ -195,7 +194,8 @@ def test_a_herd_on_one_missing_object_reaches_the_origin_once(running: Cached) -
 def test_without_collapsing_each_of_the_herd_reaches_the_origin(another: Another) -> None:
     found = another(collapse=False)
     path = fresh(size=50_000)
-    with found.origin.changed(delay_s=1):
+    # Nobody is answered before so many of them have reached the origin.
+    with found.origin.changed(held=15):
         answers = found.ask(*[(GET, path, {})] * 20, connections=20)
     assert all(right(answer, path) for answer in answers)
     assert found.origin.asked(path) >= 15

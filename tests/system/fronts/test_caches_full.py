@@ -1,4 +1,7 @@
-"""The contract of fronts that cache, once they are full: what they hold, what they evict, and how often they hit."""
+"""The contract of fronts that cache, once they are full: what they hold and what they evict.
+
+How often they hit, against theory: tests/truth/test_hit_ratios.py.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import pytest
 from harness.fronts.caching import CacheSize
 from harness.units import MIB
 from tests.support.caches import Cached
-from tests.support.caches_suite import CACHES, PLAIN, Another, against_theory, fresh, held_of
+from tests.support.caches_suite import CACHES, Another, fresh, held_of
 from tests.support.fronts import each
 
 pytestmark = pytest.mark.timeout(300)
@@ -28,12 +31,6 @@ SETTLES_S = {"squid-cache": 1.5}
 
 FULL = [("process", front) for front in CACHES]
 """What it holds is its own affair, whatever it is deployed on."""
-
-IN_THEORY = [("process", front) for front in CACHES if front != "squid-cache"]
-"""Squid's capacity grows with the rate of misses: docs/adding-a-front.md has its ratios against its own rules."""
-
-NEAR = {"lfuda": 0.04}
-"""How far a hit ratio may be from theory's, if not 0.02."""
 
 LOG = logging.getLogger(__name__)
 
@@ -89,12 +86,3 @@ def test_its_policy_is_in_force(running: Cached, another: Another) -> None:
             assert kept <= 0.1 * len(popular), (policy, kept, len(popular))
         else:
             assert kept >= 0.8 * len(popular), (policy, kept, len(popular))
-
-
-@each(IN_THEORY)
-def test_it_hits_as_often_as_its_policy_does_in_theory(running: Cached, another: Another) -> None:
-    """Zipf over a catalogue with the web's sizes, a cache for a twentieth of it, against the policy in a few lines."""
-    for policy in sorted(running.front.policies & PLAIN.keys()):
-        compared = against_theory(another, running.front.name, policy, share=0.05)
-        LOG.info("%s %s: %s", running.front.name, policy, compared)
-        assert abs(compared.real - compared.theory) <= NEAR.get(policy, 0.02), compared

@@ -287,10 +287,9 @@ def test_through_it_a_client_reaches_what_it_cannot_reach_by_itself(
         assert found.ask(request, at=hidden.upstream.address)[0][0] == 200
         lab.close_to_client(hidden.at.ip)
         lab.close_to_client(hidden.at.ip)
-        ((status, reason, seconds),) = found.ask(request, at=hidden.upstream.address)
+        ((status, reason, _),) = found.ask(request, at=hidden.upstream.address)
         assert status == 0
         assert "No route to host" in reason
-        assert seconds < 1
         assert found.ask(request)[0][:2] == list(hello.expected(*request))
     assert running.ask(("GET", "/health", ""))[0][0] == 200
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,17 +15,11 @@ from harness.campaign.sweep import leftovers
 from harness.clock import Stopwatch
 from harness.errors import DeployError
 from harness.lab import forwarding, namespace
-from harness.lab.api import LabAddress
 from harness.lab.bridged import links, make_host
-from harness.lab.precedence import precedence
-from harness.lab.regional import RegionalLab
-from harness.spec.topology import SERVICE
-from harness.targets.api import Instance, Target
 from harness.targets.container import ContainerTarget
 from harness.targets.vm import VmTarget
-from tests.support import hello
 from tests.support.deploy import regional_lab
-from tests.support.launch import launch
+from tests.support.in_regions import PORT, accepts, inside, running
 from tests.support.netns_sockets import connect_ms
 from tests.support.regions import CORE_CPUS, FAR, NEAR, RTT_MS, geography, lab_with_host
 from tests.support.until import until
@@ -40,30 +32,12 @@ def test_a_host_that_does_not_answer_is_named() -> None:
         lab.measure_rtts({"host": at.ip, "nobody": at.ip + 7}, echoes=1)
 
 
-@contextmanager
-def running(target: Target, lab: RegionalLab, region: str, scratch: Path) -> Iterator[Instance]:
-    """The hello workload in a region, once its own region's client can connect."""
-    artifact = hello.build()
-    target.prepare(artifact)
-    scratch.mkdir()
-    at = lab.address(f"svc-{region}", region=region)
-    with launch(target, hello.service(artifact), at, scratch) as instance:
-        until(lambda: accepts(at), timeout_s=90)
-        yield instance
-
-
-def accepts(at: LabAddress) -> bool:
-    assert at.client is not None
-    try:
-        connect_ms(at.client, str(at.ip), hello.WORKLOAD.members[SERVICE].port)
-    except OSError:
-        return False
-    return True
-
-
 def test_containers_and_a_process_reach_each_other_over_the_distance_only(tmp_path: Path) -> None:
-    """The engine has a network of its own for each region, and keeps internal networks apart: not these."""
-    target, port = ContainerTarget(), hello.WORKLOAD.members[SERVICE].port
+    """The engine has a network of its own for each region, and keeps internal networks apart: not these.
+
+    Never sooner than the distance, and within a region not by the core. How exactly: tests/truth/test_regions.py.
+    """
+    target = ContainerTarget()
     with regional_lab("regions", geography(), CORE_CPUS) as lab, ExitStack() as stack:
         host = lab.address("host", region=NEAR)
         home = make_host(host, stack)
@@ -76,35 +50,27 @@ def test_containers_and_a_process_reach_each_other_over_the_distance_only(tmp_pa
                 (inside(far), near, RTT_MS),
                 (inside(near), far, RTT_MS),
             ):
-                with precedence():
-                    took_ms = [connect_ms(where, str(what.address.ip), port) for _ in range(5)]
-                assert distance_ms <= statistics.median(took_ms) < distance_ms + 1.5, (where, took_ms)
+                before = lab.core.report().packets
+                assert connect_ms(where, str(what.address.ip), PORT) >= distance_ms
+                assert (lab.core.report().packets > before) == (distance_ms > 0), (where, what.address)
             far.kill()
             far.restart(Stopwatch())
             until(lambda: accepts(far.address))
-            assert connect_ms(inside(near), str(far.address.ip), port) >= RTT_MS
+            assert connect_ms(inside(near), str(far.address.ip), PORT) >= RTT_MS
         # The engine has taken its networks away by now, with its rules for them.
         rtts = {record.region: record.median_ms for record in lab.measure_rtts({"host": host.ip}, echoes=10)}
-    assert rtts[NEAR] < 1
-    assert RTT_MS <= rtts[FAR] < RTT_MS + 1
+    assert rtts[FAR] >= RTT_MS
 
 
 def test_a_machine_has_its_distance_too(tmp_path: Path) -> None:
-    """An emulated one takes its time to answer, so the bound is wide."""
     with ExitStack() as stack:
         lab = stack.enter_context(regional_lab("regions", geography(), CORE_CPUS))
         machine = stack.enter_context(running(VmTarget(), lab, FAR, tmp_path / "vm"))
         near, far = lab.measure_rtts({"vm": machine.address.ip}, echoes=50)
-        connect = connect_ms(lab.clients[NEAR], str(machine.address.ip), hello.WORKLOAD.members[SERVICE].port)
+        connect = connect_ms(lab.clients[NEAR], str(machine.address.ip), PORT)
     print(f"{near}\n{far}\nconnect {connect:.2f} ms")
-    assert RTT_MS <= near.median_ms < RTT_MS + 5
-    assert far.median_ms < 5
+    assert near.median_ms >= RTT_MS
     assert connect >= RTT_MS
-
-
-def inside(instance: Instance) -> str:
-    """The network namespace of an instance."""
-    return f"/proc/{instance.processes()[0].pid}/ns/net"
 
 
 def test_nothing_is_left_of_it() -> None:

@@ -106,10 +106,13 @@ def test_clients_of_a_dead_entry_go_to_the_next_and_come_back(namespaces: tuple[
             result = running.finish()
     failed = result.samples[result.samples["outcome"] == Outcome.ERROR]
     assert set(failed["region"]) == {0}
-    # The first moments of an outage that is noticed anew about every 0.6 s, for 2 s.
-    assert 2 <= len(failed) <= 60
-    after = result.samples[(result.samples["region"] == 0) & (result.samples["intended_ns"] > killed)]
-    assert (after["outcome"] == Outcome.OK).sum() > 0.7 * len(after) > 100
+    assert len(failed) > 0
+    # While the nearest is dead all the time, the next one answers, and the nearest is tried again.
+    near_ones = np.sort(result.samples[result.samples["region"] == 0], order="done_ns")
+    after = near_ones[near_ones["done_ns"] > failed["done_ns"].min()]
+    answered = np.flatnonzero(after["outcome"] == Outcome.OK)
+    assert len(answered) > 0
+    assert (after["outcome"][answered[0] :] == Outcome.ERROR).any()
     assert result.completed == result.scheduled - len(failed)
 
 

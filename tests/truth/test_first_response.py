@@ -6,24 +6,24 @@ The service writes both moments of CLOCK_MONOTONIC, one clock for all processes 
 from __future__ import annotations
 
 import re
-import statistics
-import time
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from harness.clock import NS_PER_MS, NS_PER_S, now_ns
+from harness.clock import NS_PER_MS
 from harness.spec.service import Readiness
 from harness.targets.api import Instance
 from harness.targets.registry import make
 from tests.support import hello
 from tests.support.deploy import bridged_lab, deployed
+from tests.support.truth import Truth
+from tests.support.until import until
+from tests.truth.conftest import Weigh
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-LAUNCHES = 5
-LIMIT_MS = 2
 SERVICE = """
 import socket, time
 now_ns = lambda: time.clock_gettime_ns(time.CLOCK_MONOTONIC)
@@ -44,34 +44,35 @@ TOLD = re.compile(r"listening at (\d+), had answered at (\d+)")
 
 def what_it_told(instance: Instance) -> tuple[int, int]:
     """When it listened and when it had answered. An engine keeps a line some time after it was written."""
-    deadline_ns = now_ns() + 5 * NS_PER_S
-    while (told := TOLD.search(instance.logs())) is None:
-        assert now_ns() < deadline_ns
-        time.sleep(0.01)
+    until(lambda: TOLD.search(instance.logs()))
+    told = TOLD.search(instance.logs())
+    assert told
     return int(told[1]), int(told[2])
 
 
 @pytest.mark.parametrize("name", ["process", "container"])
-def test_the_first_response_is_when_the_service_says_it_was(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_first_response_is_when_the_service_says_it_was(name: str, weigh: Weigh, tmp_path: Path) -> None:
+    """The prober asks every millisecond, and it and the service stamp the same answer, each at its own end.
+
+    Either may have to wait for its turn on a CPU: a millisecond more, for each.
+    """
     artifact, target = hello.build(), make(name)
     target.prepare(artifact)
     plain = hello.service(artifact, "/usr/bin/python3", "-u", "-c", SERVICE)
     service = replace(plain, ready=Readiness(body="truth"))
-    after_listening_ms, after_answering_ms = [], []
-    for number in range(LAUNCHES):
-        scratch = tmp_path / str(number)
+    numbers = count()
+
+    def once() -> tuple[float, float]:
+        scratch = tmp_path / str(next(numbers))
         scratch.mkdir()
         with bridged_lab("truth") as lab, deployed(target, service, lab, scratch) as made:
             listening_ns, answered_ns = what_it_told(made.instance)
         assert made.watch.trigger_ns < listening_ns < made.result.listening_ns
-        after_listening_ms.append((made.result.first_response_ns - listening_ns) / NS_PER_MS)
-        after_answering_ms.append((made.result.first_response_ns - answered_ns) / NS_PER_MS)
-    listening, answering = statistics.median(after_listening_ms), statistics.median(after_answering_ms)
-    with capsys.disabled():
-        print(
-            f"\n{name}: first response {listening:+.3f} ms after it listened, {answering:+.3f} ms after it had answered"
-        )
-    assert 0 < listening < LIMIT_MS
-    assert abs(answering) < LIMIT_MS
+        first_ns = made.result.first_response_ns
+        return (first_ns - listening_ns) / NS_PER_MS, (first_ns - answered_ns) / NS_PER_MS
+
+    truths = (
+        Truth(f"{name}: first response after the service listened", "ms", 0, 3, within=1),
+        Truth(f"{name}: first response after the service had answered", "ms", -1, 1, within=0.5),
+    )
+    weigh(truths, once, budget_s=60)

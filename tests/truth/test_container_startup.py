@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import math
 import os
 import random
 import shutil
@@ -26,6 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -39,17 +39,15 @@ from harness.units import MIB
 from tests.support import hello, poll
 from tests.support.deploy import bridged_lab, deployed
 from tests.support.relay import ENGINE, Relay
+from tests.support.truth import Truth
+from tests.truth.conftest import Weigh
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
-ROUNDS = 10
-MOST_ROUNDS = 80
-"""On a host that is busy with something else: until the median is known to half the agreement, and to agree. More
-rounds bring it nearer to what is true, so a difference that is there stays, and one that chance made goes."""
-
 AGREEMENT = 0.05
-"""How far the median of the pairs may be from 1. Where it is beyond that after all these rounds, its interval tells
-whether that is a difference or the host's noise; and the interval may be no wider than that on either side."""
+"""How far a startup by Tare may be from one by hand, as a share of it."""
+
+BUDGET_S = 150
 
 
 @dataclass(slots=True)
@@ -188,51 +186,32 @@ def cpu_list(service: Service) -> str:
     return ",".join(map(str, sorted(service.cpuset)))
 
 
-def ratios(ours: list[float], theirs: list[float]) -> list[float]:
-    return [mine / other for mine, other in zip(ours, theirs, strict=True)]
-
-
-def disagreement(pairs: list[float]) -> float:
-    """How far their median is from 1."""
-    return abs(statistics.median(pairs) - 1)
-
-
-def half_width(values: list[float]) -> float:
-    """Half the 95 % interval of their median (McGill, Tukey & Larsen 1978, the notch of a box plot)."""
-    low, _, high = statistics.quantiles(values, n=4)
-    return 1.57 * (high - low) / math.sqrt(len(values))
-
-
-def test_container_startup_agrees_with_containers_started_by_hand(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_container_startup_agrees_with_containers_started_by_hand(weigh: Weigh, tmp_path: Path) -> None:
+    """In pairs, so that what disturbs the host disturbs all three ways."""
     service = hello.service(hello.build())
     ContainerTarget().prepare(service.artifact)
     figures, ways = Figures(), [by_tare, by_docker_run, by_api]
-    order = random.Random(20)
-    for number in range(MOST_ROUNDS):
+    order, numbers = random.Random(20), count()
+
+    def once() -> tuple[float, float]:
+        number = next(numbers)
         order.shuffle(ways)
         for way in ways:
             folder = tmp_path / f"{number}-{way.__name__}"
             folder.mkdir()
             way(service, folder, figures)
-        if number + 1 >= ROUNDS and all(
-            half_width(pairs := ratios(figures.tare, by_hand)) < AGREEMENT / 2 and disagreement(pairs) < AGREEMENT
-            for by_hand in (figures.docker_run, figures.api)
+        return figures.tare[-1] / figures.docker_run[-1], figures.tare[-1] / figures.api[-1]
+
+    truths = [
+        Truth(f"container startup by Tare, of one by {by_hand}", "", 1 - AGREEMENT, 1 + AGREEMENT, within=AGREEMENT)
+        for by_hand in ("docker run", "the API")
+    ]
+    try:
+        weigh(truths, once, BUDGET_S)
+    finally:
+        for name, values in zip(
+            ("Tare", "docker run", "docker run and its client's start", "the API"),
+            (figures.tare, figures.docker_run, figures.docker_run_with_client, figures.api),
+            strict=True,
         ):
-            break
-    rows = {
-        "docker run": figures.docker_run,
-        "API": figures.api,
-        "docker run and its client's start": figures.docker_run_with_client,
-    }
-    with capsys.disabled():
-        print(f"\nfirst response, median of {len(figures.tare)}: tare {statistics.median(figures.tare):.1f} ms")
-        for name, by_hand in rows.items():
-            pairs = ratios(figures.tare, by_hand)
-            ratio = f"{statistics.median(pairs):.3f} ± {half_width(pairs):.3f}"
-            print(f"  {name}: {statistics.median(by_hand):.1f} ms, tare is {ratio} of it (median of pairs)")
-    for name in ("docker run", "API"):
-        pairs = ratios(figures.tare, rows[name])
-        assert half_width(pairs) < AGREEMENT, name
-        assert disagreement(pairs) - half_width(pairs) < AGREEMENT, name
+            print(f"{name}: first response after {statistics.median(values):.1f} ms (median of {len(values)})")
