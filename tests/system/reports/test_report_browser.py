@@ -57,7 +57,7 @@ def usual(**days: object) -> Writer:
 
 
 CAMPAIGNS: dict[str, Writer] = {
-    "usual": usual(levels=("100rps", "300rps"), fail=[(1, "vm")], spoil=[(2, "container")], requests=1500),
+    "usual": usual(levels_rps=(100.0, 300.0), fail=[(1, "vm")], spoil=[(2, "container")]),
     "process-only": usual(targets=("process",), aa=None),
     "all-failed": usual(fail_all=True, null=False),
     "single-trial": usual(blocks=1, aa=None),
@@ -156,8 +156,8 @@ def test_a_folded_table_and_a_log_open(browser: Browser, reports: Callable[[str]
 
 
 def test_a_campaign_of_many_levels_and_trials_still_fits(tmp_path: Path) -> None:
-    levels = tuple(f"{rate}rps" for rate in range(100, 900, 100))
-    campaign = load(write_campaign(tmp_path / "campaign", Made(levels=levels, blocks=10, requests=400)))
+    levels = tuple(float(rate) for rate in range(100, 900, 100))
+    campaign = load(write_campaign(tmp_path / "campaign", Made(levels_rps=levels, blocks=10, seconds=1.0)))
     assert write_report(campaign, tmp_path / "report.html").stat().st_size <= 6_000_000
 
 

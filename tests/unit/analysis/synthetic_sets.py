@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis import Campaign, load
+from harness.load.recorder import SAMPLE_DTYPE
 from harness.spec.event import EventSpec
 from harness.spec.experiment import Experiment
 from harness.store.campaign_records import ArtifactRecord, Manifest
 from harness.store.folder import CampaignFolder
 from harness.store.records import Digests, EventRecord, InstanceRecord, TrialRecord, VariantId
 from tests.unit.analysis.synthetic import host, null_floor
-from tests.unit.analysis.synthetic_records import SAMPLE_DTYPE, record, requests
+from tests.unit.analysis.synthetic_records import record, requests
 
 Change = Callable[[TrialRecord], TrialRecord]
 S = 10**9
