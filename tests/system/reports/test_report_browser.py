@@ -35,6 +35,7 @@ NARROW = """() => Array.from(document.querySelectorAll('.plotly-graph-div')).fil
     chart.checkVisibility() && chart._fullLayout._size.w < chart.clientWidth / 3
 ).map((chart) => chart.getAttribute('aria-label'))"""
 TALLEST = 1900
+WATCHDOG_MS = 300_000
 KILL = EventSpec(kind="kill", service="svc")
 KILL_POP = EventSpec(kind="kill", service="front-ap-southeast")
 
@@ -87,13 +88,14 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 def opened(browser: Browser, report: Path, width: int) -> tuple[Page, list[str]]:
     """The page once every chart is drawn, and what went wrong on the way."""
     context = browser.new_context(offline=True, viewport=ViewportSize(width=width, height=900))
+    context.set_default_timeout(WATCHDOG_MS)
     page = context.new_page()
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
     page.on("request", lambda request: wrong.append(request.url) if request.url != report.as_uri() else None)
     page.goto(report.as_uri())
-    page.wait_for_function("document.documentElement.dataset.charts === 'drawn'", timeout=60_000)
+    page.wait_for_function("document.documentElement.dataset.charts === 'drawn'")
     return page, wrong
 
 
