@@ -63,6 +63,10 @@ class Running:
             )
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def out(self) -> str:
         return self._out.read_text("utf-8")
 

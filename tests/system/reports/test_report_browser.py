@@ -35,6 +35,7 @@ NARROW = """() => Array.from(document.querySelectorAll('.plotly-graph-div')).fil
     chart.checkVisibility() && chart._fullLayout._size.w < chart.clientWidth / 3
 ).map((chart) => chart.getAttribute('aria-label'))"""
 TALLEST = 1900
+WATCHDOG_MS = 300_000
 KILL = EventSpec(kind="kill", service="svc")
 KILL_POP = EventSpec(kind="kill", service="front-ap-southeast")
 
@@ -57,7 +58,7 @@ def usual(**days: object) -> Writer:
 
 
 CAMPAIGNS: dict[str, Writer] = {
-    "usual": usual(levels=("100rps", "300rps"), fail=[(1, "vm")], spoil=[(2, "container")], requests=1500),
+    "usual": usual(levels_rps=(100.0, 300.0), fail=[(1, "vm")], spoil=[(2, "container")]),
     "process-only": usual(targets=("process",), aa=None),
     "all-failed": usual(fail_all=True, null=False),
     "single-trial": usual(blocks=1, aa=None),
@@ -87,13 +88,14 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 def opened(browser: Browser, report: Path, width: int) -> tuple[Page, list[str]]:
     """The page once every chart is drawn, and what went wrong on the way."""
     context = browser.new_context(offline=True, viewport=ViewportSize(width=width, height=900))
+    context.set_default_timeout(WATCHDOG_MS)
     page = context.new_page()
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
     page.on("request", lambda request: wrong.append(request.url) if request.url != report.as_uri() else None)
     page.goto(report.as_uri())
-    page.wait_for_function("document.documentElement.dataset.charts === 'drawn'", timeout=60_000)
+    page.wait_for_function("document.documentElement.dataset.charts === 'drawn'")
     return page, wrong
 
 
@@ -156,8 +158,8 @@ def test_a_folded_table_and_a_log_open(browser: Browser, reports: Callable[[str]
 
 
 def test_a_campaign_of_many_levels_and_trials_still_fits(tmp_path: Path) -> None:
-    levels = tuple(f"{rate}rps" for rate in range(100, 900, 100))
-    campaign = load(write_campaign(tmp_path / "campaign", Made(levels=levels, blocks=10, requests=400)))
+    levels = tuple(float(rate) for rate in range(100, 900, 100))
+    campaign = load(write_campaign(tmp_path / "campaign", Made(levels_rps=levels, blocks=10, seconds=1.0)))
     assert write_report(campaign, tmp_path / "report.html").stat().st_size <= 6_000_000
 
 

@@ -24,7 +24,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     yield made
     made.close()
     made.close()
-    assert left_of(made, SWARM_MODE) == []
+    assert left_of(made, SWARM_MODE) == [], "the engine has left the swarm; no lab of a test has a name like it"
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ def service(target: SwarmTarget) -> Service:
 def running(target: SwarmTarget, service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """One replica with room for more."""
     with (
-        bridged_lab("swarm") as lab,
+        bridged_lab("replicas") as lab,
         deployed(target, service, lab, tmp_path_factory.mktemp("scratch"), spares=SPARES) as made,
     ):
         yield made
@@ -135,12 +135,12 @@ def test_it_scales_to_no_more_than_its_places(two: SwarmInstance) -> None:
 
 
 def test_only_an_orchestrated_target_launches_replicas(service: Service, tmp_path: Path) -> None:
-    with bridged_lab("swarm") as lab, pytest.raises(DeployError, match="not 2 replicas"):
+    with bridged_lab("replicas") as lab, pytest.raises(DeployError, match="not 2 replicas"):
         launch(ProcessTarget(), replace(service, replicas=2), lab.address("svc", spares=1), tmp_path)
 
 
 def test_replicas_at_launch_need_places(target: SwarmTarget, service: Service, tmp_path: Path) -> None:
-    with bridged_lab("swarm") as lab, pytest.raises(DeployError, match="1 addresses, too few for 2 replicas"):
+    with bridged_lab("replicas") as lab, pytest.raises(DeployError, match="1 addresses, too few for 2 replicas"):
         launch(target, replace(service, replicas=2), lab.address("svc"), tmp_path)
 
 
@@ -168,7 +168,7 @@ def test_in_a_strangers_swarm_nothing_but_ours_is_removed(
 ) -> None:
     target = SwarmTarget()
     target.prepare(service.artifact)
-    with bridged_lab("swarm") as lab:
+    with bridged_lab("replicas") as lab:
         made: Instance = launch(target, service, lab.address("svc"), tmp_path)
         until(lambda: made.processes())
         made.stop()

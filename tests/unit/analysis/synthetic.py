@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,9 @@ def manifest(
     baseline: str | None = None,
     blocks: int = 5,
     unavailable: Sequence[UnavailableTarget] = (),
+    experiment: Mapping[str, object] = MappingProxyType({}),
 ) -> Manifest:
+    """``experiment`` goes over what the experiment's file has otherwise."""
     targets = [name for name in variants if not name.endswith("-aa")]
     return Manifest(
         campaign="synthetic",
@@ -70,6 +73,7 @@ def manifest(
             "baseline": baseline or targets[0],
             "repeats": max(blocks, 1),
             "load": {"rates_rps": list(levels_rps)},
+            **experiment,
         },
         spec_digest="sha256:" + "00" * 32,
         seed=1,
@@ -101,12 +105,23 @@ def make_folder(
     change: Change | None = None,
     unavailable: Sequence[UnavailableTarget] = (),
     null: bool = True,
+    experiment: Mapping[str, object] = MappingProxyType({}),
 ) -> CampaignFolder:
-    """A synthetic campaign's folder. ``change`` may replace a record before it is journalled; ``aa`` adds the pair."""
+    """A synthetic campaign's folder. ``change`` may replace a record before it is journalled; ``aa`` adds the pair.
+
+    ``experiment`` goes over what the experiment's file has otherwise.
+    """
     rng = np.random.default_rng(seed)
     names = [*variants, *([f"{aa}-aa"] if aa else [])]
     plan = manifest(
-        names, levels_rps, aa=aa, accelerator=accelerator, baseline=baseline, blocks=blocks, unavailable=unavailable
+        names,
+        levels_rps,
+        aa=aa,
+        accelerator=accelerator,
+        baseline=baseline,
+        blocks=blocks,
+        unavailable=unavailable,
+        experiment=experiment,
     )
     folder = CampaignFolder.create(path, plan)
     if null:
@@ -156,12 +171,14 @@ def null_floor() -> NullFloor:
     )
 
 
-def failed(made: TrialRecord, what: str = "The service ended with exit code 1.") -> TrialRecord:
+def failed(
+    made: TrialRecord, what: str = "The service ended with exit code 1.", logs: str = "synthetic: boom"
+) -> TrialRecord:
     """The same attempt, had its deployment failed."""
     nothing: dict[str, Any] = dict.fromkeys(
         ("startup", "memory_idle", "memory_load", "cpu", "load", "capacity", "noise", "inside", "samples")
     )
-    failure = Failure(kind="DeployError", what=what, remedy="Read its log.", logs="synthetic: boom")
+    failure = Failure(kind="DeployError", what=what, remedy="Read its log.", logs=logs)
     return replace(made, **nothing, digests=None, responses={}, outcome="failed", failure=failure)
 
 

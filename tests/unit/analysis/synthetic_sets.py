@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis import Campaign, load
+from harness.load.recorder import SAMPLE_DTYPE
 from harness.records.campaign import ArtifactRecord, Manifest
 from harness.records.instance import Digests, InstanceRecord
 from harness.records.trial import EventRecord, TrialRecord
@@ -18,7 +19,7 @@ from harness.spec.event import EventSpec
 from harness.spec.experiment import Experiment
 from harness.store.folder import CampaignFolder
 from tests.unit.analysis.synthetic import host, null_floor
-from tests.unit.analysis.synthetic_records import SAMPLE_DTYPE, record, requests
+from tests.unit.analysis.synthetic_records import record, requests
 
 Change = Callable[[TrialRecord], TrialRecord]
 S = 10**9

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from harness.errors import StoreError
-from harness.load.recorder import CACHE_WORDS, Outcome, Phase
+from harness.load.recorder import CACHE_WORDS, SAMPLE_DTYPE, Outcome, Phase
 from harness.store import samples
 from harness.store.folder import CampaignFolder
 from tests.unit.analysis.synthetic import manifest
-from tests.unit.analysis.synthetic_records import SAMPLE_DTYPE, record
+from tests.unit.analysis.synthetic_records import record
 
 TASKS = ["GET /", "POST /echo", "item"]
 REGIONS = ["near", "far"]
