@@ -17,13 +17,13 @@ from harness import __version__
 from harness.clock import NS_PER_S, now_ns
 from harness.deployment.setting import Setting
 from harness.errors import BuildError, SpecError, TareError, Unavailable
-from harness.fronts.api import Certificate, Front
 from harness.host import accelerator
 from harness.host.cpus import CpuSplit, split_cpus
 from harness.host.facts import HostFacts
 from harness.instruments import RealInstruments
 from harness.plan import Plan, plan
 from harness.provenance import host_record, tare_commit, utc_now
+from harness.proxies.api import Certificate, Front
 from harness.sources import Source, artifact_records, fronts_of, must_be_known, source_of
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_workload, spec_digest

@@ -14,9 +14,9 @@ from harness.cache.catalogue import Catalogue
 from harness.deployment.possible import front_names, must_be_possible
 from harness.deployment.setting import Deployable
 from harness.errors import BuildError, SpecError, Unavailable
-from harness.fronts import certificates
-from harness.fronts import registry as front_registry
-from harness.fronts.api import Certificate, Front
+from harness.proxies import certificates
+from harness.proxies import registry as front_registry
+from harness.proxies.api import Certificate, Front
 from harness.spec.event import EventSpec
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_workload

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from harness.deployment.places import Layout
 from harness.deployment.setting import Setting
-from harness.fronts.api import Front
 from harness.load.plan import LoadPlan, SequencePlan
 from harness.plan import PlannedTrial
+from harness.proxies.api import Front
 
 TAIL_S = 2.0
 """The load goes on so long after the window, and memory under load is read meanwhile."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from harness.cache.catalogue import Catalogue, requests
 from harness.deployment.presence import capacity
 from harness.errors import SpecError
-from harness.fronts import registry as front_registry
-from harness.fronts.api import Front
-from harness.fronts.caching import check
+from harness.proxies import registry as front_registry
+from harness.proxies.api import Front
+from harness.proxies.caching import check
 from harness.spec.experiment import Experiment
 from harness.spec.front import DIRECT, FRONT, SHIELD, is_front
 from harness.spec.matrix import Variant

@@ -10,13 +10,13 @@ from harness.cache.catalogue import Catalogue
 from harness.deployment.places import Layout, Place, Way
 from harness.deployment.setting import Setting
 from harness.errors import DeployError
-from harness.fronts import certificates
-from harness.fronts.api import Front, Upstream
-from harness.fronts.api import Route as FrontRoute
-from harness.fronts.caching import CacheSize, size_of
 from harness.lab.bridged import Lab
 from harness.lab.regional import RegionalLab
 from harness.load.plan import RegionPlan
+from harness.proxies import certificates
+from harness.proxies.api import Front, Upstream
+from harness.proxies.api import Route as FrontRoute
+from harness.proxies.caching import CacheSize, size_of
 from harness.spec.front import FRONT, SHIELD, CacheSpec, FrontSpec
 from harness.spec.geography import Geography
 from harness.spec.matrix import Variant

@@ -13,8 +13,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from harness.artifacts.api import Artifact, ImageConfig
-from harness.fronts.registry import FRONTS, make
 from harness.lab.bridged import BridgedLab
+from harness.proxies.registry import FRONTS, make
 from harness.targets import registry
 from harness.targets.api import Service, Target
 from harness.targets.swarm_mode import NAME as SWARM_MODE

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from harness.cache.sequences import blocks, object_sizes
-from harness.fronts.api import Route
-from harness.fronts.caching import CacheSize
-from harness.fronts.registry import FRONTS, make
 from harness.lab.bridged import BridgedLab
+from harness.proxies.api import Route
+from harness.proxies.caching import CacheSize
+from harness.proxies.registry import FRONTS, make
 from harness.spec.front import CacheSpec
 from harness.spec.sequence import SequenceSpec
 from harness.units import MIB

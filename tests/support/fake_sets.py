@@ -14,9 +14,9 @@ from harness.artifacts.api import Artifact, ImageConfig
 from harness.cache.catalogue import Catalogue
 from harness.clock import Stopwatch
 from harness.deployment.setting import Deployable, Setting
-from harness.fronts.api import Certificate, Front, Rendered, Route
 from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab, LoopbackLab
+from harness.proxies.api import Certificate, Front, Rendered, Route
 from harness.spec.front import FrontSpec
 from harness.spec.geography import Geography
 from harness.spec.matrix import Variant

@@ -19,10 +19,10 @@ import pytest
 
 from harness.artifacts.api import Artifact
 from harness.clock import Stopwatch
-from harness.fronts.api import Certificate, Front, Route, Upstream
 from harness.lab.api import LabAddress
 from harness.lab.bridged import BridgedLab
 from harness.probes.startup import Prober
+from harness.proxies.api import Certificate, Front, Route, Upstream
 from harness.spec.front import FrontSpec
 from harness.spec.service import Limits, Readiness
 from harness.targets.api import Instance, Service, Target

@@ -36,7 +36,7 @@ HOUSE: dict[str, set[str]] = {
     "harness.artifacts": {"harness.spec", "harness.host", "harness.cache.sequences"},
     # A geography is plain data, and so is what was measured of it.
     "harness.lab": {"harness.host", "harness.spec.geography", "harness.store.cdn_records"},
-    "harness.fronts": {"harness.spec", "harness.host", "harness.artifacts"},
+    "harness.proxies": {"harness.spec", "harness.host", "harness.artifacts"},
     "harness.targets": {"harness.spec", "harness.host", "harness.artifacts", "harness.lab"},
     "harness.probes": {"harness.spec", "harness.host", "harness.store.records", "harness.targets.api"},
     "harness.load": {"harness", "harness.spec", "harness.cache"},
@@ -47,7 +47,7 @@ HOUSE: dict[str, set[str]] = {
     "harness.provenance": {"harness", "harness.host", "harness.store"},
     "harness.instruments": {"harness.spec", "harness.lab", "harness.load", "harness.probes"},
     # A variant in the lab, as a whole.
-    "harness.deployment": MEETING | {"harness.fronts", "harness.cache"},
+    "harness.deployment": MEETING | {"harness.proxies", "harness.cache"},
     "harness.measuring": MEETING | {"harness.deployment"},
     # The verdict on a trial is recorded with it; it is pure, and analysis must be able to give it again.
     "harness.trial": MEETING | {
@@ -56,12 +56,12 @@ HOUSE: dict[str, set[str]] = {
     "harness.floor": {"harness.store", "harness.lab", "harness.load", "harness.deployment"},
     "harness.campaign": {"harness.spec", "harness.plan", "harness.store", "harness.deployment", "harness.trial"},
     "harness.sources": {
-        "harness.spec", "harness.store", "harness.artifacts", "harness.cache", "harness.fronts", "harness.deployment",
+        "harness.spec", "harness.store", "harness.artifacts", "harness.cache", "harness.proxies", "harness.deployment",
         "harness.targets",
     },
     "harness.prepare": {
         "harness", "harness.spec", "harness.plan", "harness.host", "harness.store", "harness.artifacts",
-        "harness.targets", "harness.fronts", "harness.instruments", "harness.provenance", "harness.deployment",
+        "harness.targets", "harness.proxies", "harness.instruments", "harness.provenance", "harness.deployment",
         "harness.sources", "harness.trial",
     },
     "harness.sweep": {"harness.host", "harness.lab", "harness.targets"},
@@ -83,7 +83,7 @@ LIBRARIES: dict[str, set[str]] = {
     "pyroute2": {"harness.lab"},
     "locust": {"harness.load", "workloads"},
     "gevent": {"harness.load"},
-    "cryptography": {"harness.fronts", "workloads"},
+    "cryptography": {"harness.proxies", "workloads"},
     "click": {"harness.cli"},
     "rich": {"harness.cli", "harness.analysis"},
     "plotly": {"reports"},

@@ -10,8 +10,8 @@ import pytest
 from harness import sources
 from harness.artifacts.api import Artifact
 from harness.errors import BuildError, ExitCode, SpecError, Unavailable
-from harness.fronts import certificates
-from harness.fronts.registry import FRONTS
+from harness.proxies import certificates
+from harness.proxies.registry import FRONTS
 from harness.sources import artifact_records, fronts_of, must_be_known, source_of
 from harness.spec.experiment import Experiment
 from harness.spec.topology import SERVICE, SINGLE

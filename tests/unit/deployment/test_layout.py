@@ -11,9 +11,9 @@ from harness.deployment.layout import lay_out, most_replicas
 from harness.deployment.places import Layout, Place, Way
 from harness.deployment.presence import CA_FILE
 from harness.errors import DeployError, SpecError
-from harness.fronts import certificates
-from harness.fronts.api import Certificate
 from harness.lab.bridged import LoopbackLab
+from harness.proxies import certificates
+from harness.proxies.api import Certificate
 from harness.spec.route import Route
 from tests.support.fake_sets import (
     FakeForwardFront,

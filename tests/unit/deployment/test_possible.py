@@ -10,8 +10,8 @@ import pytest
 from harness.cache.catalogue import Catalogue
 from harness.deployment.possible import front_names, must_be_possible
 from harness.errors import ExitCode, SpecError
-from harness.fronts.api import Front
-from harness.fronts.registry import FRONTS
+from harness.proxies.api import Front
+from harness.proxies.registry import FRONTS
 from harness.spec.experiment import Experiment
 from harness.spec.topology import Topology
 from tests.support.fake_campaign import experiment

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import SpecError
-from harness.fronts import caching
-from harness.fronts.api import Route, Upstream
-from harness.fronts.caching import CLAIMS_OF_HOST, CacheSize
-from harness.fronts.squid_cache import SquidCacheFront, pattern, room
+from harness.proxies import caching
+from harness.proxies.api import Route, Upstream
+from harness.proxies.caching import CLAIMS_OF_HOST, CacheSize
+from harness.proxies.squid.cache import SquidCacheFront, pattern, room
 from harness.spec.front import CacheSpec, FrontSpec
 from harness.units import MIB
 

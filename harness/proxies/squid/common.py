@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.fronts.api import LOG_WORD
-from harness.fronts.caching import HOST
-from harness.fronts.delivery import FOLDER
-from harness.fronts.routing import ANSWER_S, CLIENT_IDLE_S, CONNECT_S, CONNECTIONS, UPSTREAM_IDLE_S
+from harness.proxies.api import LOG_WORD
+from harness.proxies.caching import HOST
+from harness.proxies.delivery import FOLDER
+from harness.proxies.routing import ANSWER_S, CLIENT_IDLE_S, CONNECT_S, CONNECTIONS, UPSTREAM_IDLE_S
 from harness.spec.front import FrontSpec
 
 _DESCRIPTORS = 4 * CONNECTIONS

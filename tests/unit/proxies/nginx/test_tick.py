@@ -36,7 +36,7 @@ class Answering(socketserver.StreamRequestHandler):
 def ticking(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The script at work; this process is its nginx."""
     path = tmp_path / "tick.sock"
-    script = str(files("harness.fronts") / "nginx_tick.pl")
+    script = str(files("harness.proxies.nginx") / "tick.pl")
     with socketserver.ThreadingUnixStreamServer(str(path), Answering) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever)
@@ -99,5 +99,5 @@ def test_other_processes_are_left_alone() -> None:
 
 
 def test_it_ends_when_nginx_is_not_its_parent(tmp_path: Path) -> None:
-    script = str(files("harness.fronts") / "nginx_tick.pl")
+    script = str(files("harness.proxies.nginx") / "tick.pl")
     subprocess.run(["perl", script, str(tmp_path / "none"), str(TICK_MS), "1"], check=True, timeout=10)

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.fronts.caching import CLAIMS_OF_HOST, FORBIDS, HOST, STORABLE, size_bytes
-from harness.fronts.routing import ROOT, TRIES, Group, Table, below
+from harness.proxies.caching import CLAIMS_OF_HOST, FORBIDS, HOST, STORABLE, size_bytes
+from harness.proxies.routing import ROOT, TRIES, Group, Table, below
 from harness.spec.front import CacheSpec, FrontSpec
 
 OUTCOME = "X-Cache"

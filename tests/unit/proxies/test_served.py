@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.fronts.registry import FRONTS, make
+from harness.proxies.registry import FRONTS, make
 
 NOISE = [
     "",

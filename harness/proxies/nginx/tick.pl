@@ -1,5 +1,5 @@
 # Asks nginx for one small thing after the other, so that its cache manager has one to remove every MS milliseconds and
-# looks at every cache's size then (harness/fronts/nginx_cache.py). Ends with nginx, its parent, whose number it is
+# looks at every cache's size then (harness/proxies/nginx/cache.py). Ends with nginx, its parent, whose number it is
 # told: it may be gone already. Perl's own modules alone.
 use strict;
 use warnings;

@@ -7,10 +7,10 @@ from importlib.resources import files
 
 import pytest
 
-from harness.fronts import caching
-from harness.fronts.api import Route, Upstream
-from harness.fronts.caching import CacheSize
-from harness.fronts.trafficserver import TrafficServerFront
+from harness.proxies import caching
+from harness.proxies.api import Route, Upstream
+from harness.proxies.caching import CacheSize
+from harness.proxies.trafficserver.proxy import TrafficServerFront
 from harness.spec.front import CacheSpec, FrontSpec
 from harness.units import MIB
 
@@ -72,7 +72,7 @@ def test_lifetimes_stale_and_collapse_are_rendered() -> None:
 
 def test_the_script_has_its_settings_before_it_uses_them() -> None:
     text = rendered()["front.lua"]
-    script = (files("harness.fronts") / "trafficserver.lua").read_text("utf-8")
+    script = (files("harness.proxies.trafficserver") / "script.lua").read_text("utf-8")
     head, _, _ = text.partition(script)
     for name in re.findall(r"\b[A-Z][A-Z_]{2,}\b", re.sub(r"--.*|\"[^\"]*\"", "", script)):
         assert name.startswith("TS_LUA_") or name in OWN or f"local {name} = " in head, name

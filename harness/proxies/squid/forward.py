@@ -13,9 +13,9 @@ from ipaddress import IPv4Network
 from typing import ClassVar
 
 from harness.errors import SpecError
-from harness.fronts.api import LOG_WORD, Certificate, Front, Rendered, Route
-from harness.fronts.delivery import FOLDER
-from harness.fronts.squid_common import how_it_runs, how_it_treats_connections
+from harness.proxies.api import LOG_WORD, Certificate, Front, Rendered, Route
+from harness.proxies.delivery import FOLDER
+from harness.proxies.squid.common import how_it_runs, how_it_treats_connections
 from harness.spec.front import FrontSpec
 
 _CONFIG = "squid.conf"

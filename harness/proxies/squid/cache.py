@@ -21,11 +21,11 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from harness.errors import SpecError
-from harness.fronts.api import LOG_WORD, Certificate, Front, Rendered, Route
-from harness.fronts.caching import CLAIMS_OF_HOST, FORBIDS, HOST, STORABLE, OutcomeHeader, size_bytes
-from harness.fronts.delivery import FOLDER
-from harness.fronts.routing import ROOT, Group, Table, table
-from harness.fronts.squid_common import how_it_runs, how_it_treats_connections
+from harness.proxies.api import LOG_WORD, Certificate, Front, Rendered, Route
+from harness.proxies.caching import CLAIMS_OF_HOST, FORBIDS, HOST, STORABLE, OutcomeHeader, size_bytes
+from harness.proxies.delivery import FOLDER
+from harness.proxies.routing import ROOT, Group, Table, table
+from harness.proxies.squid.common import how_it_runs, how_it_treats_connections
 from harness.spec.front import CacheSpec, FrontSpec
 from harness.units import MIB
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, Pub
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from harness.errors import SpecError
-from harness.fronts.api import Certificate
+from harness.proxies.api import Certificate
 
 _PEM = serialization.Encoding.PEM
 _CLOCK_SKEW = timedelta(hours=1)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from harness.errors import SpecError
-from harness.fronts.api import Front
-from harness.fronts.haproxy import HaproxyFront
-from harness.fronts.nginx import NginxFront
-from harness.fronts.nginx_cache import NginxCacheFront
-from harness.fronts.squid import SquidFront
-from harness.fronts.squid_cache import SquidCacheFront
-from harness.fronts.trafficserver import TrafficServerFront
-from harness.fronts.varnish import VarnishFront
+from harness.proxies.api import Front
+from harness.proxies.haproxy.proxy import HaproxyFront
+from harness.proxies.nginx.cache import NginxCacheFront
+from harness.proxies.nginx.proxy import NginxFront
+from harness.proxies.squid.cache import SquidCacheFront
+from harness.proxies.squid.forward import SquidFront
+from harness.proxies.trafficserver.proxy import TrafficServerFront
+from harness.proxies.varnish.proxy import VarnishFront
 from harness.spec.front import DIRECT
 
 _KINDS: tuple[type[Front], ...] = (

@@ -7,7 +7,7 @@ whole blocks of 4 KiB.
 nginx has one process that enforces the capacity, the cache manager, and that looks at it every 10 s only: between, a
 cache grows by all that it misses, which in an experiment is many times its size. So there is a second, tiny cache of
 what expires at once. The manager removes one entry of it at a time, every ``TICK_MS``, and looks at every cache then;
-``nginx_tick.pl`` makes the entries. What that costs is part of what is measured, and small (docs/adding-a-front.md).
+``tick.pl`` makes the entries. What that costs is part of what is measured, and small (docs/adding-a-front.md).
 
 nginx does not end the time in which something stale is served: ``stale_while_revalidate_s`` and ``stale_if_error_s``
 are either 0 or without end (until the object is evicted). A lifetime is rounded up to whole seconds.
@@ -21,17 +21,17 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import ClassVar
 
-from harness.fronts.api import Certificate, Rendered, Route
-from harness.fronts.caching import CLAIMS_OF_HOST, FORBIDS, HOST, STORABLE, OutcomeHeader, size_bytes
-from harness.fronts.delivery import FOLDER
-from harness.fronts.nginx import NginxFront
-from harness.fronts.routing import ANSWER_S
+from harness.proxies.api import Certificate, Rendered, Route
+from harness.proxies.caching import CLAIMS_OF_HOST, FORBIDS, HOST, STORABLE, OutcomeHeader, size_bytes
+from harness.proxies.delivery import FOLDER
+from harness.proxies.nginx.proxy import NginxFront
+from harness.proxies.routing import ANSWER_S
 from harness.spec.front import CacheSpec, FrontSpec
 from harness.units import KIB
 
 _OUTCOME = "X-Cache"
 TICK_MS = 10
-_TICK = "nginx_tick.pl"
+_TICK = "tick.pl"
 _SOCKETS = f"unix:{FOLDER}/tick.sock", f"unix:{FOLDER}/tock.sock"
 _BLOCK_BYTES = 4096
 _KEY_BYTES = 256
@@ -56,7 +56,7 @@ class NginxCacheFront(NginxFront):
 
     def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:
         plain = super().render(spec, routes, certificate)
-        tick = (files("harness.fronts") / _TICK).read_text("utf-8")
+        tick = (files("harness.proxies.nginx") / _TICK).read_text("utf-8")
         command = f"perl {FOLDER}/{_TICK} {FOLDER}/tick.sock {TICK_MS} $$ & exec {' '.join(plain.argv)}"
         return replace(plain, files={**plain.files, _TICK: tick}, argv=("/bin/sh", "-c", command))
 
@@ -85,7 +85,7 @@ class NginxCacheFront(NginxFront):
 
     def of_server(self, spec: FrontSpec) -> Iterator[str]:
         cache = spec.cache or CacheSpec()
-        # One site, whatever a client calls it: see varnish_vcl.
+        # One site, whatever a client calls it: see harness.proxies.varnish.vcl.
         yield f"proxy_set_header Host {HOST};"
         yield from (f'proxy_set_header {name} "";' for name in CLAIMS_OF_HOST)
         yield "proxy_cache cache;"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.fronts.api import Route, Upstream
+from harness.proxies.api import Route, Upstream
 from harness.spec.front import FrontSpec
 
 ROOT = "/"

@@ -18,10 +18,10 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import ClassVar
 
-from harness.fronts.api import Certificate, Front, Rendered, Route
-from harness.fronts.caching import CLAIMS_OF_HOST, FORBIDS, HOST, STORABLE, OutcomeHeader, size_bytes
-from harness.fronts.delivery import FOLDER
-from harness.fronts.routing import (
+from harness.proxies.api import Certificate, Front, Rendered, Route
+from harness.proxies.caching import CLAIMS_OF_HOST, FORBIDS, HOST, STORABLE, OutcomeHeader, size_bytes
+from harness.proxies.delivery import FOLDER
+from harness.proxies.routing import (
     ANSWER_S,
     CLIENT_IDLE_S,
     CONNECT_S,
@@ -80,7 +80,7 @@ class TrafficServerFront(Front):
             "ip_allow.yaml": _ANYBODY,
             "front.lua": [
                 *_settings(routed, cache),
-                files("harness.fronts").joinpath("trafficserver.lua").read_text("utf-8"),
+                files("harness.proxies.trafficserver").joinpath("script.lua").read_text("utf-8"),
             ],
         }
         return Rendered(

@@ -13,8 +13,8 @@ from typing import ClassVar
 from harness.artifacts.api import Artifact
 from harness.artifacts.packages import build_packages
 from harness.errors import SpecError
-from harness.fronts.caching import CacheSize, OutcomeHeader, check, with_size
-from harness.fronts.delivery import delivered
+from harness.proxies.caching import CacheSize, OutcomeHeader, check, with_size
+from harness.proxies.delivery import delivered
 from harness.spec.front import FrontSpec
 from harness.spec.service import Readiness, ServiceSpec
 

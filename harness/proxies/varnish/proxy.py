@@ -2,7 +2,7 @@
 
 Both are Varnish's one list, from whose end objects are evicted: LRU moves an object to its beginning with every hit
 (``lru_interval=0``), FIFO never (an interval that outlasts any experiment). What the rules of the cache are stands in
-``varnish_vcl``. Varnish spreads requests over upstreams in turn, speaks no TLS to its clients, and prints nothing about
+``vcl``. Varnish spreads requests over upstreams in turn, speaks no TLS to its clients, and prints nothing about
 requests: a second program would have to read its log, so the services' own counts stand in for that.
 """
 
@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from harness.fronts.api import Certificate, Front, Rendered, Route
-from harness.fronts.caching import OutcomeHeader, size_bytes
-from harness.fronts.delivery import FOLDER
-from harness.fronts.routing import ANSWER_S, CLIENT_IDLE_S, CONNECT_S, CONNECTIONS, UPSTREAM_IDLE_S, table
-from harness.fronts.varnish_vcl import OUTCOME, vcl
+from harness.proxies.api import Certificate, Front, Rendered, Route
+from harness.proxies.caching import OutcomeHeader, size_bytes
+from harness.proxies.delivery import FOLDER
+from harness.proxies.routing import ANSWER_S, CLIENT_IDLE_S, CONNECT_S, CONNECTIONS, UPSTREAM_IDLE_S, table
+from harness.proxies.varnish.vcl import OUTCOME, vcl
 from harness.spec.front import CacheSpec, FrontSpec
 from harness.units import MIB
 

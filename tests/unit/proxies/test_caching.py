@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from harness.artifacts.api import Artifact
 from harness.errors import SpecError
-from harness.fronts import caching
-from harness.fronts.api import Front, Route, Upstream
-from harness.fronts.caching import CacheSize, OutcomeHeader
-from harness.fronts.registry import FRONTS, make
+from harness.proxies import caching
+from harness.proxies.api import Front, Route, Upstream
+from harness.proxies.caching import CacheSize, OutcomeHeader
+from harness.proxies.registry import FRONTS, make
 from harness.spec.front import CacheSpec, FrontSpec
 from harness.store.samples import CACHE
 from harness.units import MIB
@@ -28,7 +28,7 @@ def nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     def build(*_: object) -> Artifact:
         raise AssertionError("it was to be refused")
 
-    monkeypatch.setattr("harness.fronts.api.build_packages", build)
+    monkeypatch.setattr("harness.proxies.api.build_packages", build)
 
 
 def text_of(name: str, size: CacheSize = LARGE, **cache: object) -> str:

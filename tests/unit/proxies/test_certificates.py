@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from harness.errors import SpecError
-from harness.fronts import certificates
-from harness.fronts.api import Certificate
+from harness.proxies import certificates
+from harness.proxies.api import Certificate
 
 IP = "198.18.0.10"
 DAY = timedelta(days=1)

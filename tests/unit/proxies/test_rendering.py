@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from harness.artifacts.api import Artifact, ImageConfig
 from harness.errors import SpecError
-from harness.fronts import api
-from harness.fronts.api import Certificate, Front, Route, Upstream
-from harness.fronts.registry import FRONTS, make
-from harness.fronts.squid import destination
+from harness.proxies import api
+from harness.proxies.api import Certificate, Front, Route, Upstream
+from harness.proxies.registry import FRONTS, make
+from harness.proxies.squid.forward import destination
 from harness.spec.front import FrontSpec
 from harness.spec.route import is_below
 from harness.spec.service import Readiness, ServiceSpec
-from tests.unit.fronts import evaluate
+from tests.unit.proxies import evaluate
 
 EVALUATE: dict[str, Callable[[str, str], evaluate.Places | None]] = {
     "nginx": evaluate.nginx,

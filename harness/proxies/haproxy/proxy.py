@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from harness.fronts.api import LOG_WORD, Certificate, Front, Rendered, Route
-from harness.fronts.delivery import FOLDER
-from harness.fronts.routing import (
+from harness.proxies.api import LOG_WORD, Certificate, Front, Rendered, Route
+from harness.proxies.delivery import FOLDER
+from harness.proxies.routing import (
     ANSWER_S,
     CLIENT_IDLE_S,
     CONNECT_S,
