@@ -20,7 +20,7 @@ MISSES_OF_CAPACITY = 0.15
 """The part of its capacity that a cache may miss until it makes room, if it does so only now and then.
 
 In the mean it then holds half of that too much, which by the web's sizes and Zipf's law is worth about a point of the
-hit ratio (docs/adding-a-front.md)."""
+hit ratio (docs/adding-a-proxy.md)."""
 
 
 def load_plan(

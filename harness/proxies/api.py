@@ -139,7 +139,7 @@ class Front(ABC):
     """How long its full cache grows beyond the capacity before it evicts what is too much; 0: it is never too much."""
 
     overhead_bytes: ClassVar[int] = 0
-    """What each object takes of the capacity beside its body; measured, see docs/adding-a-front.md."""
+    """What each object takes of the capacity beside its body; measured, see docs/adding-a-proxy.md."""
 
     def prepare(self) -> Artifact:
         """Build its root file system once, or take it from the cache. Raises Unavailable or BuildError."""

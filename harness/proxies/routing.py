@@ -42,6 +42,16 @@ class Table:
     groups: tuple[Group, ...]
     rules: tuple[tuple[str, Group], ...]
 
+    @property
+    def root(self) -> Group | None:
+        """The group of what no other route fits; None if that is answered with 404."""
+        return next((group for prefix, group in self.rules if prefix == ROOT), None)
+
+    @property
+    def below_root(self) -> tuple[tuple[str, Group], ...]:
+        """The rules without that one. It is the last of all, so the others keep their order and number."""
+        return tuple((prefix, group) for prefix, group in self.rules if prefix != ROOT)
+
 
 def table(routes: Sequence[Route]) -> Table:
     """Group the routes' upstreams."""

@@ -27,7 +27,7 @@ SETTLES_S = {"squid-cache": 1.5}
 """It makes room once a second."""
 
 IN_THEORY = [("process", front) for front in CACHES if front != "squid-cache"]
-"""Squid's capacity grows with the rate of misses: docs/adding-a-front.md has its ratios against its own rules."""
+"""Squid's capacity grows with the rate of misses: docs/adding-a-proxy.md has its ratios against its own rules."""
 
 NEAR = {"lfuda": 0.04}
 """How far a hit ratio may be from theory's, if not 0.02."""

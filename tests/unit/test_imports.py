@@ -87,7 +87,7 @@ LIBRARIES: dict[str, set[str]] = {
     "click": {"harness.cli"},
     "rich": {"harness.cli", "harness.analysis"},
     "plotly": {"reports"},
-    "jinja2": {"reports"},
+    "jinja2": {"harness.proxies", "reports"},
     "scipy": {"harness.analysis"},
     "libcachesim": {"harness.cache"},
     "pytest": set(),

@@ -8,14 +8,14 @@ them: no name is looked up to be refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Network
 from typing import ClassVar
 
 from harness.errors import SpecError
-from harness.proxies.api import LOG_WORD, Certificate, Front, Rendered, Route
+from harness.proxies.api import Certificate, Front, Rendered, Route
 from harness.proxies.delivery import FOLDER
-from harness.proxies.squid.common import how_it_runs, how_it_treats_connections
+from harness.proxies.templates import configuration
 from harness.spec.front import FrontSpec
 
 _CONFIG = "squid.conf"
@@ -35,31 +35,14 @@ class SquidFront(Front):
 
     def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:  # noqa: ARG002 - it speaks no TLS
         upstreams = dict.fromkeys(upstream.address for route in routes for upstream in route.upstreams)
-        lines = [*_what_it_is(), *_access(spec.allow or tuple(upstreams)), *how_it_treats_connections(spec)]
-        return Rendered(files={_CONFIG: "\n".join(lines) + "\n"}, argv=("squid", "-N", "-f", f"{FOLDER}/{_CONFIG}"))
-
-
-def _what_it_is() -> Iterator[str]:
-    yield f"http_port {SquidFront.port}"
-    yield from how_it_runs()
-    yield f"access_log stdio:/dev/stdout logformat={LOG_WORD}"
-    yield "cache deny all"
-    yield "cache_mem 8 MB"
-
-
-def _access(allow: Sequence[str]) -> Iterator[str]:
-    yield "acl tunnel method CONNECT"
-    yield "http_access deny tunnel"
-    for number, place in enumerate(allow, 1):
-        host, port = destination(place)
-        kind = "dst -n" if isinstance(host, IPv4Network) else "dstdomain -n"
-        yield f"acl host{number} {kind} {host}"
-        if port is None:
-            yield f"http_access allow host{number}"
-        else:
-            yield f"acl port{number} port {port}"
-            yield f"http_access allow host{number} port{number}"
-    yield "http_access deny all"
+        allowed = [destination(place) for place in spec.allow or upstreams]
+        text = configuration(
+            "squid/forward.conf",
+            spec=spec,
+            port=self.port,
+            allow=[(host, port, isinstance(host, IPv4Network)) for host, port in allowed],
+        )
+        return Rendered(files={_CONFIG: text}, argv=("squid", "-N", "-f", f"{FOLDER}/{_CONFIG}"))
 
 
 def destination(place: str) -> tuple[IPv4Network | str, int | None]:

@@ -54,7 +54,7 @@ class VarnishFront(Front):
         storage = ("-s", f"main=malloc,{size_bytes(cache)}", "-s", f"Transient=malloc,{_TRANSIENT_BYTES}")
         parameters = (word for parameter in _parameters(cache) for word in ("-p", parameter))
         return Rendered(
-            files={_CONFIG: "\n".join(vcl(spec, cache, table(routes))) + "\n"},
+            files={_CONFIG: vcl(spec, cache, table(routes))},
             argv=(*argv, "-f", f"{FOLDER}/{_CONFIG}", "-a", f"0.0.0.0:{self.port}", *storage, *parameters),
         )
 

@@ -1,8 +1,6 @@
-"""What experiments may ask of a cache, and what reaches its configuration."""
+"""What experiments may ask of a cache."""
 
 from __future__ import annotations
-
-import re
 
 import pytest
 from hypothesis import given
@@ -29,12 +27,6 @@ def nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("it was to be refused")
 
     monkeypatch.setattr("harness.proxies.api.build_packages", build)
-
-
-def text_of(name: str, size: CacheSize = LARGE, **cache: object) -> str:
-    spec = FrontSpec(kind=name, cache=CacheSpec.model_validate(cache))
-    rendered = make(name).render(caching.with_size(spec, size), ROUTES, None)
-    return "\n".join([*rendered.files.values(), " ".join(rendered.argv)])
 
 
 @given(size=st.integers(1, 1 << 45), share=st.none() | st.floats(0.001, 1))
@@ -113,37 +105,3 @@ def test_bodies_take_less_than_the_capacity_and_large_ones_waste_less(name: str,
         held = front.effective_bytes(size, mean, policy)
         assert 0 < held < size
         assert front.effective_bytes(size, 2 * mean, policy) >= held
-
-
-def test_varnish_is_told_its_size_and_its_policy() -> None:
-    assert "main=malloc,1234567 " in text_of("varnish", CacheSize(1_234_567))
-    assert "lru_interval=0 " in text_of("varnish", policy="lru")
-    assert int(re.findall(r"lru_interval=(\d+)", text_of("varnish", policy="fifo"))[0]) > 10 * 3600
-
-
-def test_varnish_is_told_for_how_long_what_is_stale_is_served() -> None:
-    text = text_of("varnish", ttl_s=2.5, stale_while_revalidate_s=3)
-    assert "set beresp.ttl = 2.500s;" in text
-    assert "set beresp.grace = 3.000s;" in text
-    assert "restart)" not in text
-    text = text_of("varnish", stale_while_revalidate_s=3, stale_if_error_s=9)
-    assert "set beresp.grace = 9.000s;" in text
-    assert "if (obj.ttl + 3.000s <= 0s" in text
-    assert "hash_ignore_busy" in text_of("varnish", collapse=False)
-    assert "hash_ignore_busy" not in text_of("varnish")
-
-
-def test_nginx_is_told_its_size_and_for_how_long_anything_is_fresh() -> None:
-    assert "max_size=1234567 " in text_of("nginx-cache", CacheSize(1_234_567))
-    assert "proxy_ignore_headers" not in text_of("nginx-cache")
-    text = text_of("nginx-cache", ttl_s=2.5)
-    assert "proxy_ignore_headers Cache-Control Expires X-Accel-Expires;" in text
-    assert re.search(r"proxy_cache_valid [\d ]+ 3s;", text)
-
-
-def test_nginx_serves_what_is_stale_only_if_it_is_asked_to() -> None:
-    assert "proxy_cache_use_stale off;" in text_of("nginx-cache")
-    assert "proxy_cache_use_stale updating;" in text_of("nginx-cache", stale_while_revalidate_s=1)
-    assert "proxy_cache_use_stale error timeout" in text_of("nginx-cache", stale_if_error_s=1)
-    assert "proxy_cache_lock on;" in text_of("nginx-cache")
-    assert "proxy_cache_lock" not in text_of("nginx-cache", collapse=False)
