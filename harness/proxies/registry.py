@@ -1,4 +1,4 @@
-"""The fronts there are. A new one is a module and a line here; the contract suites then cover it."""
+"""The fronts there are. A new one is a folder and a line here; the contract suites then cover it."""
 
 from __future__ import annotations
 
