@@ -9,7 +9,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable
 
-from harness.fronts.registry import FRONTS
+from harness.proxies.registry import FRONTS
 from harness.targets.registry import TARGETS
 
 SLOWEST = 5

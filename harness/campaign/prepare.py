@@ -18,12 +18,12 @@ from harness.campaign.provenance import host_record, tare_commit
 from harness.campaign.resolve import Source, artifact_records, fronts_of, source_of
 from harness.clock import NS_PER_S, now_ns, utc_now
 from harness.errors import BuildError, SpecError, TareError, Unavailable
-from harness.fronts.api import Certificate, Front
 from harness.host import accelerator
 from harness.host.cpus import CpuSplit, split_cpus
 from harness.host.facts import HostFacts
 from harness.planning.plan import Plan, plan
 from harness.planning.validate import validate
+from harness.proxies.api import Certificate, Front
 from harness.records.campaign import Manifest, UnavailableTarget
 from harness.records.variant import Variant
 from harness.spec.experiment import Experiment

@@ -12,10 +12,10 @@ from harness.artifacts.from_image import build_from_image
 from harness.artifacts.rootfs import build_workload
 from harness.cache.catalogue import Catalogue
 from harness.errors import BuildError, SpecError, Unavailable
-from harness.fronts import certificates
-from harness.fronts import registry as front_registry
-from harness.fronts.api import Certificate, Front
 from harness.planning.validate import catalogue_of
+from harness.proxies import certificates
+from harness.proxies import registry as front_registry
+from harness.proxies.api import Certificate, Front
 from harness.records.campaign import ArtifactRecord
 from harness.records.variant import Variant
 from harness.spec.experiment import Experiment

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.cache.catalogue import Catalogue, requests
 from harness.errors import SpecError
-from harness.fronts import registry as front_registry
-from harness.fronts.api import Front
-from harness.fronts.caching import CacheSize, check, size_of
+from harness.proxies import registry as front_registry
+from harness.proxies.api import Front
+from harness.proxies.caching import CacheSize, check, size_of
 from harness.records.variant import Variant
 from harness.spec.event import EventSpec
 from harness.spec.experiment import Experiment

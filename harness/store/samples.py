@@ -23,7 +23,7 @@ OUTCOMES = ("ok", "dropped", "error", "unexpected")
 CACHE = ("none", "hit", "miss", "stale", "collapsed", "pass")
 """``none``: no cache said anything. ``hit``: served from the cache, fresh. ``miss``: fetched from behind it. ``stale``:
 served from the cache though no longer fresh. ``collapsed``: waited for another request's fetch. ``pass``: not
-cacheable. Where a cache cannot tell a collapsed request from a hit, it is a hit (docs/adding-a-front.md)."""
+cacheable. Where a cache cannot tell a collapsed request from a hit, it is a hit (docs/adding-a-proxy.md)."""
 _TIMES = ("intended_ns", "sent_ns", "done_ns")
 COLUMNS = (*_TIMES, "phase", "outcome", "status", "task", "bytes", "region", "cache")
 _ADDED = {"region": "", "cache": "none"}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from harness.artifacts.api import Artifact
 from harness.cache.catalogue import Catalogue
-from harness.fronts.api import Certificate, Front
 from harness.host.cpus import CpuSplit
+from harness.proxies.api import Certificate, Front
 from harness.records.variant import Variant
 from harness.spec.experiment import Experiment
 from harness.spec.service import Exchange

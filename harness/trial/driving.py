@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.fronts.api import Front
 from harness.load.plan import LoadPlan, SequencePlan
 from harness.planning.plan import PlannedTrial
+from harness.proxies.api import Front
 from harness.trial.campaign_context import CampaignContext
 from harness.trial.layout import Layout
 
@@ -20,7 +20,7 @@ MISSES_OF_CAPACITY = 0.15
 """The part of its capacity that a cache may miss until it makes room, if it does so only now and then.
 
 In the mean it then holds half of that too much, which by the web's sizes and Zipf's law is worth about a point of the
-hit ratio (docs/adding-a-front.md)."""
+hit ratio (docs/adding-a-proxy.md)."""
 
 
 def load_plan(

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.errors import DeployError
-from harness.fronts import certificates
-from harness.fronts.api import Front, Upstream
-from harness.fronts.api import Route as FrontRoute
-from harness.fronts.caching import CacheSize
 from harness.lab.bridged import Lab
 from harness.lab.regional import RegionalLab
 from harness.load.plan import RegionPlan
 from harness.planning.validate import capacity
+from harness.proxies import certificates
+from harness.proxies.api import Front, Upstream
+from harness.proxies.api import Route as FrontRoute
+from harness.proxies.caching import CacheSize
 from harness.records.cache import CacheRecord
 from harness.records.variant import Variant
 from harness.spec.front import FRONT, SHIELD, CacheSpec, FrontSpec

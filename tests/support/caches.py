@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.fronts.api import Front, Route, Upstream
-from harness.fronts.caching import CacheSize
 from harness.lab.api import LabAddress
 from harness.lab.bridged import BridgedLab
+from harness.proxies.api import Front, Route, Upstream
+from harness.proxies.caching import CacheSize
 from harness.spec.front import CacheSpec, FrontSpec
 from harness.spec.service import Limits, Readiness
 from harness.targets.api import Instance, Service, Target

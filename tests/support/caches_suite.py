@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
-from harness.fronts.api import Route
-from harness.fronts.caching import CacheSize
-from harness.fronts.registry import FRONTS
 from harness.lab.bridged import BridgedLab
+from harness.proxies.api import Route
+from harness.proxies.caching import CacheSize
+from harness.proxies.registry import FRONTS
 from harness.spec.front import CacheSpec
 from harness.units import MIB
 from tests.support.cache_origin import body_of

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from harness.artifacts.api import Artifact, ImageConfig
 from harness.cache.catalogue import Catalogue
-from harness.fronts.api import Certificate, Front, Rendered, Route
 from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab, LoopbackLab
+from harness.proxies.api import Certificate, Front, Rendered, Route
 from harness.records.variant import Variant
 from harness.spec.front import FrontSpec
 from harness.spec.geography import Geography

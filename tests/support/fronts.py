@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from harness.artifacts.api import Artifact
-from harness.fronts.api import Certificate, Front, Route, Upstream
 from harness.lab.api import LabAddress
 from harness.lab.bridged import BridgedLab
 from harness.probes.startup import Prober
+from harness.proxies.api import Certificate, Front, Route, Upstream
 from harness.spec.front import FrontSpec
 from harness.spec.service import Limits, Readiness
 from harness.targets.api import Instance, Service, Target

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.clock import Stopwatch
 from harness.lab.api import LabAddress
 from harness.lab.regional import RegionalLab
 from harness.spec.topology import SERVICE
 from harness.targets.api import Instance, Target
 from tests.support import hello
+from tests.support.launch import launch
 from tests.support.netns_sockets import connect_ms
 from tests.support.until import until
 
@@ -25,7 +25,7 @@ def running(target: Target, lab: RegionalLab, region: str, scratch: Path) -> Ite
     target.prepare(artifact)
     scratch.mkdir()
     at = lab.address(f"svc-{region}", region=region)
-    with target.launch(hello.service(artifact), at, Stopwatch(), scratch) as instance:
+    with launch(target, hello.service(artifact), at, scratch) as instance:
         until(lambda: accepts(at), timeout_s=90)
         yield instance
 

@@ -11,8 +11,8 @@ import docker
 
 from harness.artifacts.from_image import artifact_name
 from harness.artifacts.packages import build_packages
-from harness.fronts.api import SUITE
-from harness.fronts.registry import FRONTS
+from harness.proxies.api import SUITE
+from harness.proxies.registry import FRONTS
 from harness.spec.service import ServiceSpec
 
 

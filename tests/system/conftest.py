@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from harness.fronts.registry import FRONTS
+from harness.proxies.registry import FRONTS
 from harness.targets.registry import TARGETS
 from tests.support import shop
 from tests.support.targets_suite import FAKE, GUESTS

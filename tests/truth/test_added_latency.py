@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from harness.clock import NS_PER_MS
-from harness.fronts.registry import make
 from harness.load.plan import LoadPlan
 from harness.load.recorder import Outcome, Phase
 from harness.load.runner import Generator
+from harness.proxies.registry import make
 from harness.spec.route import Route
 from harness.targets import registry
 from tests.support import hello

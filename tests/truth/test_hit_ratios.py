@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from harness.cache.sequences import blocks, object_sizes
-from harness.fronts.caching import CacheSize
-from harness.fronts.registry import FRONTS, make
+from harness.proxies.caching import CacheSize
+from harness.proxies.registry import FRONTS, make
 from harness.spec.front import CacheSpec
 from harness.spec.sequence import SequenceSpec
 from harness.targets import registry

@@ -32,7 +32,7 @@ HOUSE: dict[str, set[str]] = {
     "harness.artifacts": {"harness.spec", "harness.host", "harness.cache.sequences"},
     # A geography is plain data.
     "harness.lab": {"harness.host", "harness.runtime", "harness.spec.geography"},
-    "harness.fronts": {"harness.spec", "harness.host", "harness.artifacts"},
+    "harness.proxies": {"harness.spec", "harness.host", "harness.artifacts"},
     "harness.targets": {"harness.spec", "harness.host", "harness.runtime", "harness.artifacts", "harness.lab"},
     "harness.probes": {"harness.spec", "harness.host", "harness.runtime", "harness.targets.api"},
     "harness.load": {"harness", "harness.runtime", "harness.spec", "harness.cache"},
@@ -41,17 +41,17 @@ HOUSE: dict[str, set[str]] = {
     # Traces and simulated caches: plain data and child processes, no engine, no root.
     "harness.cache": {"harness", "harness.runtime", "harness.spec"},
     # What can be is said by fronts and targets themselves.
-    "harness.planning": {"harness.spec", "harness.cache", "harness.fronts", "harness.targets.registry"},
+    "harness.planning": {"harness.spec", "harness.cache", "harness.proxies", "harness.targets.registry"},
     # Where deploying, measuring and loading meet. The verdict on a trial is recorded with it; it is pure, and analysis
     # must be able to give it again.
     "harness.trial": {
         "harness.spec", "harness.host", "harness.runtime", "harness.store", "harness.artifacts", "harness.lab",
-        "harness.fronts", "harness.targets", "harness.probes", "harness.load", "harness.cache", "harness.planning",
+        "harness.proxies", "harness.targets", "harness.probes", "harness.load", "harness.cache", "harness.planning",
         "harness.analysis.validity",
     },
     "harness.campaign": {
         "harness", "harness.spec", "harness.host", "harness.store", "harness.artifacts", "harness.lab",
-        "harness.fronts", "harness.targets", "harness.load", "harness.cache", "harness.planning", "harness.trial",
+        "harness.proxies", "harness.targets", "harness.load", "harness.cache", "harness.planning", "harness.trial",
     },
     "reports": {"harness", "harness.spec", "harness.store", "harness.analysis", "harness.cache"},
     "harness.cli": {
@@ -70,11 +70,11 @@ LIBRARIES: dict[str, set[str]] = {
     "pyroute2": {"harness.lab"},
     "locust": {"harness.load", "workloads"},
     "gevent": {"harness.load"},
-    "cryptography": {"harness.fronts", "workloads"},
+    "cryptography": {"harness.proxies", "workloads"},
     "click": {"harness.cli"},
     "rich": {"harness.cli", "harness.analysis"},
     "plotly": {"reports"},
-    "jinja2": {"reports"},
+    "jinja2": {"harness.proxies", "reports"},
     "scipy": {"harness.analysis"},
     "libcachesim": {"harness.cache"},
     "pytest": set(),

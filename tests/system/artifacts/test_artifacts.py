@@ -22,8 +22,8 @@ from harness.artifacts.from_image import CONTAINER_PREFIX, build_from_image
 from harness.artifacts.image import DIGEST_LABEL, ensure_image, image_bytes
 from harness.artifacts.rootfs import build_workload
 from harness.errors import SpecError
-from harness.fronts.api import Route, Upstream
-from harness.fronts.registry import make
+from harness.proxies.api import Route, Upstream
+from harness.proxies.registry import make
 from harness.spec.files import read_workload
 from harness.spec.front import FrontSpec
 from harness.spec.service import ServiceSpec

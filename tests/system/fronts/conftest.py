@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.fronts.registry import make
 from harness.lab.bridged import BridgedLab
+from harness.proxies.registry import make
 from harness.targets import registry
 from harness.targets.api import Target
 from tests.support import hello

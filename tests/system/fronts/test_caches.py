@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.fronts.api import Route, Upstream
-from harness.fronts.caching import CacheSize
-from harness.fronts.registry import FRONTS
+from harness.proxies.api import Route, Upstream
+from harness.proxies.caching import CacheSize
+from harness.proxies.registry import FRONTS
 from harness.units import KIB, MIB
 from tests.support.cache_origin import body_of
 from tests.support.caches import GET, Answer, Cached

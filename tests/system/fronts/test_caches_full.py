@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness.fronts.caching import CacheSize
+from harness.proxies.caching import CacheSize
 from harness.units import MIB
 from tests.support.caches import Cached
 from tests.support.caches_suite import CACHES, Another, fresh, held_of

@@ -1,4 +1,4 @@
-"""The contract of fronts (harness.fronts.api), one suite for all of the registry, each on several targets.
+"""The contract of fronts (harness.proxies.api), one suite for all of the registry, each on several targets.
 
 Behind a front are instances of the hello workload as bare processes. Each front is launched once on each target, looked
 at from all sides, and loses one of its upstreams last; what needs another configuration is launched anew.
@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.fronts import certificates
-from harness.fronts.api import Route
-from harness.fronts.registry import FRONTS, make
 from harness.lab.bridged import BridgedLab
 from harness.probes.exchanges import ask
+from harness.proxies import certificates
+from harness.proxies.api import Route
+from harness.proxies.registry import FRONTS, make
 from harness.spec.front import FrontSpec
 from harness.spec.route import Route as LoadRoute
 from harness.targets import registry

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from harness.artifacts.api import Artifact
-from harness.campaign import resolve
+from harness.artifacts.config import resolve
 from harness.campaign.resolve import artifact_records, fronts_of, source_of
 from harness.errors import BuildError, ExitCode, SpecError, Unavailable
-from harness.fronts import certificates
-from harness.fronts.registry import FRONTS
 from harness.planning.validate import validate
+from harness.proxies import certificates
+from harness.proxies.registry import FRONTS
 from harness.spec.experiment import Experiment
 from harness.spec.topology import SERVICE, SINGLE
 from harness.spec.workload import Workload

@@ -29,7 +29,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
 
 
 @pytest.fixture(scope="module")
-def proxies(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+def behind_proxies(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     kill = EventSpec(kind="kill", service="svc")
     path = tmp_path_factory.mktemp("c") / "c"
     return make_sets(path, topologies=("single",), replicas=(1, 3), events=(kill,), fronts=("direct", "nginx", "squid"))
@@ -90,8 +90,8 @@ def test_a_mixed_set_says_emulated_of_the_instance_and_of_the_whole(tmp_path: Pa
     assert [row[2] for row in texts(table)] == ["container", "container", "vm (emulated)", "container"]
 
 
-def test_fronts_show_what_they_add_and_each_replicas_share(proxies: Campaign) -> None:
-    section = fronts(proxies, look_of(proxies))
+def test_fronts_show_what_they_add_and_each_replicas_share(behind_proxies: Campaign) -> None:
+    section = fronts(behind_proxies, look_of(behind_proxies))
     added, shares = tables(section)
     assert [row[0] for row in texts(added)] == [
         "container-nginx", "container-nginx-x3", "container-squid", "container-squid-x3",
@@ -161,8 +161,8 @@ def test_what_cannot_be_drawn_says_why(shop: Campaign) -> None:
         ratio_rows(shop.comparisons.iloc[:0], "startup_s", look)
 
 
-def test_the_whole_is_a_page(proxies: Campaign) -> None:
-    html = render(proxies)
-    assert html.count("<h2") == len(all_sections(proxies, look_of(proxies)))
+def test_the_whole_is_a_page(behind_proxies: Campaign) -> None:
+    html = render(behind_proxies)
+    assert html.count("<h2") == len(all_sections(behind_proxies, look_of(behind_proxies)))
     assert "Change, failure, scale" in html
     assert len(html) < 6_000_000

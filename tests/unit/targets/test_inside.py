@@ -27,7 +27,6 @@ def test_a_plain_process_sees_the_whole_host() -> None:
     assert view.visible_processes > 1
     assert view.devices > 0
     assert before_s <= view.uptime_s <= up_s()
-    assert 0 < view.memory_available < view.memory_total
 
 
 def test_a_process_that_has_ended_is_a_deploy_error() -> None:

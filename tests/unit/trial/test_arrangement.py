@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DeployError, SpecError
-from harness.fronts import certificates
-from harness.fronts.api import Certificate
 from harness.lab.bridged import LoopbackLab
+from harness.proxies import certificates
+from harness.proxies.api import Certificate
 from harness.spec.route import Route
 from harness.trial.arrangement import lay_out, most_replicas
 from harness.trial.layout import DeploymentUnit, Layout, Way

@@ -1,0 +1,1 @@
+"""HAProxy: a reverse proxy."""

@@ -1,0 +1,1 @@
+"""nginx: a reverse proxy, and the same as a cache."""

@@ -1,0 +1,1 @@
+"""Squid: a forward proxy, and a reverse proxy that caches."""

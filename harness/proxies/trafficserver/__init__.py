@@ -1,0 +1,1 @@
+"""Apache Traffic Server: a cache in memory above a store."""

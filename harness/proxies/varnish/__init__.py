@@ -1,0 +1,1 @@
+"""Varnish: a cache in memory."""
