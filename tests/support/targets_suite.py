@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.host import sweep
+from harness.campaign import sweep
 from harness.clock import Stopwatch
 from harness.errors import DeployError
 from harness.host.processes import start_time
