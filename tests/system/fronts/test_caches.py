@@ -10,6 +10,7 @@ import random
 import re
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -162,8 +163,12 @@ def test_what_is_stale_is_served_when_the_origin_fails(another: Another) -> None
             never = found.get(fresh())
             assert never.status >= 500
             assert never.outcome not in {"hit", "stale"}
-        until(lambda path=path: found.get(path).outcome == "hit")
+        until(partial(is_hit, found, path))
         assert right(found.get(path), path)
+
+
+def is_hit(found: Cached, path: str) -> bool:
+    return found.get(path).outcome == "hit"
 
 
 @each(ON)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from harness.analysis import load
+from harness.campaign import sweep
 from harness.cli import run
-from harness.cli.host import sweep
 from harness.cli.main import run_command
 from harness.errors import DeployError
 from harness.host.facts import HostFacts
