@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from harness.deployment.setting import Setting
 from harness.lab.bridged import make_host
-from harness.load.calibrate import calibrate, null_service
+from harness.load.calibration.calibrate import calibrate, null_service
 from harness.store.campaign_records import NullFloor
 
 

@@ -15,10 +15,10 @@ from typing import Protocol
 
 from harness.lab.bridged import BridgedLab, Lab, LoopbackLab
 from harness.lab.regional import RegionalLab
-from harness.load.plan import LoadPlan
+from harness.load.plan.load_plan import LoadPlan
+from harness.load.plan.windows import Windows
 from harness.load.result import LoadResult
 from harness.load.runner import Generator
-from harness.load.windows import Windows
 from harness.probes.startup import Prober, ProbeResult
 from harness.probes.transaction import Transaction, TransactionResult
 from harness.spec.geography import Geography

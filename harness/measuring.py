@@ -19,9 +19,9 @@ from harness.errors import DeployError, LoadError, TareError
 from harness.instruments import LoadGenerator
 from harness.lab.bridged import Lab
 from harness.lab.regional import RegionalLab
-from harness.load.plan import LoadPlan
+from harness.load.plan.load_plan import LoadPlan
+from harness.load.plan.windows import Windows
 from harness.load.result import LoadResult
-from harness.load.windows import Windows
 from harness.plan import PlannedTrial
 from harness.probes import exchanges, memory
 from harness.store.cdn_records import CacheRecord, CoreRecord, OriginCount, ReplayRecord, RttRecord

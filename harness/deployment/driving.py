@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.deployment.places import Layout
 from harness.deployment.setting import Setting
 from harness.fronts.api import Front
-from harness.load.plan import LoadPlan, SequencePlan
+from harness.load.plan.load_plan import LoadPlan, SequencePlan
 from harness.plan import PlannedTrial
 
 TAIL_S = 2.0

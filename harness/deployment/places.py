@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.lab.api import LabAddress
-from harness.load.plan import RegionPlan
+from harness.load.plan.load_plan import RegionPlan
 from harness.spec.route import Route
 from harness.spec.topology import Step, Topology
 from harness.store.cdn_records import CacheRecord

@@ -16,7 +16,7 @@ from harness.fronts.api import Route as FrontRoute
 from harness.fronts.caching import CacheSize, size_of
 from harness.lab.bridged import Lab
 from harness.lab.regional import RegionalLab
-from harness.load.plan import RegionPlan
+from harness.load.plan.load_plan import RegionPlan
 from harness.spec.front import FRONT, SHIELD, CacheSpec, FrontSpec
 from harness.spec.geography import Geography
 from harness.spec.matrix import Variant

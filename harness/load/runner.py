@@ -15,9 +15,9 @@ import harness
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import LoadError
 from harness.load import recorder
-from harness.load.plan import EVENTS_ENV, PLAN_ENV, LoadPlan
+from harness.load.plan.load_plan import EVENTS_ENV, PLAN_ENV, LoadPlan
+from harness.load.plan.windows import Windows
 from harness.load.result import LoadResult
-from harness.load.windows import Windows
 
 LEAD_NS = 300_000_000
 """How far in the future the start lies: the generator opens its first connections meanwhile."""
@@ -26,7 +26,7 @@ FAR_LEAD_NS = 1_500_000_000
 
 _GRACE_S = 5.0
 _LOG_LINES = 20
-_GENERIC = Path(__file__).with_name("generic.py")
+_GENERIC = Path(__file__).parent / "worker" / "generic.py"
 
 
 def placed(command: list[str], *, netns: str | None, cpus: frozenset[int]) -> list[str]:

@@ -17,8 +17,8 @@ import pytest
 
 from harness.clock import sleep_until_ns
 from harness.errors import LoadError
-from harness.load.calibrate import calibrate, null_service
-from harness.load.plan import LoadPlan
+from harness.load.calibration.calibrate import calibrate, null_service
+from harness.load.plan.load_plan import LoadPlan
 from harness.load.recorder import Outcome, Phase, read_run
 from harness.load.runner import Generator
 from harness.spec.route import Route
@@ -142,7 +142,7 @@ def test_the_generator_dies_with_its_parent_and_not_with_ctrl_c(port: int, tmp_p
     (tmp_path / "plan.json").write_text(plan.to_json())
     code = """
         import pathlib, sys, time
-        from harness.load.plan import LoadPlan
+        from harness.load.plan.load_plan import LoadPlan
         from harness.load.runner import Generator
         folder = pathlib.Path(sys.argv[1])
         plan = LoadPlan.from_json((folder / "plan.json").read_text())

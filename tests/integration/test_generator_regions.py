@@ -14,11 +14,11 @@ import pytest
 from harness.clock import NS_PER_S, sleep_until_ns
 from harness.errors import LoadError
 from harness.lab import namespace
-from harness.load.calibrate import null_service
-from harness.load.plan import LoadPlan, RegionPlan
+from harness.load.calibration.calibrate import null_service
+from harness.load.plan.arrivals import region_choices
+from harness.load.plan.load_plan import LoadPlan, RegionPlan
 from harness.load.recorder import Outcome, read_run
 from harness.load.runner import Generator
-from harness.load.schedule import region_choices
 from harness.spec.route import Route
 from tests.integration.test_generator import CPUS, SERVICE_CPUS
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from harness.errors import LoadError
-from harness.load.objects import Objects
-from harness.load.plan import LoadPlan, RegionPlan, SequencePlan
+from harness.load.plan.load_plan import LoadPlan, RegionPlan, SequencePlan
 from harness.load.recorder import Cache, Outcome, Phase
 from harness.load.result import LoadResult
 from harness.load.runner import Generator
+from harness.load.worker.objects import Objects
 from harness.spec.route import Route
 from harness.spec.sequence import CatalogueSpec, SequenceSpec
 from tests.integration.test_generator import CPUS, locustfile, plain_locust

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from harness.clock import NS_PER_MS
-from harness.load.calibrate import null_service
-from harness.load.plan import LoadPlan
+from harness.load.calibration.calibrate import null_service
+from harness.load.plan.load_plan import LoadPlan
 from harness.load.recorder import Outcome, Phase
 from harness.load.result import LoadResult
 from harness.load.runner import Generator

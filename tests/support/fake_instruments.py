@@ -19,10 +19,10 @@ from harness.clock import NS_PER_S, now_ns
 from harness.errors import NotReady
 from harness.instruments import FirstTransaction, LoadGenerator, StartupProber
 from harness.lab.bridged import Lab, LoopbackLab
-from harness.load.plan import LoadPlan
+from harness.load.plan.load_plan import LoadPlan
+from harness.load.plan.windows import Windows
 from harness.load.recorder import SAMPLE_DTYPE, Outcome, Phase
 from harness.load.result import CapacityCount, LoadResult
-from harness.load.windows import Windows
 from harness.probes.startup import ProbeResult
 from harness.probes.transaction import StepDone, TransactionResult
 from harness.spec.geography import Geography

@@ -11,7 +11,7 @@ import pytest
 from harness.analysis import load, show_json
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import LoadError
-from harness.load.plan import LoadPlan
+from harness.load.plan.load_plan import LoadPlan
 from harness.store.campaign_records import NullFloor
 from reports.html import write_report
 from tests.support.fake_campaign import CALIBRATED, DIGEST, Bench, bench

@@ -179,7 +179,7 @@ def test_nothing_imports_the_tests() -> None:
         ("harness.no_such_room", "harness.plan", False),
         ("harness.analysis.frames", "harness.targets.api", False),
         ("harness.clock", "harness.units", False),
-        ("harness.load.engine", "harness.store.folder", False),
+        ("harness.load.worker.engine", "harness.store.folder", False),
         ("harness.cache.curves", "harness.host.facts", False),
     ],
 )

@@ -11,7 +11,7 @@ from harness.errors import StoreError
 from harness.host.machine import CpuTimes
 from harness.host.noise import NoiseCounters
 from harness.interrupts import Interrupted, interruptible
-from harness.load.plan import LoadPlan
+from harness.load.plan.load_plan import LoadPlan
 from harness.plan import PlannedTrial
 from harness.spec.service import Exchange
 from harness.store.records import TrialRecord

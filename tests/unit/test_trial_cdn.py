@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.deployment import driving
-from harness.load.plan import LoadPlan
+from harness.load.plan.load_plan import LoadPlan
 from harness.spec.service import Exchange
 from harness.store.cdn_records import OriginCount
 from harness.store.records import TrialRecord

@@ -8,7 +8,7 @@ import pytest
 
 from harness.deployment import driving
 from harness.interrupts import Interrupted, interruptible
-from harness.load.plan import LoadPlan
+from harness.load.plan.load_plan import LoadPlan
 from harness.store.records import TrialRecord
 from harness.trial import run_attempt
 from tests.support.fake_instances import (

@@ -12,7 +12,7 @@ from typing import ClassVar
 from locust import constant, task
 
 from harness.load import HttpUser
-from harness.load.http import Response
+from harness.load.client.http import Response
 
 sys.path.append(str(Path(__file__).resolve().parent / "app"))
 

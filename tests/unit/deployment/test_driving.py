@@ -10,7 +10,7 @@ import pytest
 from harness.deployment.driving import MISSES_OF_CAPACITY, TAIL_S, load_plan
 from harness.deployment.layout import lay_out
 from harness.deployment.places import Layout
-from harness.load.plan import LoadPlan, SequencePlan
+from harness.load.plan.load_plan import LoadPlan, SequencePlan
 from harness.plan import LoadLevel, PlannedTrial
 from harness.spec.sequence import SequenceSpec
 from tests.support.fake_regions import CATALOGUE, SEQUENCE, FakeCache, FarLab, StillCore, cdn_bench

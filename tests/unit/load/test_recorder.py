@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from harness.errors import LoadError, StoreError
-from harness.load.plan import LoadPlan
+from harness.load.plan.load_plan import LoadPlan
+from harness.load.plan.windows import Windows
 from harness.load.recorder import (
     SAMPLE_DTYPE,
     Cache,
@@ -20,7 +21,6 @@ from harness.load.recorder import (
     sidecar_path,
 )
 from harness.load.result import LoadResult
-from harness.load.windows import Windows
 from harness.spec.route import Route
 
 
