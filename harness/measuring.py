@@ -9,21 +9,22 @@ from pathlib import Path
 
 from harness import clock as clocks
 from harness.clock import NS_PER_S
-from harness.deployment import checks, driving, reading
+from harness.deployment import checks, load_plan, reading
 from harness.deployment.deploy import Deployment, Running, attach_logs, deploy
 from harness.deployment.happening import Stage, happen
 from harness.deployment.layout import lay_out
-from harness.deployment.places import Layout, Way
+from harness.deployment.places import Layout
 from harness.deployment.setting import Setting
 from harness.errors import DeployError, LoadError, TareError
 from harness.instruments import LoadGenerator
 from harness.lab.bridged import Lab
 from harness.lab.regional import RegionalLab
-from harness.load.plan.load_plan import LoadPlan
-from harness.load.plan.windows import Windows
+from harness.load.confinement import Confinement
+from harness.load.plan import ClosedLoop, OpenLoop, Ramp, Replay, Windows
 from harness.load.result import LoadResult
-from harness.plan import PlannedTrial
+from harness.plan import Demand, PlannedTrial
 from harness.probes import exchanges, memory
+from harness.spec.route import Way
 from harness.store.cdn_records import CacheRecord, CoreRecord, OriginCount, ReplayRecord, RttRecord
 from harness.store.records import (
     Capacity,
@@ -115,7 +116,7 @@ class Findings:
 
 def measure(
     planned: PlannedTrial,
-    rate_rps: float | None,
+    demand: Demand,
     setting: Setting,
     scratch: Path,
     stack: ExitStack,
@@ -133,8 +134,9 @@ def measure(
         (scratch / name).write_text(text, "utf-8")
     found.footprint = reading.footprint_of(layout)
     found.caches = layout.caches
-    plan = driving.load_plan(planned, rate_rps, setting, layout, scratch)
-    generator = stack.enter_context(tools.generator(plan, netns=lab.client_netns, cpus=cpus.generator, scratch=scratch))
+    plan = load_plan.load_plan(planned, demand, setting, layout, scratch)
+    client = Confinement(lab.client_netns, cpus.generator)
+    generator = stack.enter_context(tools.generator(plan, client, scratch))
     generator.wait_ready()
     engine_before = memory.engine_memory(reading.engine_processes(place.target for place in layout.places))
     deployment, found.startup = deploy(layout, setting, lab, scratch, stack, found.running)
@@ -149,23 +151,29 @@ def measure(
             found.responses = _exchange(setting, layout, lab)
         generator.prepare()
         before = checks.origin_count(layout, lab) if planned.kind == "measured" else None
-        if plan.mode == "replay":
-            _replay(planned, setting, plan, generator, deployment, engine_before, found)
-            found.served = checks.served(planned.variant, setting, deployment)
-        else:
-            windows = generator.start()
-            _window(windows, deployment, engine_before, rate_rps, found)
-            if rate_rps is not None:
+        match plan.load:
+            case OpenLoop() as load:
+                windows = generator.start()
+                _window(windows, deployment, engine_before, found)
                 # Before anything happens: a replica that was down has served less, and a service that was replaced is
                 # told its old events again.
                 found.served = checks.served(planned.variant, setting, deployment)
                 found.propagation_ms = checks.propagation(layout, lab)
-                begin_ns = windows.window_end_ns + round(driving.TAIL_S * NS_PER_S)
+                begin_ns = windows.window_end_ns + round(load_plan.TAIL_S * NS_PER_S)
                 stage = Stage(deployment, setting, lab, stack)
                 happen(setting.experiment.events_of(planned.variant), begin_ns, stage, found.events)
-            _finish(generator, deployment, found)
-            if rate_rps is not None and found.outcome is not None:
-                found.load = _facts(found.outcome, rate_rps, windows.window_begin_ns, windows.window_end_ns)
+                outcome = _finish(generator, deployment, found)
+                found.load = _facts(outcome, load.schedule.rate_rps, windows)
+            case ClosedLoop():
+                generator.start()
+                _finish(generator, deployment, found)
+            case Replay() as load:
+                outcome = _replay(generator, deployment, engine_before, found)
+                found.load = _facts(outcome, 0.0, outcome.windows)
+                found.replay = _replay_record(planned.level_name, load, outcome.windows)
+                found.served = checks.served(planned.variant, setting, deployment)
+            case Ramp():
+                raise LoadError("No trial is a ramp.", "Run the experiment again from its file.")
         found.origin = _counted(layout, lab, before, found)
         if isinstance(lab, RegionalLab):
             found.core = lab.core.report()
@@ -199,7 +207,6 @@ def _window(
     windows: Windows,
     deployment: Deployment,
     engine_before: dict[str, int],
-    rate_rps: float | None,
     found: Findings,
 ) -> None:
     """Read the counters at both ends of the measured window, and the memory right after it."""
@@ -207,8 +214,6 @@ def _window(
     before = reading.Counters.read(deployment)
     clocks.sleep_until_ns(windows.window_end_ns)
     after = reading.Counters.read(deployment)
-    if rate_rps is None:
-        return
     found.memory_load, found.load_of = reading.read_memory(deployment, engine_before)
     found.noise = before.noise_until(after)
     found.cpu_of = before.used_until(after)
@@ -216,36 +221,32 @@ def _window(
 
 
 def _replay(
-    planned: PlannedTrial,
-    setting: Setting,
-    plan: LoadPlan,
     generator: LoadGenerator,
     deployment: Deployment,
     engine_before: dict[str, int],
     found: Findings,
-) -> None:
+) -> LoadResult:
     """A load without a schedule: it ends when it is through, and the caches are then as full as they get.
 
     The host's noise is that of all of it. CPU time is not told: what there is would be the warm-up's, too.
     """
     before = reading.Counters.read(deployment)
     generator.start()
-    _finish(generator, deployment, found)
+    outcome = _finish(generator, deployment, found)
     found.noise = before.noise_until(reading.Counters.read(deployment))
     found.memory_load, found.load_of = reading.read_memory(deployment, engine_before)
-    outcome, replay = found.outcome, setting.experiment.load.replay
-    if outcome is None or replay is None or planned.level is None or planned.level.sequence is None:
-        raise LoadError("The load was no replay of a sequence.", "Run the experiment again from its file.")
-    begin_ns, end_ns = outcome.windows.window_begin_ns, outcome.windows.window_end_ns
-    found.replay = ReplayRecord(
-        sequence=planned.level.sequence,
-        requests=replay.requests,
-        warmup=replay.warmup,
-        window_begin_ns=begin_ns,
-        window_end_ns=end_ns,
-        miss_bytes_per_s=plan.miss_bytes_per_s,
+    return outcome
+
+
+def _replay_record(sequence: str, load: Replay, windows: Windows) -> ReplayRecord:
+    return ReplayRecord(
+        sequence=sequence,
+        requests=load.requests,
+        warmup=load.warmup,
+        window_begin_ns=windows.window_begin_ns,
+        window_end_ns=windows.window_end_ns,
+        miss_bytes_per_s=load.miss_bytes_per_s,
     )
-    found.load = _facts(outcome, 0.0, begin_ns, end_ns)
 
 
 def _counted(layout: Layout, lab: Lab, before: OriginCount | None, found: Findings) -> OriginCount | None:
@@ -259,7 +260,7 @@ def _counted(layout: Layout, lab: Lab, before: OriginCount | None, found: Findin
     return checks.since(before, checks.origin_count(layout, lab))
 
 
-def _finish(generator: LoadGenerator, deployment: Deployment, found: Findings) -> None:
+def _finish(generator: LoadGenerator, deployment: Deployment, found: Findings) -> LoadResult:
     """Wait for the generator's end. Raises DeployError if an instance ended that no event had ended."""
     outcome = found.outcome = generator.finish()
     wanted = {event.instance for event in found.events if event.recovered_ns is None}
@@ -274,13 +275,14 @@ def _finish(generator: LoadGenerator, deployment: Deployment, found: Findings) -
         found.capacity = Capacity(
             users=count.users, completed=count.completed, errors=count.errors, window_ns=count.window_ns
         )
+    return outcome
 
 
-def _facts(outcome: LoadResult, rate_rps: float, begin_ns: int, end_ns: int) -> LoadFacts:
+def _facts(outcome: LoadResult, rate_rps: float, windows: Windows) -> LoadFacts:
     return LoadFacts(
         target_rps=rate_rps,
-        window_begin_ns=begin_ns,
-        window_end_ns=end_ns,
+        window_begin_ns=windows.window_begin_ns,
+        window_end_ns=windows.window_end_ns,
         scheduled=outcome.scheduled,
         completed=outcome.completed,
         dropped=outcome.dropped,

@@ -12,13 +12,13 @@ from contextlib import ExitStack, contextmanager
 
 from harness.analysis.validity import judge, latency_p99_ns
 from harness.deployment.deploy import tail
-from harness.deployment.driving import SAMPLES
+from harness.deployment.load_plan import SAMPLES
 from harness.deployment.setting import Setting
 from harness.errors import TareError
 from harness.interrupts import held, raise_if_asked
 from harness.load.result import is_first_request
 from harness.measuring import Findings, measure
-from harness.plan import PlannedTrial
+from harness.plan import Demand, PlannedTrial
 from harness.provenance import utc_now
 from harness.spec.matrix import Variant
 from harness.store.records import Failure, TrialRecord, VariantId
@@ -27,9 +27,8 @@ _GENERATOR_FILES = (SAMPLES, f"{SAMPLES}.json")
 """What becomes the attempt's Parquet file."""
 
 
-def run_attempt(planned: PlannedTrial, attempt: int, rate_rps: float | None, setting: Setting) -> TrialRecord:
-    """Deploy, measure and tear down once. ``rate_rps`` is None for a calibration, which measures capacity alone, and
-    for a replay.
+def run_attempt(planned: PlannedTrial, attempt: int, demand: Demand, setting: Setting) -> TrialRecord:
+    """Deploy, measure and tear down once. A trial at capacity measures that alone.
 
     A deployment that fails, or a disk that refuses, is a failed record and no exception. Raises StoreError if what was
     measured cannot be kept.
@@ -41,7 +40,7 @@ def run_attempt(planned: PlannedTrial, attempt: int, rate_rps: float | None, set
     stack = ExitStack()
     try:
         with _failures_noted(found):
-            measure(planned, rate_rps, setting, scratch, stack, found)
+            measure(planned, demand, setting, scratch, stack, found)
     finally:
         with held(), _failures_noted(found):
             stack.close()
@@ -58,7 +57,7 @@ def run_attempt(planned: PlannedTrial, attempt: int, rate_rps: float | None, set
         position=planned.position,
         attempt=attempt,
         variant=variant_id(planned.variant),
-        level=planned.level.name if planned.level else "capacity",
+        level=planned.level_name,
         accelerator=found.accelerator,
         artifact_digest=setting.digest_of(planned.variant.topology),
         started_utc=started,

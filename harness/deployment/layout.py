@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.deployment.places import Layout, Place, Way
+from harness.deployment.places import Layout, Place
 from harness.deployment.presence import region_plans, with_front
 from harness.deployment.setting import Setting
 from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab
 from harness.spec.front import DIRECT
 from harness.spec.matrix import Variant
-from harness.spec.route import Route
+from harness.spec.route import Route, Way
 from harness.spec.topology import launch_order, rendered
 from harness.targets.api import Service, Target
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.cache.catalogue import Catalogue
-from harness.deployment.places import Layout, Place, Way
+from harness.deployment.places import Layout, Place
 from harness.deployment.setting import Setting
 from harness.errors import DeployError
 from harness.fronts import certificates
@@ -16,11 +16,11 @@ from harness.fronts.api import Route as FrontRoute
 from harness.fronts.caching import CacheSize, size_of
 from harness.lab.bridged import Lab
 from harness.lab.regional import RegionalLab
-from harness.load.plan.load_plan import RegionPlan
+from harness.load.plan import RegionPlan
 from harness.spec.front import FRONT, SHIELD, CacheSpec, FrontSpec
 from harness.spec.geography import Geography
 from harness.spec.matrix import Variant
-from harness.spec.route import Route, is_below
+from harness.spec.route import Route, Way, is_below
 from harness.spec.service import Readiness
 from harness.spec.topology import Topology
 from harness.store.cdn_records import CacheRecord

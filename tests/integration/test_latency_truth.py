@@ -10,7 +10,8 @@ import pytest
 
 from harness.clock import NS_PER_MS
 from harness.load.calibration.calibrate import null_service
-from harness.load.plan.load_plan import LoadPlan
+from harness.load.confinement import Confinement
+from harness.load.plan import LoadPlan, OpenLoop, Pool, Schedule, Targets
 from harness.load.recorder import Outcome, Phase
 from harness.load.result import LoadResult
 from harness.load.runner import Generator
@@ -18,19 +19,17 @@ from harness.spec.route import Route
 
 pytestmark = pytest.mark.integration
 
-CPUS = frozenset({max(os.sched_getaffinity(0))})
-SERVICE_CPUS = frozenset({min(os.sched_getaffinity(0))})
+HERE = Confinement(None, frozenset({max(os.sched_getaffinity(0))}))
+SERVICE = Confinement(None, frozenset({min(os.sched_getaffinity(0))}))
 
 
 def measure(
     folder: Path, *options: str, duration_s: float, max_in_flight: int = 128, queue: bool = False
 ) -> LoadResult:
-    with null_service("127.0.0.1", cpus=SERVICE_CPUS, options=options) as port:
-        plan = LoadPlan(
-            routes=(Route("/", "127.0.0.1", port),), samples=str(folder / "samples.bin"), rate_rps=100,
-            arrivals="constant", warmup_s=0.5, duration_s=duration_s, max_in_flight=max_in_flight, queue=queue,
-        )  # fmt: skip
-        with Generator(plan, netns=None, cpus=CPUS, scratch=folder) as generator:
+    with null_service("127.0.0.1", SERVICE, options=options) as port:
+        load = OpenLoop(Schedule(100, duration_s, 0.5, "constant"), Pool(max_in_flight, queue))
+        plan = LoadPlan(Targets((Route("/", "127.0.0.1", port),)), load, str(folder / "samples.bin"))
+        with Generator(plan, HERE, folder) as generator:
             generator.wait_ready()
             generator.start()
             return generator.finish()

@@ -17,7 +17,7 @@ from harness.campaign import MAX_ATTEMPTS
 from harness.deployment.setting import Setting
 from harness.errors import LoadError, StoreError
 from harness.interrupts import Interrupted
-from harness.load.plan.load_plan import LoadPlan
+from harness.load.plan import LoadPlan
 from harness.plan import PlannedTrial
 from harness.store.folder import CampaignFolder
 from harness.store.records import Failure, TrialRecord

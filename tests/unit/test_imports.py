@@ -53,7 +53,7 @@ HOUSE: dict[str, set[str]] = {
     "harness.trial": MEETING | {
         "harness.deployment", "harness.interrupts", "harness.measuring", "harness.analysis.validity",
     },
-    "harness.floor": {"harness.store", "harness.lab", "harness.load", "harness.deployment"},
+    "harness.floor": {"harness.spec", "harness.store", "harness.lab", "harness.load", "harness.deployment"},
     "harness.campaign": {"harness.spec", "harness.plan", "harness.store", "harness.deployment", "harness.trial"},
     "harness.sources": {
         "harness.spec", "harness.store", "harness.artifacts", "harness.cache", "harness.fronts", "harness.deployment",

@@ -16,9 +16,12 @@ import numpy as np
 import harness
 from harness.clock import NS_PER_MS
 from harness.errors import LoadError
+from harness.load.confinement import Confinement
 from harness.load.plan.load_plan import LoadPlan
+from harness.load.plan.loads import Pool, Ramp, Schedule
+from harness.load.plan.targets import Targets
 from harness.load.recorder import Outcome, Phase, Samples
-from harness.load.runner import Generator, placed
+from harness.load.runner import Generator
 from harness.spec.route import Route
 
 MAX_LAG_NS = 2_000_000
@@ -51,12 +54,10 @@ class NullFloor:
 
 
 @contextmanager
-def null_service(
-    ip: str, *, port: int = 0, netns: str | None = None, cpus: frozenset[int], options: tuple[str, ...] = ()
-) -> Iterator[int]:
-    """A running null service at ``ip``; yields its port. ``options`` are the null service's own (``--delay-ms`` …).
+def null_service(ip: str, at: Confinement, *, port: int = 0, options: tuple[str, ...] = ()) -> Iterator[int]:
+    """A null service that runs and listens ``at`` its namespace, on ``ip``; yields its port.
 
-    ``netns`` is where it listens: None for this namespace. Raises LoadError when it does not come up.
+    ``options`` are the null service's own (``--delay-ms`` …). Raises LoadError when it does not come up.
     """
     command = [
         sys.executable,
@@ -72,7 +73,7 @@ def null_service(
     root = str(Path(harness.__file__).resolve().parent.parent)
     env = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
     process = subprocess.Popen(
-        placed(command, netns=netns, cpus=cpus),
+        at.command(command),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -98,52 +99,48 @@ def _listening_port(process: subprocess.Popen[bytes]) -> int:
     raise error
 
 
-def calibrate(
-    rate_rps: float,
-    ip: str,
-    port: int,
-    *,
-    netns: str | None,
-    cpus: frozenset[int],
-    scratch: Path,
-    seed: int = 1,
-    max_in_flight: int = 128,
-) -> NullFloor:
-    """Measure the null service at ``ip:port`` from ``netns``, with the generator on ``cpus``.
+@dataclass(frozen=True, slots=True)
+class RateSearch:
+    """The rate doubles from ``rate_rps`` on, in at most so many ``steps``, until it is not kept twice in a row."""
 
-    The rate doubles from ``rate_rps`` on, at most 8 steps of 1.5 s (the first up to 5 s, to have enough samples at a
-    low rate), until the schedule is not kept twice in a row: about 15 s at most. ``scratch`` is an existing folder.
-    Raises LoadError when the generator fails or the null service does not answer it.
+    rate_rps: float
+    seed: int = 1
+    max_in_flight: int = 128
+    steps: int = STEPS
+
+    @property
+    def load(self) -> Ramp:
+        """Steps of 1.5 s, the first of up to 5 s, to have enough samples at a low rate: about 15 s of 8 steps."""
+        first_s = min(_FLOOR_MAX_S, max(STEP_S, FLOOR_SAMPLES / self.rate_rps))
+        return Ramp(
+            Schedule(self.rate_rps, first_s, WARMUP_S),
+            tuple(self.rate_rps * 2**step for step in range(1, self.steps)),
+            Pool(self.max_in_flight),
+            STEP_S,
+            MAX_LAG_NS,
+        )
+
+
+def calibrate(search: RateSearch, service: Route, at: Confinement, scratch: Path) -> NullFloor:
+    """Measure the null service that ``service`` leads to, with a generator that runs ``at`` its namespace and CPUs.
+
+    ``scratch`` is an existing folder. Raises LoadError when the generator fails or the null service does not answer it.
     """
-    return floor_of(*calibration_run(rate_rps, ip, port, netns, cpus, scratch, seed, max_in_flight))
+    return floor_of(*calibration_run(search, service, at, scratch))
 
 
 def calibration_run(
-    rate_rps: float,
-    ip: str,
-    port: int,
-    netns: str | None,
-    cpus: frozenset[int],
-    scratch: Path,
-    seed: int,
-    max_in_flight: int,
+    search: RateSearch, service: Route, at: Confinement, scratch: Path
 ) -> tuple[Samples, list[dict[str, float]]]:
     """The samples of a calibration, and for each step its rate, its place in the samples, and whether it was kept."""
     plan = LoadPlan(
-        routes=(Route("/", ip, port),),
+        Targets((service,)),
+        search.load,
         samples=str((scratch / "calibration.bin").resolve()),
-        mode="ramp",
-        rate_rps=rate_rps,
-        warmup_s=WARMUP_S,
-        duration_s=min(_FLOOR_MAX_S, max(STEP_S, FLOOR_SAMPLES / rate_rps)),
-        ramp_rps=tuple(rate_rps * 2**step for step in range(1, STEPS)),
-        ramp_step_s=STEP_S,
-        ramp_max_lag_ns=MAX_LAG_NS,
-        max_in_flight=max_in_flight,
-        seed=seed,
+        seed=search.seed,
         timeout_s=2.0,
     )
-    with Generator(plan, netns=netns, cpus=cpus, scratch=scratch) as generator:
+    with Generator(plan, at, scratch) as generator:
         generator.wait_ready()
         generator.start()
         samples, _, facts, _ = generator.finish_raw()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.load.client.http import Response
-from harness.load.plan.parts import OutcomeWords
+from harness.load.plan.load_plan import OutcomeWords
 from harness.load.recorder import CACHE_WORDS, Cache
 
 

@@ -46,15 +46,19 @@ class TimedOut(Exception):
 class Connection:
     """At most one exchange at a time. Opens itself when needed; reconnects once if the service closed it while idle.
 
-    ``place`` is the network namespace that it is opened in; None: the process's own.
+    ``address``: IP address and port. ``netns`` is the network namespace that it is opened in; None: the process's own.
     """
 
     def __init__(
-        self, ip: str, port: int, timeout_s: float, activity: Activity | None = None, *, place: Namespace | None = None
+        self,
+        address: tuple[str, int],
+        timeout_s: float,
+        activity: Activity | None = None,
+        netns: Namespace | None = None,
     ) -> None:
         self._activity = activity or Activity()
-        self._address = (ip, port)
-        self._place = place
+        self._address = address
+        self._netns = netns
         self._hub = get_hub()
         # A repeating one, for ``again``: libev gives a timer that was stopped and is started anew what it had left.
         self._timer = self._hub.loop.timer(timeout_s, timeout_s)
@@ -134,8 +138,8 @@ class Connection:
     def _connect(self) -> _socket.socket:
         # What was left of an answer on the connection before is no part of this one.
         self._reader = ResponseReader()
-        place = self._place
-        sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM) if place is None else place.socket()
+        netns = self._netns
+        sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM) if netns is None else netns.socket()
         sock.setblocking(False)
         sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         loop = self._hub.loop

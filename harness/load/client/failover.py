@@ -7,25 +7,25 @@ from typing import Self
 
 from harness.clock import NS_PER_S, now_ns
 from harness.load.client.netns import Namespace
-from harness.load.client.routing import Ways
-from harness.load.plan.load_plan import LoadPlan, RegionPlan
+from harness.load.client.routing import Routing
+from harness.load.plan.targets import RegionPlan, Targets
 
 
-class Reach:
+class Failover:
     """The entries of one region, nearest first, for all of its clients: what one of them finds down is so for all."""
 
-    def __init__(self, name: str, entries: Sequence[Ways], failover_s: float) -> None:
+    def __init__(self, name: str, entries: Sequence[Routing], failover_s: float) -> None:
         self.name = name
         self.entries = tuple(entries)
         self._failover_ns = round(failover_s * NS_PER_S)
         self._down_until_ns = [0] * len(self.entries)
 
     @classmethod
-    def of(cls, region: RegionPlan, plan: LoadPlan) -> Self:
+    def of(cls, region: RegionPlan, targets: Targets) -> Self:
         """Raises LoadError for a namespace that cannot be entered, and for a certificate that cannot be used."""
-        place = None if region.netns is None else Namespace(region.netns)
-        entries = [Ways(routes, tls_ca=plan.tls_ca, place=place) for routes in region.entries]
-        return cls(region.name, entries, plan.failover_s)
+        netns = None if region.netns is None else Namespace(region.netns)
+        entries = [Routing(routes, targets.way, netns) for routes in region.entries]
+        return cls(region.name, entries, targets.failover_s)
 
     def entry(self) -> int:
         """The nearest entry that is not down; where all are, the one that will be tried again first."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from harness.load.client.connection import Activity
 from harness.load.client.http import ExchangeFailed, Response, encode_request
-from harness.load.client.routing import Ways
+from harness.load.client.routing import Routing
 from harness.load.recorder import Outcome
 
 Check = Callable[[Response], object]
@@ -23,7 +23,7 @@ class Sink(Protocol):
 
 
 class Session:
-    """A keep-alive connection to each place under load, as ``self.client`` of a Locust user.
+    """A keep-alive connection to each address under load, as ``self.client`` of a Locust user.
 
     The path decides over which of them a request goes. At most one request at a time. ``region`` is the number of the
     region that the client stands in.
@@ -31,9 +31,9 @@ class Session:
 
     region: int = 0
 
-    def __init__(self, ways: Ways, timeout_s: float, sink: Sink, activity: Activity | None = None) -> None:
-        self.connections = ways.connections(timeout_s, activity)
-        self._ways = ways
+    def __init__(self, routing: Routing, timeout_s: float, sink: Sink, activity: Activity | None = None) -> None:
+        self.connections = routing.connections(timeout_s, activity)
+        self._routing = routing
         self._sink = sink
 
     def close(self) -> None:
@@ -84,9 +84,9 @@ class Session:
         return response
 
     def _exchange(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None) -> Response:
-        way = self._ways.to(path)
-        encoded = encode_request(method, way.before + path, way.host, headers, body)
-        return self.connections[way.hop].exchange(encoded, head=method == "HEAD")
+        target = self._routing.target_of(path)
+        encoded = encode_request(method, target.origin + path, target.host, headers, body)
+        return self.connections[target.connection_index].exchange(encoded, head=method == "HEAD")
 
 
 def _problem(response: Response, expect_status: int, check: Check | None) -> str:

@@ -19,22 +19,21 @@ class TlsConnection(Connection):
     """As Connection. It is open when the handshake is done and the certificate is verified for the IP address.
 
     ``sent_ns`` is the moment before the request is encrypted, ``done_ns`` that after the answer's last byte is in the
-    clear. An answer that only the connection's end delimits is taken as whole when the other side does not say goodbye.
+    clear. An answer that only the connection's end delimits is taken as whole also when the other side sends no
+    close_notify.
     """
 
     def __init__(
         self,
-        ip: str,
-        port: int,
+        address: tuple[str, int],
         timeout_s: float,
-        activity: Activity | None = None,
-        *,
-        place: Namespace | None = None,
         context: ssl.SSLContext,
+        activity: Activity | None = None,
+        netns: Namespace | None = None,
     ) -> None:
-        super().__init__(ip, port, timeout_s, activity, place=place)
+        super().__init__(address, timeout_s, activity, netns)
         self._context = context
-        self._server_name = ip
+        self._server_name = address[0]
         self._incoming: ssl.MemoryBIO
         self._outgoing: ssl.MemoryBIO
         self._tls: ssl.SSLObject
@@ -43,13 +42,13 @@ class TlsConnection(Connection):
         sock = super()._connect()
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = self._context.wrap_bio(self._incoming, self._outgoing, server_hostname=self._server_name)
-        while not self._shaken(sock):
+        while not self._handshake_step(sock):
             self._wait(self._readable)
-            self._take_in(sock)
+            self._receive_encrypted(sock)
         self._used_ns = now_ns()
         return sock
 
-    def _shaken(self, sock: _socket.socket) -> bool:
+    def _handshake_step(self, sock: _socket.socket) -> bool:
         """One step of the handshake; whether it was the last."""
         try:
             self._tls.do_handshake()
@@ -71,16 +70,16 @@ class TlsConnection(Connection):
     def _receive(self, sock: _socket.socket, sent_ns: int) -> Response:
         while True:
             self._wait(self._readable)
-            if not self._take_in(sock):
+            if not self._receive_encrypted(sock):
                 continue
-            while (data := self._clear()) is not None:
+            while (data := self._decrypted()) is not None:
                 response = self._fed(data, sent_ns, now_ns())
                 if response is not None:
                     return response
             # The other side may have asked for new keys.
             self._flush(sock)
 
-    def _take_in(self, sock: _socket.socket) -> bool:
+    def _receive_encrypted(self, sock: _socket.socket) -> bool:
         """Move what has arrived into TLS; False if nothing has."""
         try:
             data = sock.recv(CHUNK)
@@ -92,8 +91,8 @@ class TlsConnection(Connection):
             self._incoming.write_eof()
         return True
 
-    def _clear(self) -> bytes | None:
-        """What has come in the clear: None for nothing yet, empty for the end."""
+    def _decrypted(self) -> bytes | None:
+        """What has come, decrypted: None for nothing yet, empty for the end."""
         try:
             return self._tls.read(CHUNK)
         except ssl.SSLWantReadError:
@@ -106,6 +105,6 @@ class TlsConnection(Connection):
         if self._socket is None:
             return True
         try:
-            return self._take_in(self._socket) and self._clear() is not None
+            return self._receive_encrypted(self._socket) and self._decrypted() is not None
         except OSError:
             return True

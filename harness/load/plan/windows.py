@@ -7,6 +7,7 @@ from typing import Self
 
 from harness.clock import NS_PER_S
 from harness.load.plan.load_plan import LoadPlan
+from harness.load.plan.loads import ClosedLoop, OpenLoop, Ramp, Replay
 
 CAPACITY_GAP_NS = 250_000_000
 """Between the last arrival of the open loop and the closed loop, so that the last answers come in first."""
@@ -30,20 +31,33 @@ class Windows:
         A ramp's end is the latest possible one. So is a replay's, and that of its window, which begins when nobody
         knows: the result has the real ones.
         """
-        if plan.mode == "replay":
-            end = begin_ns + round(plan.replay_limit_s * NS_PER_S)
-            return cls(begin_ns, begin_ns, end, end)
-        window_begin = begin_ns + round(plan.warmup_s * NS_PER_S)
-        duration = round(plan.duration_s * NS_PER_S)
-        window_end = window_begin + duration
-        if plan.mode == "closed":
-            return cls(begin_ns, window_begin, window_end, window_end, window_begin, window_end)
-        if plan.mode == "ramp":
-            steps = len(plan.ramp_rps) * (round(plan.ramp_step_s * NS_PER_S) + NS_PER_S)
-            return cls(begin_ns, window_begin, window_end, window_end + steps)
-        end = window_end + round(plan.tail_s * NS_PER_S)
-        if plan.capacity_s == 0:
+        match plan.load:
+            case OpenLoop() as load:
+                return cls._open(load, begin_ns)
+            case ClosedLoop(capacity, warmup_s):
+                window_begin = begin_ns + _ns(warmup_s)
+                end = window_begin + _ns(capacity.duration_s)
+                return cls(begin_ns, window_begin, end, end, window_begin, end)
+            case Ramp(first) as load:
+                window_begin = begin_ns + _ns(first.warmup_s)
+                window_end = window_begin + _ns(first.duration_s)
+                steps = len(load.rates_rps) * (_ns(load.step_s) + NS_PER_S)
+                return cls(begin_ns, window_begin, window_end, window_end + steps)
+            case Replay() as load:
+                end = begin_ns + _ns(load.limit_s(far=bool(plan.targets.regions)))
+                return cls(begin_ns, begin_ns, end, end)
+
+    @classmethod
+    def _open(cls, load: OpenLoop, begin_ns: int) -> Self:
+        window_begin = begin_ns + _ns(load.schedule.warmup_s)
+        window_end = window_begin + _ns(load.schedule.duration_s)
+        end = window_end + _ns(load.tail_s)
+        if load.capacity is None:
             return cls(begin_ns, window_begin, window_end, end)
         capacity_begin = end + CAPACITY_GAP_NS
-        capacity_end = capacity_begin + round(plan.capacity_s * NS_PER_S)
+        capacity_end = capacity_begin + _ns(load.capacity.duration_s)
         return cls(begin_ns, window_begin, window_end, capacity_end, capacity_begin, capacity_end)
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * NS_PER_S)

@@ -12,14 +12,14 @@ from harness.load.client.http import Response
 from harness.load.plan.load_plan import PLAN_ENV, LoadPlan
 from harness.load.worker.user import HttpUser
 
-_PLAN = LoadPlan.from_json(Path(os.environ[PLAN_ENV]).read_text())
+_TASKS = LoadPlan.from_json(Path(os.environ[PLAN_ENV]).read_text()).tasks
 
 
 def _same_body(response: Response) -> bool:
-    return hashlib.sha256(response.body).hexdigest() == _PLAN.body_sha256
+    return hashlib.sha256(response.body).hexdigest() == _TASKS.body_sha256
 
 
-_CHECK = _same_body if _PLAN.body_sha256 else None
+_CHECK = _same_body if _TASKS.body_sha256 else None
 
 
 class GetUser(HttpUser):
@@ -27,4 +27,4 @@ class GetUser(HttpUser):
 
     @task
     def get(self) -> None:
-        self.client.get(_PLAN.path, expect_status=_PLAN.status, check=_CHECK)
+        self.client.get(_TASKS.path, expect_status=_TASKS.status, check=_CHECK)

@@ -8,29 +8,29 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.errors import LoadError, TareError
-from harness.load.plan.load_plan import SequencePlan
+from harness.load.plan.sequence import SequencePlan
 from harness.spec.files import read_workload
 
 
-class Wanted(NamedTuple):
+class ObjectRef(NamedTuple):
     """An object of the catalogue and its size in bytes."""
 
     number: int
     size: int
 
 
-class Wants:
+class ObjectStream:
     """A sequence's objects in order, for all tasks. ``failure`` is what kept it from giving one, ``taken`` how many."""
 
-    def __init__(self, objects: Iterator[Wanted]) -> None:
+    def __init__(self, objects: Iterator[ObjectRef]) -> None:
         self._objects = objects
         self.taken = 0
         self.failure: TareError | None = None
 
-    def take(self) -> Wanted:
+    def take(self) -> ObjectRef:
         """The next one. Raises LoadError at the end, and SpecError for a damaged trace."""
         try:
-            wanted = next(self._objects)
+            found = next(self._objects)
         except StopIteration:
             self.failure = LoadError("the sequence of requests is at its end", "give it more requests")
             raise self.failure from None
@@ -38,10 +38,10 @@ class Wants:
             self.failure = error
             raise
         self.taken += 1
-        return wanted
+        return found
 
 
-def beside(user_class: type) -> SequencePlan | None:
+def sequence_beside(user_class: type) -> SequencePlan | None:
     """Requests for the catalogue of the workload whose locustfile has that class; None if it has no catalogue."""
     folder = Path(inspect.getfile(user_class)).resolve().parent
     if not (folder / "workload.toml").is_file():

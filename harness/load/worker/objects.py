@@ -12,8 +12,8 @@ from pathlib import Path
 from harness.cache.catalogue import Catalogue, requests
 from harness.cache.traces import Trace
 from harness.errors import LoadError
-from harness.load.plan.load_plan import SequencePlan
-from harness.load.worker.object_sequence import Wanted, Wants
+from harness.load.plan.sequence import SequencePlan
+from harness.load.worker.object_sequence import ObjectRef, ObjectStream
 from harness.spec.sequence import SequenceSpec, TraceSpec
 
 DEFAULT_EXPONENT = 0.8
@@ -33,7 +33,7 @@ class Objects:
         self._seed = seed
         self._catalogue = Catalogue.of(plan.catalogue)
 
-    def for_the_load(self, ahead: int) -> Wants:
+    def for_the_load(self, ahead: int) -> ObjectStream:
         """From the sequence's start on, and from its beginning again after its end. The first ``ahead`` are drawn now.
 
         Raises LoadError if there are fewer than that, and SpecError for a sequence that does not fit the catalogue.
@@ -46,25 +46,25 @@ class Objects:
                 f"the sequence has {len(drawn)} requests after the first {self._plan.start}, the load {ahead}",
                 "give the sequence more requests, or the load a lower rate or less time",
             )
-        return Wants(chain(drawn, once, self._again()))
+        return ObjectStream(chain(drawn, once, self._again()))
 
-    def exactly(self, count: int) -> Wants:
+    def exactly(self, count: int) -> ObjectStream:
         """``count`` from the sequence's start on, which are drawn as they are needed. Raises SpecError."""
         part = self._part(self._plan.start, count)
         # What is wrong with it is mostly known with the first one.
-        return Wants(chain(list(islice(part, 1)), part))
+        return ObjectStream(chain(list(islice(part, 1)), part))
 
-    def before_the_load(self, count: int) -> list[Wanted]:
+    def before_the_load(self, count: int) -> list[ObjectRef]:
         """The ``count`` requests before the sequence's start. Raises SpecError."""
         return list(self._part(self._plan.start - count, count))
 
-    def _part(self, start: int, count: int | None) -> Iterator[Wanted]:
+    def _part(self, start: int, count: int | None) -> Iterator[ObjectRef]:
         for block in requests(self._catalogue, self._sequence(), start, count):
             for begin in range(0, len(block), _CHUNK):
                 part = block[begin : begin + _CHUNK]
-                yield from map(Wanted, part["id"].tolist(), part["size"].tolist())
+                yield from map(ObjectRef, part["id"].tolist(), part["size"].tolist())
 
-    def _again(self) -> Iterator[Wanted]:
+    def _again(self) -> Iterator[ObjectRef]:
         while True:
             whole = self._part(0, None)
             first = next(whole, None)

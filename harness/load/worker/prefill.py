@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 import gevent
 
 from harness.errors import LoadError
-from harness.load.plan.load_plan import RegionPlan
-from harness.load.worker.object_sequence import Wanted, Wants
+from harness.load.plan.targets import RegionPlan
+from harness.load.worker.object_sequence import ObjectRef, ObjectStream
 from harness.spec.route import Route
 
 _REMEDY = "look at the log lines of the cache and of the service behind it"
@@ -26,12 +26,15 @@ def homes(regions: Sequence[RegionPlan]) -> list[int]:
 
 
 def fill(
-    objects: Sequence[Wanted], regions: Sequence[int], users: int, asking: Callable[[int, Wants], Callable[[], object]]
+    refs: Sequence[ObjectRef],
+    regions: Sequence[int],
+    users: int,
+    asking: Callable[[int, ObjectStream], Callable[[], object]],
 ) -> None:
-    """Ask for all ``objects`` from each of ``regions``, with ``users`` connections in each, side by side.
+    """Ask for all ``refs`` from each of ``regions``, with ``users`` connections in each, side by side.
 
-    ``asking(region, wants)`` gives what a client of that region calls to ask for the next of ``wants``, with a session
-    that lets no failure pass. Raises LoadError for the first failure.
+    ``asking(region, objects)`` gives what a client of that region calls to ask for the next of ``objects``, with a
+    session that lets no failure pass. Raises LoadError for the first failure.
     """
     failures: list[LoadError] = []
 
@@ -46,8 +49,8 @@ def fill(
 
     greenlets: list[gevent.Greenlet] = []
     for region in regions:
-        wants, turns = Wants(iter(objects)), iter(range(len(objects)))
-        greenlets += [gevent.spawn(work, asking(region, wants), turns) for _ in range(users)]
+        objects, turns = ObjectStream(iter(refs)), iter(range(len(refs)))
+        greenlets += [gevent.spawn(work, asking(region, objects), turns) for _ in range(users)]
     gevent.joinall(greenlets)
     if failures:
         raise failures[0]

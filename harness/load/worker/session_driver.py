@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import gevent
 
@@ -18,17 +18,22 @@ from harness.errors import LoadError, TareError
 from harness.load.client.cache_header import CacheReader
 from harness.load.client.connection import Activity
 from harness.load.client.session import Session
-from harness.load.client.session_factory import Clients
+from harness.load.client.session_factory import SessionFactory
+from harness.load.plan.arrivals import region_stream
 from harness.load.plan.load_plan import LoadPlan
+from harness.load.plan.loads import ClosedLoop, OpenLoop, Ramp, Replay
 from harness.load.recorder import Recorder
 from harness.load.worker.control import Control
 from harness.load.worker.engine import Engine
-from harness.load.worker.object_sequence import Wanted, Wants, beside
+from harness.load.worker.object_sequence import ObjectStream, sequence_beside
 from harness.load.worker.pacing import Pacer
 from harness.load.worker.prefill import fill, homes
-from harness.load.worker.replay import Replay
+from harness.load.worker.replay import ReplayRuns
 from harness.load.worker.setup_hook import StrictSink, run_before_load
-from harness.load.worker.worker_pool import Crew, JobSink, Task, Worker
+from harness.load.worker.worker_pool import RunSink, Task, Worker, WorkerPool
+
+if TYPE_CHECKING:
+    from harness.load.worker.objects import Objects
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +43,7 @@ class UserLike(Protocol):
 
     client: Session
     rng: random.Random
-    wants: Wants | None
+    object_stream: ObjectStream | None
 
 
 class RunnerLike(Protocol):
@@ -75,7 +80,7 @@ def object_task(user_class: Any, names: list[str]) -> int:
     return names.index(name)
 
 
-class Drive:
+class SessionDriver:
     """One run: everything that is made before anybody says ``ready``. Raises TareError for what cannot be run."""
 
     def __init__(self, user_class: Any, environment: EnvironmentLike, plan: LoadPlan) -> None:
@@ -86,66 +91,75 @@ class Drive:
         self._environment = environment
         self._tasks, self._names, weights = weighted_tasks(user_class)
         activity = Activity()
-        self._clients = Clients(plan, activity)
-        self.recorder = Recorder(
-            plan.replay_requests or round(plan.rate_rps * plan.open_s * 1.2), [region.name for region in plan.regions]
-        )
-        regions = max(1, len(plan.regions))
-        self.crew = Crew(self._tasks, self._names, activity, queue=plan.queue, regions=regions)
-        self.engine = Engine(plan, self.crew, Pacer(activity), self.recorder, weights)
-        self._wants, self._filling = self._sequence()
-        self._object_task = object_task(user_class, self._names) if plan.prefill or plan.mode == "replay" else 0
+        self._sessions = SessionFactory(plan.targets, plan.timeout_s, activity)
+        self.recorder = Recorder(plan.load.expected_requests, plan.targets.region_names)
+        regions = max(1, len(plan.targets.regions))
+        self.pool = WorkerPool(self._tasks, self._names, activity, queue=plan.load.queues, regions=regions)
+        self.engine = Engine(plan, self.pool, Pacer(activity), self.recorder, weights)
+        objects = self._drawn()
+        self._filling = objects.before_the_load(plan.prefill.requests) if objects and plan.prefill else []
+        self._objects = self._stream(objects)
+        needed = bool(plan.prefill) or isinstance(plan.load, Replay)
+        self._object_task = object_task(user_class, self._names) if needed else 0
         rng = random.Random(plan.seed)
-        places = self._clients.places
+        stand = self._sessions.client_regions
         cache = None if plan.outcome_header is None else CacheReader(plan.outcome_header)
         workers = []
-        for number in range(plan.workers):
-            sink = JobSink(self.recorder, self._names, cache)
-            session = self._clients.session(sink, places[number % len(places)])
-            workers.append(Worker(self.crew, self._user(session, rng, self._wants), session, sink))
-        self.crew.complete(workers)
+        for number in range(plan.load.workers):
+            sink = RunSink(self.recorder, self._names, cache)
+            session = self._sessions.session(sink, stand[number % len(stand)])
+            workers.append(Worker(self.pool, self._user(session, rng, self._objects), session, sink))
+        self.pool.complete(workers)
 
     def prepare(self) -> None:
         """What is made before the load. Raises TareError."""
-        run_before_load(self._user_class, self._clients.session(StrictSink()), self._plan.seed)
-        if not self._filling:
+        run_before_load(self._user_class, self._sessions.session(StrictSink()), self._plan.seed)
+        if self._plan.prefill is None:
             return
         with ExitStack() as stack:
-            fill(self._filling, homes(self._plan.regions), self._plan.closed_users, partial(self._asking, stack))
+            regions = homes(self._plan.targets.regions)
+            fill(self._filling, regions, self._plan.prefill.users, partial(self._asking, stack))
 
     def run(self, begin_ns: int) -> None:
         """The load. Raises TareError for a replay that does not come to its end."""
         replay = None
-        if self._plan.mode == "replay" and self._wants is not None:
-            replay = Replay(self._plan, self._object_task, self._wants, self.recorder)
+        if isinstance(self._plan.load, Replay) and self._objects is not None:
+            regions = region_stream(self._plan.targets.region_weights, self._plan.seed)
+            replay = ReplayRuns(self._plan.load, self._object_task, self._objects, self.recorder, regions)
         self.engine.run(begin_ns, replay)
 
     def write(self) -> None:
         """Write what has been recorded so far."""
         self.recorder.write(Path(self._plan.samples), self.engine.facts)
 
-    def _sequence(self) -> tuple[Wants | None, list[Wanted]]:
-        """What the load's requests ask for, and what those before it do. Nothing without a catalogue."""
-        plan = self._plan
-        sequence = plan.sequence or beside(self._user_class)
+    def _drawn(self) -> Objects | None:
+        """The objects that there are to ask for. None without a catalogue."""
+        sequence = self._plan.sequence or sequence_beside(self._user_class)
         if sequence is None:
-            return None, []
+            return None
         from harness.load.worker.objects import Objects
 
-        objects = Objects(sequence, plan.seed)
-        replayed = plan.mode == "replay"
-        wants = objects.exactly(plan.replay_requests) if replayed else objects.for_the_load(self.engine.arrivals)
-        return wants, objects.before_the_load(plan.prefill) if plan.prefill else []
+        return Objects(sequence, self._plan.seed)
 
-    def _asking(self, stack: ExitStack, region: int, wants: Wants) -> Callable[[], object]:
-        session = self._clients.session(StrictSink(), region)
+    def _stream(self, objects: Objects | None) -> ObjectStream | None:
+        """What the load's requests ask for."""
+        if objects is None:
+            return None
+        match self._plan.load:
+            case Replay(requests=requests):
+                return objects.exactly(requests)
+            case OpenLoop() | ClosedLoop() | Ramp():
+                return objects.for_the_load(self.engine.arrivals)
+
+    def _asking(self, stack: ExitStack, region: int, objects: ObjectStream) -> Callable[[], object]:
+        session = self._sessions.session(StrictSink(), region)
         stack.callback(session.close)
-        user = self._user(session, random.Random(f"before the load {self._plan.seed}"), wants)
+        user = self._user(session, random.Random(f"before the load {self._plan.seed}"), objects)
         return partial(self._tasks[self._object_task], user)
 
-    def _user(self, session: Session, rng: random.Random, wants: Wants | None) -> UserLike:
+    def _user(self, session: Session, rng: random.Random, objects: ObjectStream | None) -> UserLike:
         user: UserLike = self._user_class(self._environment)
-        user.client, user.rng, user.wants = session, rng, wants
+        user.client, user.rng, user.object_stream = session, rng, objects
         return user
 
 
@@ -156,7 +170,7 @@ def drive(user_class: Any, environment: EnvironmentLike, plan: LoadPlan) -> None
     """
     control = Control()
     try:
-        run = Drive(user_class, environment, plan)
+        run = SessionDriver(user_class, environment, plan)
     except TareError as error:
         _give_up(control, environment, error)
         return
@@ -181,7 +195,7 @@ def drive(user_class: Any, environment: EnvironmentLike, plan: LoadPlan) -> None
         _give_up(control, environment, error)
         return
     run.write()
-    for problem in run.crew.problems:
+    for problem in run.pool.problems:
         log.warning("a task raised %s", problem)
     control.tell("done")
     gevent.spawn(environment.runner.quit)

@@ -22,11 +22,11 @@ from locust.exception import RescheduleTask
 
 from harness.errors import LoadError
 from harness.load.client.http import ExchangeFailed, Response
-from harness.load.client.routing import Ways
+from harness.load.client.routing import Routing
 from harness.load.client.session import Session
 from harness.load.plan.load_plan import PLAN_ENV, LoadPlan
 from harness.load.recorder import Outcome
-from harness.load.worker.object_sequence import Wanted, Wants, beside
+from harness.load.worker.object_sequence import ObjectRef, ObjectStream, sequence_beside
 from harness.load.worker.session_driver import drive
 from harness.load.worker.setup_hook import StrictSink, run_before_load
 from harness.spec.route import Route
@@ -81,10 +81,10 @@ class HttpUser(User):
 
     abstract = True
     object_task: ClassVar[str] = ""
-    """The name of the task that asks for one object, ``wanted()``, for replays and for filling caches; not needed where
-    there is one task alone."""
+    """The name of the task that asks for one object, ``next_object()``, for replays and for filling caches; not needed
+    where there is one task alone."""
     _prepared: ClassVar[bool]
-    _plain_wants: ClassVar[Wants]
+    _plain_objects: ClassVar[ObjectStream]
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -95,9 +95,9 @@ class HttpUser(User):
         if parts.scheme != "http" or parts.hostname is None:
             raise ValueError(f"--host must be http://HOST:PORT, not {self.host!r}")
         ip = socket.gethostbyname(parts.hostname)
-        self._ways = Ways([Route("/", ip, parts.port or 80)])
-        self.wants: Wants | None = None
-        self.client: Session = PlainSession(self._ways, PLAIN_TIMEOUT_S, LocustSink(environment))
+        self._routing = Routing([Route("/", ip, parts.port or 80)])
+        self.object_stream: ObjectStream | None = None
+        self.client: Session = PlainSession(self._routing, PLAIN_TIMEOUT_S, LocustSink(environment))
 
     @classmethod
     def before_load(cls, client: Session, rng: random.Random) -> None:
@@ -107,27 +107,27 @@ class HttpUser(User):
         so does whatever it raises. ``rng`` is seeded, but not the tasks' own.
         """
 
-    def wanted(self) -> Wanted:
+    def next_object(self) -> ObjectRef:
         """The object that the next request is to ask for, in the order of the load's sequence.
 
         Call it before the task's first request, as with ``rng``. Without a sequence it is one of the workload's
         catalogue by Zipf's law. Raises LoadError where there is no catalogue either.
         """
-        if self.wants is None:
-            self.wants = self._wants_without_plan()
-        return self.wants.take()
+        if self.object_stream is None:
+            self.object_stream = self._objects_without_plan()
+        return self.object_stream.take()
 
-    def _wants_without_plan(self) -> Wants:
+    def _objects_without_plan(self) -> ObjectStream:
         """One sequence for all users."""
         user_class = type(self)
-        if "_plain_wants" not in vars(user_class):
-            sequence = beside(user_class)
+        if "_plain_objects" not in vars(user_class):
+            sequence = sequence_beside(user_class)
             if sequence is None:
                 raise LoadError("there is no catalogue to want an object of", "give workload.toml a [catalogue]")
             from harness.load.worker.objects import Objects
 
-            user_class._plain_wants = Objects(sequence, seed=1).for_the_load(0)
-        return user_class._plain_wants
+            user_class._plain_objects = Objects(sequence, seed=1).for_the_load(0)
+        return user_class._plain_objects
 
     def start(self, group: Any) -> Any:
         """Called by Locust when it spawns the user: under Tare the one user that is spawned drives the whole load."""
@@ -146,7 +146,7 @@ class HttpUser(User):
             return
         type(self)._prepared = True
         try:
-            run_before_load(type(self), Session(self._ways, PLAIN_TIMEOUT_S, StrictSink()), seed=1)
+            run_before_load(type(self), Session(self._routing, PLAIN_TIMEOUT_S, StrictSink()), seed=1)
         except LoadError as error:
             log.error("%s: %s", error.what, error.remedy)
             self.environment.process_exit_code = 1

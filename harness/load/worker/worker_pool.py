@@ -14,7 +14,7 @@ from harness.load.client.cache_header import CacheReader
 from harness.load.client.connection import Activity, Connection
 from harness.load.client.http import ExchangeFailed, Response
 from harness.load.client.session import Session
-from harness.load.recorder import Outcome, Recorder
+from harness.load.recorder import Outcome, Recorder, Sample
 
 Task = Callable[[object], object]
 PREOPENED = 16
@@ -24,7 +24,7 @@ when all are busy."""
 _RETRY_S = 0.001
 
 
-class Job(NamedTuple):
+class TaskRun(NamedTuple):
     """One run of a task. ``intended_ns`` None: it counts from when its request is sent (closed loop).
 
     ``region``: the number of the region that its client stands in; 0 without regions.
@@ -36,21 +36,21 @@ class Job(NamedTuple):
     region: int = 0
 
 
-class JobSink:
-    """Records the requests of one worker's current job."""
+class RunSink:
+    """Records the requests of one worker's current task run."""
 
     def __init__(self, recorder: Recorder, names: Sequence[str], cache: CacheReader | None = None) -> None:
         self._recorder = recorder
         self._names = names
         self._cache = cache
-        self._job = Job(0, None, 0)
+        self._run = TaskRun(0, None, 0)
         self._requests = 0
         self._last = -1
         self._last_ok = False
         self.failed_exchange = False
 
-    def begin(self, job: Job) -> None:
-        self._job = job
+    def begin(self, run: TaskRun) -> None:
+        self._run = run
         self._requests = 0
         self._last_ok = False
         self.failed_exchange = False
@@ -84,22 +84,22 @@ class JobSink:
 
     def _add(self, sent_ns: int, done_ns: int, outcome: Outcome, status: int, size: int, cache: int = 0) -> None:
         self._requests += 1
-        task, intended_ns, phase, region = self._job
+        task, intended_ns, phase, region = self._run
         name = self._names[task]
         if self._requests > 1:
             name, intended_ns = f"{name}#{self._requests}", None
         intended_ns = sent_ns if intended_ns is None else intended_ns
         number = self._recorder.task(name)
         self._last = self._recorder.add(
-            intended_ns, sent_ns, done_ns, phase, outcome, status, number, size, region, cache
+            Sample(intended_ns, sent_ns, done_ns, phase, outcome, status, number, size, region, cache)
         )
 
 
 class Worker:
-    """A greenlet that waits for a job, does it, and goes on with the next one or back into the pool."""
+    """A greenlet that waits for a run, does it, and goes on with the next one or back into the pool."""
 
-    def __init__(self, crew: Crew, user: object, session: Session, sink: JobSink) -> None:
-        self._crew = crew
+    def __init__(self, pool: WorkerPool, user: object, session: Session, sink: RunSink) -> None:
+        self._pool = pool
         self._user = user
         self.sink = sink
         self.busy = False
@@ -109,35 +109,35 @@ class Worker:
     def _work(self) -> None:
         hub = get_hub()
         while True:
-            job: Job | None = hub.switch()
+            run: TaskRun | None = hub.switch()
             self.busy = True
-            while job is not None:
-                self._do(job)
-                job = self._crew.after(self)
+            while run is not None:
+                self._do(run)
+                run = self._pool.after(self)
             self.busy = False
 
-    def _do(self, job: Job) -> None:
+    def _do(self, run: TaskRun) -> None:
         sink = self.sink
-        sink.begin(job)
-        self.session.region = job.region
+        sink.begin(run)
+        self.session.region = run.region
         try:
-            self._crew.tasks[job.task](self._user)
+            self._pool.tasks[run.task](self._user)
         except ExchangeFailed:
             pass
         except Exception as error:  # noqa: BLE001 (task code is the user's: it spoils this request only)
-            self._crew.note_problem(error)
+            self._pool.note_problem(error)
             sink.task_raised()
         else:
             sink.ended()
-        if sink.failed_exchange and job.intended_ns is None:
+        if sink.failed_exchange and run.intended_ns is None:
             # A refused connection fails without ever reaching the loop: a closed loop would starve it.
             gevent.sleep(_RETRY_S)
 
 
-class Crew:
+class WorkerPool:
     """All workers. ``dispatch`` and ``closed_loop`` give them jobs.
 
-    With ``regions`` (how many) a job goes to a worker who was in its region last, and has connections there; else to
+    With ``regions`` (how many) a run goes to a worker who was in its region last, and has connections there; else to
     one who was nowhere yet, or, when all have been somewhere, to one of another region.
     """
 
@@ -150,15 +150,15 @@ class Crew:
         self.workers: list[Worker] = []
         self._activity = activity
         self._queue = queue
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[TaskRun] = deque()
         self._ready: list[deque[Worker]] = [deque() for _ in range(regions)]
         self._spare: list[Worker] = []
-        self._next: Callable[[], Job | None] | None = None
+        self._next: Callable[[], TaskRun | None] | None = None
 
     def complete(self, workers: Sequence[Worker]) -> None:
         """Take the workers in. Only then may jobs be given."""
         self.workers = list(workers)
-        gevent.sleep(0)  # every greenlet runs up to where it waits for its first job
+        gevent.sleep(0)  # every greenlet runs up to where it waits for its first run
         for worker in self.workers:
             ready = self._ready[worker.session.region]
             if len(ready) < PREOPENED:
@@ -180,47 +180,47 @@ class Crew:
     def idle(self) -> int:
         return sum(map(len, self._ready)) + len(self._spare)
 
-    def dispatch(self, job: Job) -> bool:
-        """Start the job now, in the dispatcher's greenlet, and come back after one turn of the loop.
+    def dispatch(self, run: TaskRun) -> bool:
+        """Start the run now, in the dispatcher's greenlet, and come back after one turn of the loop.
 
         False if all workers are busy and arrivals do not queue: then nothing happened. Only with a turning pacer.
         """
-        ready = self._ready[job.region]
+        ready = self._ready[run.region]
         if ready:
             worker = ready.popleft()
         elif (free := self._free()) is not None:
             worker = free
         elif self._queue:
-            self._waiting.append(job)
+            self._waiting.append(run)
             return True
         else:
             return False
         self._activity.count += 1
-        worker.greenlet.switch(job)
+        worker.greenlet.switch(run)
         return True
 
-    def closed_loop(self, users: int, next_job: Callable[[], Job | None]) -> None:
-        """Let ``users`` workers do one job after another, until ``next_job`` returns None. Returns at once."""
-        self._next = next_job
+    def closed_loop(self, users: int, next_run: Callable[[], TaskRun | None]) -> None:
+        """Let ``users`` workers do one run after another, until ``next_run`` returns None. Returns at once."""
+        self._next = next_run
         for _ in range(users):
-            job = next_job()
-            if job is None:
+            run = next_run()
+            if run is None:
                 return
-            ready = self._ready[job.region]
+            ready = self._ready[run.region]
             worker = ready.popleft() if ready else self._free()
             if worker is None:
                 raise ValueError(f"there are no {users} idle workers")
-            get_hub().loop.run_callback(worker.greenlet.switch, job)
+            get_hub().loop.run_callback(worker.greenlet.switch, run)
 
-    def after(self, worker: Worker) -> Job | None:
+    def after(self, worker: Worker) -> TaskRun | None:
         """What ``worker`` does next; None sends it back into the pool."""
         self._activity.count += 1
         if self._waiting:
             return self._waiting.popleft()
-        job = self._next() if self._next is not None else None
-        if job is None:
+        run = self._next() if self._next is not None else None
+        if run is None:
             self._ready[worker.session.region].append(worker)
-        return job
+        return run
 
     def _free(self) -> Worker | None:
         """A worker that was in no region yet, or one of the region with the most idle ones."""
@@ -229,15 +229,15 @@ class Crew:
         most = max(self._ready, key=len)
         return most.popleft() if most else None
 
-    def abandon(self) -> list[Job]:
+    def abandon(self) -> list[TaskRun]:
         """Give up what is still under way, as errors, and return the jobs that nobody has begun."""
-        jobs = list(self._waiting)
+        runs = list(self._waiting)
         self._waiting.clear()
         for worker in self.workers:
             if worker.busy:
                 worker.sink.abandoned()
                 worker.greenlet.kill(block=False)
-        return jobs
+        return runs
 
     def note_problem(self, error: Exception) -> None:
         """Keep the first few errors of task code for the log."""

@@ -16,7 +16,7 @@ from harness.cli import run
 from harness.cli.main import run_command
 from harness.errors import DeployError
 from harness.host.facts import HostFacts
-from harness.load.plan.load_plan import LoadPlan
+from harness.load.plan import LoadPlan
 from harness.lock import host_lock
 from harness.targets.api import Availability, Instance, Leftover
 from harness.targets.registry import TARGETS

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from harness.deployment.layout import lay_out, most_replicas
-from harness.deployment.places import Layout, Place, Way
+from harness.deployment.places import Layout, Place
 from harness.deployment.presence import CA_FILE
 from harness.errors import DeployError, SpecError
 from harness.fronts import certificates
 from harness.fronts.api import Certificate
 from harness.lab.bridged import LoopbackLab
-from harness.spec.route import Route
+from harness.spec.route import Route, Way
 from tests.support.fake_sets import (
     FakeForwardFront,
     FakeFront,

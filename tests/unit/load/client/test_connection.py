@@ -39,7 +39,7 @@ def test_a_connection_is_kept_and_stamps_enclose_the_exchange(serve: Serve) -> N
             numbers.append(number)
             connection.sendall(OK)
 
-    connection = Connection("127.0.0.1", serve(talk), 5)
+    connection = Connection(("127.0.0.1", serve(talk)), 5)
     before = now_ns()
     answers = [connection.exchange(GET) for _ in range(3)]
     stamps = [stamp for answer in answers for stamp in (answer.sent_ns, answer.done_ns)]
@@ -55,7 +55,7 @@ def test_a_connection_closed_between_requests_is_opened_again_once(serve: Serve)
         requests(connection)
         connection.sendall(OK)
 
-    connection = Connection("127.0.0.1", serve(talk), 5)
+    connection = Connection(("127.0.0.1", serve(talk)), 5)
     for _ in range(3):
         assert connection.exchange(GET).status == 200
         gevent.sleep(0.02)
@@ -71,7 +71,7 @@ def test_a_stale_connection_is_noticed_before_it_is_used(serve: Serve, monkeypat
         seen.append(number)
         connection.sendall(OK)
 
-    connection = Connection("127.0.0.1", serve(talk), 5)
+    connection = Connection(("127.0.0.1", serve(talk)), 5)
     for _ in range(2):
         connection.exchange(GET)
         gevent.sleep(0.05)
@@ -88,7 +88,7 @@ def test_an_answer_that_breaks_off_is_not_asked_for_again(serve: Serve, beginnin
         requests(connection)
         connection.sendall(beginning)
 
-    connection = Connection("127.0.0.1", serve(talk), 5)
+    connection = Connection(("127.0.0.1", serve(talk)), 5)
     with pytest.raises(ExchangeFailed, match="closed the connection") as caught:
         connection.exchange(GET)
     assert numbers == [0]
@@ -101,7 +101,7 @@ def test_no_answer_ends_at_the_time_limit(serve: Serve) -> None:
         while requests(connection):
             pass
 
-    connection = Connection("127.0.0.1", serve(talk), 0.1)
+    connection = Connection(("127.0.0.1", serve(talk)), 0.1)
     with pytest.raises(ExchangeFailed, match=r"within 0.1 s") as caught:
         connection.exchange(GET)
     assert 90 * NS_PER_MS < caught.value.done_ns - caught.value.sent_ns < 2000 * NS_PER_MS
@@ -118,7 +118,7 @@ def test_every_exchange_has_the_whole_time_limit(serve: Serve) -> None:
             connection.sendall(OK)
         time.sleep(1)
 
-    connection = Connection("127.0.0.1", serve(talk), 0.5)
+    connection = Connection(("127.0.0.1", serve(talk)), 0.5)
     for _ in range(2):
         for _ in range(4):
             assert connection.exchange(GET).status == 200
@@ -131,7 +131,7 @@ def test_every_exchange_has_the_whole_time_limit(serve: Serve) -> None:
 def test_refused() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        connection = Connection("127.0.0.1", free.getsockname()[1], 1)
+        connection = Connection(free.getsockname(), 1)
         for attempt in (connection.open, lambda: connection.exchange(GET)):
             with pytest.raises(ExchangeFailed, match="refused"):
                 attempt()
@@ -140,7 +140,7 @@ def test_refused() -> None:
 def test_an_opening_that_is_given_up_leaves_no_half_connection() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         port = full.getsockname()[1]
-        waiting = [Connection("127.0.0.1", port, 5) for _ in range(4)]
+        waiting = [Connection(("127.0.0.1", port), 5) for _ in range(4)]
         openers = [gevent.spawn(each.open) for each in waiting]
         gevent.joinall(openers, timeout=0.1)
         assert not all(opener.dead for opener in openers), "the kernel took them all in: there is nothing to give up"
@@ -162,7 +162,7 @@ def test_a_large_body_in_both_directions(serve: Serve) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(echoed) + echoed)
 
     request = encode_request("POST", "/", "h", None, body)
-    connection = Connection("127.0.0.1", serve(talk), 10)
+    connection = Connection(("127.0.0.1", serve(talk)), 10)
     assert connection.exchange(request).body == body
     connection.close()
 
@@ -173,7 +173,7 @@ def test_connection_close_is_obeyed_and_the_next_exchange_opens_another(serve: S
         requests(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n" + framing + b"\r\nuntil the end")
 
-    connection = Connection("127.0.0.1", serve(talk), 5)
+    connection = Connection(("127.0.0.1", serve(talk)), 5)
     for _ in range(3):
         assert connection.exchange(GET).body == b"until the end"
         assert not connection.is_open
@@ -184,7 +184,7 @@ def test_an_answer_that_broke_off_does_not_spoil_the_next(serve: Serve) -> None:
         requests(connection)
         connection.sendall(OK if number % 2 else OK[:-1])
 
-    connection = Connection("127.0.0.1", serve(talk), 5)
+    connection = Connection(("127.0.0.1", serve(talk)), 5)
     for _ in range(2):
         with pytest.raises(ExchangeFailed, match="closed the connection"):
             connection.exchange(GET)

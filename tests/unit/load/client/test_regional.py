@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from harness.clock import NS_PER_S
-from harness.load.client import failover as reach_module
-from harness.load.client.failover import Reach
+from harness.load.client import failover as failover_module
+from harness.load.client.failover import Failover
 from harness.load.client.http import ExchangeFailed
 from harness.load.client.regional import RegionalSession
-from harness.load.client.routing import Ways
-from harness.load.plan.load_plan import RegionPlan
+from harness.load.client.routing import Routing
+from harness.load.plan import RegionPlan
 from harness.load.worker.prefill import homes
 from harness.spec.route import Route
 from tests.support.web import reply, service
@@ -21,9 +21,9 @@ from tests.unit.load.client.test_session import Told
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """The reach's clock, which stands still until it is put forward by so many seconds."""
+    """The failovers' clock, which stands still until it is put forward by so many seconds."""
     at_ns = [10 * NS_PER_S]
-    monkeypatch.setattr(reach_module, "now_ns", lambda: at_ns[0])
+    monkeypatch.setattr(failover_module, "now_ns", lambda: at_ns[0])
 
     def forward(seconds: float) -> None:
         at_ns[0] += round(seconds * NS_PER_S)
@@ -31,39 +31,39 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return forward
 
 
-def to(*ports: int) -> list[Ways]:
-    return [Ways([Route("/", "127.0.0.1", port)]) for port in ports]
+def to(*ports: int) -> list[Routing]:
+    return [Routing([Route("/", "127.0.0.1", port)]) for port in ports]
 
 
 def test_an_entry_that_failed_is_left_alone_for_a_while(clock: Callable[[float], None]) -> None:
-    reach = Reach("near", to(1, 2, 3), 5.0)
-    assert reach.entry() == 0
-    reach.failed(0)
-    assert reach.entry() == 1
+    failover = Failover("near", to(1, 2, 3), 5.0)
+    assert failover.entry() == 0
+    failover.failed(0)
+    assert failover.entry() == 1
     clock(2)
-    reach.failed(1)
-    assert reach.entry() == 2
-    reach.failed(2)
+    failover.failed(1)
+    assert failover.entry() == 2
+    failover.failed(2)
     # All are down: the one that will be tried again first.
-    assert reach.entry() == 0
+    assert failover.entry() == 0
     clock(3)
-    assert reach.entry() == 0
-    reach.failed(0)
+    assert failover.entry() == 0
+    failover.failed(0)
     clock(2)
-    assert reach.entry() == 1
+    assert failover.entry() == 1
 
 
 def test_one_entry_alone_is_always_tried(clock: Callable[[float], None]) -> None:
-    reach = Reach("near", to(1), 5.0)
-    reach.failed(0)
-    assert reach.entry() == 0
+    failover = Failover("near", to(1), 5.0)
+    failover.failed(0)
+    assert failover.entry() == 0
     clock(0)
 
 
 def test_each_region_has_connections_and_entries_of_its_own() -> None:
     with service(lambda _: reply(200, "near")) as near, service(lambda _: reply(200, "far")) as far:
-        reaches = [Reach("near", to(near.port, far.port), 5.0), Reach("far", to(far.port, near.port), 5.0)]
-        session = RegionalSession(reaches, 5, Told())
+        failovers = [Failover("near", to(near.port, far.port), 5.0), Failover("far", to(far.port, near.port), 5.0)]
+        session = RegionalSession(failovers, 5, Told())
         for region, body in [(0, b"near"), (1, b"far")] * 3:
             session.region = region
             assert session.get("/").body == body
@@ -75,9 +75,9 @@ def test_all_clients_of_a_region_go_to_the_next_entry_and_come_back(clock: Calla
     with service(lambda _: reply(200, "far")) as far, service(lambda _: reply(200, "near")) as near:
         pass
     with service(lambda _: reply(200, "far"), port=far.port):
-        reaches = [Reach("near", to(near.port, far.port), 5.0), Reach("other", to(near.port), 5.0)]
+        failovers = [Failover("near", to(near.port, far.port), 5.0), Failover("other", to(near.port), 5.0)]
         told = Told()
-        one, other = (RegionalSession(reaches, 5, told) for _ in range(2))
+        one, other = (RegionalSession(failovers, 5, told) for _ in range(2))
         with pytest.raises(ExchangeFailed, match="refused"):
             one.get("/")
         for session in (one, other, one):

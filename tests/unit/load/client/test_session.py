@@ -9,11 +9,11 @@ import pytest
 
 from harness.clock import NS_PER_S, now_ns
 from harness.load.client.http import ExchangeFailed, Response
-from harness.load.client.routing import Ways
+from harness.load.client.routing import Routing
 from harness.load.client.session import Session
 from harness.load.recorder import Outcome
 from harness.load.worker.setup_hook import StrictSink
-from harness.spec.route import Route
+from harness.spec.route import Route, Way
 from tests.support.web import Asked, fetch, reply, service
 
 
@@ -51,7 +51,7 @@ def test_the_path_decides_and_each_place_has_one_connection() -> None:
             Route("/basket", "127.0.0.1", pay.port),
         ]
         told = Told()
-        session = Session(Ways(routes), 5, told)
+        session = Session(Routing(routes), 5, told)
         for path, answerer in [("/", "shop"), ("/payments/1", "pay"), ("/paymentsX", "shop"), ("/basket?a", "pay")] * 2:
             assert session.get(path).body == answerer.encode()
         session.close()
@@ -65,7 +65,7 @@ def test_the_path_decides_and_each_place_has_one_connection() -> None:
 def test_through_a_forward_proxy_there_is_one_connection_and_the_absolute_form() -> None:
     with service(lambda _: named("shop")) as shop, service(lambda _: named("pay")) as pay, service(fetch) as proxy:
         routes = [Route("/", "127.0.0.1", shop.port), Route("/pay", "127.0.0.1", pay.port)]
-        session = Session(Ways(routes, proxy=("127.0.0.1", proxy.port)), 5, Told())
+        session = Session(Routing(routes, Way(proxy=("127.0.0.1", proxy.port))), 5, Told())
         assert session.get("/x?y=1").body == b"shop"
         assert session.post("/pay", b"5").body == b"pay"
         session.close()
@@ -80,7 +80,7 @@ def test_through_a_forward_proxy_there_is_one_connection_and_the_absolute_form()
 
 def test_a_path_without_a_route_is_refused_before_anything_is_sent() -> None:
     told = Told()
-    session = Session(Ways([Route("/a", "127.0.0.1", 1)]), 5, told)
+    session = Session(Routing([Route("/a", "127.0.0.1", 1)]), 5, told)
     with pytest.raises(ValueError, match="no route leads to /b"):
         session.get("/b")
     assert told.seen == []
@@ -94,8 +94,8 @@ def test_a_dead_place_keeps_nobody_else_waiting_and_its_own_no_longer_than_the_l
         for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", dead_port))
-        ways = Ways([Route("/alive", "127.0.0.1", alive.port), Route("/dead", "127.0.0.1", dead_port)])
-        sessions = [Session(ways, 1.0, Told()) for _ in range(2)]
+        routing = Routing([Route("/alive", "127.0.0.1", alive.port), Route("/dead", "127.0.0.1", dead_port)])
+        sessions = [Session(routing, 1.0, Told()) for _ in range(2)]
         begun_ns = now_ns()
         waiting = gevent.spawn(failure_of, sessions[0], "/dead")
         gevent.sleep(0)
@@ -112,7 +112,7 @@ def test_a_dead_place_keeps_nobody_else_waiting_and_its_own_no_longer_than_the_l
 
 def test_a_killed_service_fails_at_once_and_is_reached_again_when_it_is_back() -> None:
     with service(lambda _: named("first")) as first:
-        session = Session(Ways([Route("/", "127.0.0.1", first.port)]), 5, Told())
+        session = Session(Routing([Route("/", "127.0.0.1", first.port)]), 5, Told())
         assert session.get("/").body == b"first"
     begun_ns = now_ns()
     for _ in range(3):
@@ -129,7 +129,7 @@ def test_a_strict_sink_lets_nothing_unexpected_pass() -> None:
         return reply(409, "taken  already") if asked.method == "POST" else named("ok")
 
     with service(answer) as one:
-        session = Session(Ways([Route("/", "127.0.0.1", one.port)]), 5, StrictSink())
+        session = Session(Routing([Route("/", "127.0.0.1", one.port)]), 5, StrictSink())
         session.get("/")
         with pytest.raises(Exception, match=r"POST /users: status 409, expected 201 \(answer: taken already\)"):
             session.post("/users", b"{}", expect_status=201)

@@ -12,12 +12,12 @@ import pytest
 
 from harness.clock import NS_PER_MS, now_ns
 from harness.errors import LoadError
-from harness.load.client import connection as client
+from harness.load.client import connection
 from harness.load.client.http import ExchangeFailed
-from harness.load.client.routing import Ways
+from harness.load.client.routing import Routing
 from harness.load.client.session import Session
 from harness.load.worker.setup_hook import StrictSink
-from harness.spec.route import Route
+from harness.spec.route import Route, Way
 from tests.support.authority import Authority
 from tests.support.web import Asked, fetch, reply, service
 
@@ -28,8 +28,8 @@ def server(authority: Authority) -> ssl.SSLContext:
 
 
 def session_to(port: int, authority: Authority, timeout_s: float = 5, proxy: tuple[str, int] | None = None) -> Session:
-    ways = Ways([Route("/", "127.0.0.1", port)], tls_ca=str(authority.pem), proxy=proxy)
-    return Session(ways, timeout_s, StrictSink())
+    routing = Routing([Route("/", "127.0.0.1", port)], Way(str(authority.pem), proxy))
+    return Session(routing, timeout_s, StrictSink())
 
 
 def test_a_connection_is_kept_and_stamps_enclose_the_exchange(authority: Authority, server: ssl.SSLContext) -> None:
@@ -61,7 +61,7 @@ def test_the_end_is_the_last_byte_in_the_clear(authority: Authority, server: ssl
 def test_a_session_ticket_is_no_sign_of_the_end(
     authority: Authority, server: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "_STALE_AFTER_NS", 0)
+    monkeypatch.setattr(connection, "_STALE_AFTER_NS", 0)
     with service(lambda _: reply(200, "ok"), tls=server) as one:
         session = session_to(one.port, authority)
         session.connections[0].open()
@@ -77,7 +77,7 @@ def test_a_session_ticket_is_no_sign_of_the_end(
 def test_a_connection_closed_between_requests_is_opened_again(
     authority: Authority, server: ssl.SSLContext, stale_after_ns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "_STALE_AFTER_NS", stale_after_ns)
+    monkeypatch.setattr(connection, "_STALE_AFTER_NS", stale_after_ns)
     with service(lambda _: reply(200, "ok"), tls=server) as one:
         session = session_to(one.port, authority)
         for _ in range(3):
@@ -126,7 +126,7 @@ def test_a_file_that_is_no_certificate_is_told(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing")
     for name in ("ca.pem", "missing.pem"):
         with pytest.raises(LoadError, match=name):
-            Ways([Route("/", "127.0.0.1", 1)], tls_ca=str(tmp_path / name))
+            Routing([Route("/", "127.0.0.1", 1)], Way(str(tmp_path / name)))
 
 
 def test_a_forward_proxy_may_itself_speak_tls(authority: Authority, server: ssl.SSLContext) -> None:

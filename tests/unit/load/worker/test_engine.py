@@ -19,40 +19,52 @@ from harness.load.client.cache_header import CacheReader
 from harness.load.client.connection import Activity
 from harness.load.client.http import Response
 from harness.load.client.session import Session
-from harness.load.client.session_factory import Clients
-from harness.load.plan import load_plan as plan_module
-from harness.load.plan.arrivals import intended_offsets_ns, region_choices
-from harness.load.plan.load_plan import LoadPlan, RegionPlan, SequencePlan
+from harness.load.client.session_factory import SessionFactory
+from harness.load.plan import (
+    CapacityPhase,
+    ClosedLoop,
+    LoadPlan,
+    OpenLoop,
+    Pool,
+    Ramp,
+    RegionPlan,
+    Replay,
+    Schedule,
+    SequencePlan,
+    Targets,
+)
+from harness.load.plan import loads as loads_module
+from harness.load.plan.arrivals import intended_offsets_ns, region_choices, region_stream
 from harness.load.recorder import Cache, Outcome, Phase, Recorder, Samples
 from harness.load.worker.engine import Engine
-from harness.load.worker.object_sequence import Wanted, Wants
+from harness.load.worker.object_sequence import ObjectRef, ObjectStream
 from harness.load.worker.pacing import Pacer
-from harness.load.worker.replay import Replay
-from harness.load.worker.worker_pool import Crew, JobSink, Worker
+from harness.load.worker.replay import ReplayRuns
+from harness.load.worker.worker_pool import RunSink, Worker, WorkerPool
 from harness.spec.route import Route
 from harness.spec.sequence import CatalogueSpec
 
 Serve = Callable[[Callable[[socket.socket, int], None]], int]
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-# Room for every arrival at once: a busy host may stall this process for a while, and that is not under test.
-PLAN = LoadPlan(
-    routes=(Route("/", "127.0.0.1", 1),), samples="/s", rate_rps=100, duration_s=0.2, warmup_s=0.05, tail_s=0.05,
-    max_in_flight=100, timeout_s=5,
-)  # fmt: skip
+ROOMY = Pool(100)
+"""Room for every arrival at once: a busy host may stall this process for a while, and that is not under test."""
+OPEN = OpenLoop(Schedule(100, 0.2, 0.05), ROOMY, tail_s=0.05)
+STEADY = Schedule(100, 0.2, 0.05, "constant")
+TOTAL_S = OPEN.scheduled_s
 
 
-TOTAL_S = PLAN.warmup_s + PLAN.duration_s + PLAN.tail_s
+def to(port: int) -> Targets:
+    return Targets((Route("/", "127.0.0.1", port),))
 
 
-def to(port: int) -> tuple[Route, ...]:
-    return (Route("/", "127.0.0.1", port),)
+PLAN = LoadPlan(to(1), OPEN, "/s", timeout_s=5)
 
 
 class User:
-    def __init__(self, client: Session, wants: Wants | None) -> None:
+    def __init__(self, client: Session, objects: ObjectStream | None) -> None:
         self.client = client
-        self.wants = wants
+        self.object_stream = objects
 
 
 def answering(delay_s: float = 0.0, answer: bytes = OK) -> Callable[[socket.socket, int], None]:
@@ -65,22 +77,25 @@ def answering(delay_s: float = 0.0, answer: bytes = OK) -> Callable[[socket.sock
 
 
 def run(
-    plan: LoadPlan, task: Callable[[Any], object], wants: Wants | None = None
+    plan: LoadPlan, task: Callable[[Any], object], objects: ObjectStream | None = None
 ) -> tuple[Samples, dict[str, Any], Recorder]:
     activity, recorder = Activity(), Recorder(100)
-    crew = Crew([task], ["task"], activity, queue=plan.queue, regions=max(1, len(plan.regions)))
-    workers, clients = [], Clients(plan, activity)
+    regions = max(1, len(plan.targets.regions))
+    pool = WorkerPool([task], ["task"], activity, queue=plan.load.queues, regions=regions)
+    workers, sessions = [], SessionFactory(plan.targets, plan.timeout_s, activity)
     cache = None if plan.outcome_header is None else CacheReader(plan.outcome_header)
-    for number in range(plan.workers):
-        sink = JobSink(recorder, crew.names, cache)
-        session = clients.session(sink, clients.places[number % len(clients.places)])
-        workers.append(Worker(crew, User(session, wants), session, sink))
-    crew.complete(workers)
-    engine = Engine(plan, crew, Pacer(activity), recorder, [1.0])
+    for number in range(plan.load.workers):
+        sink = RunSink(recorder, pool.names, cache)
+        session = sessions.session(sink, sessions.client_regions[number % len(sessions.client_regions)])
+        workers.append(Worker(pool, User(session, objects), session, sink))
+    pool.complete(workers)
+    engine = Engine(plan, pool, Pacer(activity), recorder, [1.0])
     # The engine collects garbage before it begins: of a generator's process in no time, of a test runner's in many.
     gc.collect()
     gc.freeze()
-    replay = None if wants is None else Replay(plan, 0, wants, recorder)
+    replay = None
+    if objects is not None and isinstance(plan.load, Replay):
+        replay = ReplayRuns(plan.load, 0, objects, recorder, region_stream(plan.targets.region_weights, plan.seed))
     try:
         engine.run(now_ns() + 30 * NS_PER_MS, replay)
     finally:
@@ -95,7 +110,7 @@ def get(user: User) -> Response:
 
 
 def test_every_arrival_of_the_schedule_is_sent_at_its_time(serve: Serve) -> None:
-    samples, facts, _ = run(replace(PLAN, routes=to(serve(answering()))), get)
+    samples, facts, _ = run(replace(PLAN, targets=to(serve(answering()))), get)
     offsets = intended_offsets_ns(100, TOTAL_S, "poisson", 1)
     assert len(samples) == len(offsets)
     assert (samples["outcome"] == Outcome.OK).all()
@@ -112,7 +127,7 @@ def test_every_arrival_of_the_schedule_is_sent_at_its_time(serve: Serve) -> None
 
 
 def test_an_arrival_beyond_the_limit_is_dropped_and_never_waits(serve: Serve) -> None:
-    plan = replace(PLAN, routes=to(serve(answering(0.2))), arrivals="constant", max_in_flight=1)
+    plan = replace(PLAN, targets=to(serve(answering(0.2))), load=replace(OPEN, schedule=STEADY, pool=Pool(1)))
     samples, _, _ = run(plan, get)
     assert len(samples) == 30
     dropped = samples["outcome"] == Outcome.DROPPED
@@ -121,9 +136,8 @@ def test_an_arrival_beyond_the_limit_is_dropped_and_never_waits(serve: Serve) ->
 
 
 def test_with_a_queue_it_waits_and_its_latency_counts_from_the_intended_time(serve: Serve) -> None:
-    plan = replace(
-        PLAN, routes=to(serve(answering(0.02))), arrivals="constant", max_in_flight=1, queue=True, timeout_s=5
-    )
+    load = replace(OPEN, schedule=STEADY, pool=Pool(1, queue=True))
+    plan = replace(PLAN, targets=to(serve(answering(0.02))), load=load)
     samples, _, _ = run(plan, get)
     assert len(samples) == 30
     assert (samples["outcome"] == Outcome.OK).all()
@@ -148,7 +162,7 @@ def test_wrong_answers_are_unexpected_whoever_notices(serve: Serve) -> None:
 
     port = serve(answering())
     for task in (wrong_status, refused_by_check, check_raises, task_raises):
-        samples, _, _ = run(replace(PLAN, routes=to(port)), task)
+        samples, _, _ = run(replace(PLAN, targets=to(port)), task)
         assert len(samples) > 0
         assert (samples["outcome"] == Outcome.UNEXPECTED).all(), task.__name__
         assert (samples["status"] == 200).all()
@@ -159,7 +173,7 @@ def test_no_answer_is_an_error_and_so_is_a_task_that_asks_nothing() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         for task in (get, lambda _: None, lambda _: 1 / 0):
-            samples, _, _ = run(replace(PLAN, routes=to(port)), task)
+            samples, _, _ = run(replace(PLAN, targets=to(port)), task)
             assert len(samples) == len(intended_offsets_ns(100, TOTAL_S, "poisson", 1))
             assert (samples["outcome"] == Outcome.ERROR).all()
 
@@ -169,14 +183,14 @@ def test_later_requests_of_a_task_have_a_name_of_their_own(serve: Serve) -> None
         user.client.get("/")
         user.client.get("/")
 
-    samples, _, recorder = run(replace(PLAN, routes=to(serve(answering()))), twice)
+    samples, _, recorder = run(replace(PLAN, targets=to(serve(answering()))), twice)
     first, second = (samples[samples["task"] == recorder.task(name)] for name in ("task", "task#2"))
     assert len(first) == len(second) > 0
     assert (second["intended_ns"] == second["sent_ns"]).all()
 
 
 def test_a_closed_loop_keeps_its_users_busy_and_ends(serve: Serve) -> None:
-    plan = replace(PLAN, routes=to(serve(answering(0.01))), mode="closed", closed_users=3, duration_s=0.4)
+    plan = replace(PLAN, targets=to(serve(answering(0.01))), load=ClosedLoop(CapacityPhase(3, 0.4), 0.05))
     samples, facts, _ = run(plan, get)
     capacity = samples[samples["phase"] == Phase.CAPACITY]
     assert facts["capacity"]["users"] == 3
@@ -187,17 +201,16 @@ def test_a_closed_loop_keeps_its_users_busy_and_ends(serve: Serve) -> None:
 
 
 def test_capacity_may_follow_the_open_loop(serve: Serve) -> None:
-    samples, facts, _ = run(replace(PLAN, routes=to(serve(answering())), capacity_s=0.2, closed_users=2), get)
+    load = replace(OPEN, capacity=CapacityPhase(2, 0.2))
+    samples, facts, _ = run(replace(PLAN, targets=to(serve(answering())), load=load), get)
     assert (samples["phase"] == Phase.CAPACITY).sum() >= 2
     assert facts["scheduled"] == (samples["phase"] == Phase.MEASURED).sum()
 
 
 def test_a_ramp_goes_on_until_the_schedule_is_not_kept_twice(serve: Serve) -> None:
     # The first step's arrivals fit in at once, should the host stall; the others' never do before the first answer.
-    plan = replace(
-        PLAN, routes=to(serve(answering(0.1))), mode="ramp", max_in_flight=8, tail_s=0, rate_rps=20,
-        arrivals="constant", ramp_rps=(400.0, 800.0, 1600.0), ramp_step_s=0.1, ramp_max_lag_ns=10**11,
-    )  # fmt: skip
+    load = Ramp(replace(STEADY, rate_rps=20), (400.0, 800.0, 1600.0), Pool(8), step_s=0.1, max_lag_ns=10**11)
+    plan = replace(PLAN, targets=to(serve(answering(0.1))), load=load)
     _, facts, _ = run(plan, get)
     assert [bool(step["kept"]) for step in facts["steps"]] == [True, False, False]
 
@@ -215,7 +228,9 @@ def test_the_pacer_is_never_early(left_ms: float) -> None:
 
 def regions(*ports: int) -> tuple[RegionPlan, ...]:
     weights = [3.0, 1.0, 0.0][: len(ports)]
-    return tuple(RegionPlan(f"r{port}", weight, None, (to(port),)) for port, weight in zip(ports, weights, strict=True))
+    return tuple(
+        RegionPlan(f"r{port}", weight, None, (to(port).routes,)) for port, weight in zip(ports, weights, strict=True)
+    )
 
 
 def test_every_arrival_is_made_from_its_region(serve: Serve) -> None:
@@ -229,9 +244,9 @@ def test_every_arrival_is_made_from_its_region(serve: Serve) -> None:
         return talk
 
     ports = [serve(at(number)) for number in range(3)]
-    plan = replace(PLAN, routes=to(ports[0]), regions=regions(*ports))
+    plan = replace(PLAN, targets=replace(to(ports[0]), regions=regions(*ports)))
     samples, facts, _ = run(plan, get)
-    plain, _, _ = run(replace(PLAN, routes=to(ports[0])), get)
+    plain, _, _ = run(replace(PLAN, targets=to(ports[0])), get)
     order, plain_order = (np.argsort(each["intended_ns"], kind="stable") for each in (samples, plain))
     assert (samples["outcome"] == Outcome.OK).all()
     assert samples["region"][order].tolist() == region_choices(len(samples), [3, 1, 0], plan.seed).tolist()
@@ -245,24 +260,26 @@ def test_every_arrival_is_made_from_its_region(serve: Serve) -> None:
 
 def test_what_a_cache_said_is_kept_with_the_sample(serve: Serve) -> None:
     answer = b"HTTP/1.1 200 OK\r\nX-Cache: HIT from here\r\nContent-Length: 2\r\n\r\nok"
-    plan = replace(PLAN, routes=to(serve(answering(answer=answer))), outcome_header=("x-cache", (("hit", "hit"),)))
+    plan = replace(PLAN, targets=to(serve(answering(answer=answer))), outcome_header=("x-cache", (("hit", "hit"),)))
     samples, _, _ = run(plan, get)
     assert len(samples) > 0
     assert (samples["cache"] == Cache.HIT).all()
 
 
-REPLAY = replace(
-    PLAN, mode="replay", replay_requests=40, replay_warmup=10, sequence=SequencePlan(CatalogueSpec(objects=99))
-)
+REPLAY = Replay(SequencePlan(CatalogueSpec(objects=99)), 40, 10)
+
+
+def replaying(targets: Targets, **changes: Any) -> LoadPlan:
+    return replace(PLAN, targets=targets, load=replace(REPLAY, **changes))
 
 
 def by_number(user: User) -> Response:
-    assert user.wants is not None
-    return user.client.get(f"/{user.wants.take().number}")
+    assert user.object_stream is not None
+    return user.client.get(f"/{user.object_stream.take().number}")
 
 
-def numbers(count: int) -> Wants:
-    return Wants(Wanted(number, 1) for number in range(count))
+def numbers(count: int) -> ObjectStream:
+    return ObjectStream(ObjectRef(number, 1) for number in range(count))
 
 
 @pytest.mark.parametrize("users", [1, 4])
@@ -276,7 +293,7 @@ def test_a_replay_makes_its_requests_in_order_and_goes_on_after_one_that_failed(
                 return
             connection.sendall(OK)
 
-    samples, facts, _ = run(replace(REPLAY, routes=to(serve(talk)), replay_users=users), by_number, numbers(40))
+    samples, facts, _ = run(replaying(to(serve(talk)), users=users), by_number, numbers(40))
     assert len(samples) == 40
     # A reused connection that is closed without an answer is tried once more: number 20 was.
     assert sorted(set(asked)) == list(range(40))
@@ -303,7 +320,8 @@ def test_a_paced_replay_pays_for_its_misses_and_hits_wait_for_nobody(serve: Serv
             connection.sendall(b"HTTP/1.1 200 OK\r\nX-Cache: %s\r\nContent-Length: 2\r\n\r\nok" % word)
 
     header = ("X-Cache", (("hit", "hit"), ("miss", "miss")))
-    plan = replace(REPLAY, routes=to(serve(talk)), miss_bytes_per_s=200.0, outcome_header=header)
+    load = replace(REPLAY, miss_bytes_per_s=200.0)
+    plan = replace(PLAN, targets=to(serve(talk)), load=load, outcome_header=header)
     samples, _, recorder = run(plan, by_number, numbers(40))
     assert recorder.missed_bytes == 2 * 22
     gaps_ms = (samples["sent_ns"][1:] - samples["done_ns"][:-1]) / NS_PER_MS
@@ -313,17 +331,17 @@ def test_a_paced_replay_pays_for_its_misses_and_hits_wait_for_nobody(serve: Serv
 
 
 def test_a_replay_that_takes_too_long_is_told(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan_module, "_PREPARE_S", 0.2)
-    monkeypatch.setattr(plan_module, "_NEAR_S", 0.001)
+    monkeypatch.setattr(loads_module, "_PREPARE_S", 0.2)
+    monkeypatch.setattr(loads_module, "_NEAR_S", 0.001)
     with pytest.raises(LoadError, match=r"had made \d+ of 40 requests when its 0 s were over"):
-        run(replace(REPLAY, routes=to(serve(answering(0.1)))), by_number, numbers(40))
+        run(replaying(to(serve(answering(0.1)))), by_number, numbers(40))
 
 
 def test_a_replay_whose_sequence_ends_early_is_told(serve: Serve) -> None:
     with pytest.raises(LoadError, match="at its end"):
-        run(replace(REPLAY, routes=to(serve(answering()))), by_number, numbers(30))
+        run(replaying(to(serve(answering()))), by_number, numbers(30))
 
 
 def test_a_replayed_task_that_asks_for_no_object_is_told(serve: Serve) -> None:
     with pytest.raises(LoadError, match="40 requests of the replay asked for 0 objects"):
-        run(replace(REPLAY, routes=to(serve(answering()))), get, numbers(40))
+        run(replaying(to(serve(answering()))), get, numbers(40))

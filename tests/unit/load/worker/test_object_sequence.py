@@ -10,8 +10,8 @@ import pytest
 
 from harness.cache.catalogue import Catalogue
 from harness.errors import LoadError, SpecError
-from harness.load.plan.load_plan import SequencePlan
-from harness.load.worker.object_sequence import Wanted, Wants, beside
+from harness.load.plan import SequencePlan
+from harness.load.worker.object_sequence import ObjectRef, ObjectStream, sequence_beside
 from harness.load.worker.objects import Objects
 from harness.spec.sequence import CatalogueSpec, SequenceSpec, TraceSpec
 
@@ -19,11 +19,11 @@ CATALOGUE = CatalogueSpec(objects=50, seed=3)
 SPEC = SequenceSpec(requests=300, objects=50, exponent=0.9, seed=5)
 
 
-def taken(wants: Wants, count: int) -> list[Wanted]:
+def taken(wants: ObjectStream, count: int) -> list[ObjectRef]:
     return [wants.take() for _ in range(count)]
 
 
-def whole() -> list[Wanted]:
+def whole() -> list[ObjectRef]:
     return taken(Objects(SequencePlan(CATALOGUE, SPEC), 1).exactly(300), 300)
 
 
@@ -81,7 +81,7 @@ def test_bad_records_of_a_trace_count_once_however_often_it_is_read(tmp_path: Pa
 
 
 def test_the_end_of_a_sequence_is_told() -> None:
-    wants = Wants(iter([Wanted(1, 2)]))
+    wants = ObjectStream(iter([ObjectRef(1, 2)]))
     assert wants.take() == (1, 2)
     with pytest.raises(LoadError, match="at its end"):
         wants.take()
@@ -106,12 +106,12 @@ def test_the_catalogue_is_found_beside_the_locustfile(tmp_path: Path, monkeypatc
     module = type(sys)("shelf_of_a_test")
     module.__file__ = str(folder / "locustfile.py")
     monkeypatch.setitem(sys.modules, "shelf_of_a_test", module)
-    assert beside(User) is None
+    assert sequence_beside(User) is None
     source = (Path(__file__).parents[4] / "workloads" / "static" / "workload.toml").read_text()
     (folder / "workload.toml").write_text(source.replace('name = "static"', 'name = "shelf"'))
     (folder / "locustfile.py").touch()
     (folder / "app").mkdir()
-    found = beside(User)
+    found = sequence_beside(User)
     assert found is not None
     assert (found.catalogue.objects, found.requests, found.start) == (100_000, None, 0)
     assert list(islice(Catalogue.of(found.catalogue).sizes, 1))

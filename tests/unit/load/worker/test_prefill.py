@@ -8,21 +8,21 @@ import gevent
 import pytest
 
 from harness.errors import LoadError
-from harness.load.worker.object_sequence import Wanted, Wants
+from harness.load.worker.object_sequence import ObjectRef, ObjectStream
 from harness.load.worker.prefill import fill
 
-OBJECTS = [Wanted(number, 10) for number in range(20)]
+OBJECTS = [ObjectRef(number, 10) for number in range(20)]
 
 
 def test_every_region_asks_for_everything_in_order_with_its_own_users() -> None:
     asked: dict[int, list[int]] = {0: [], 2: []}
     clients: list[int] = []
 
-    def asking(region: int, wants: Wants) -> Callable[[], object]:
+    def asking(region: int, objects: ObjectStream) -> Callable[[], object]:
         clients.append(region)
 
         def ask() -> None:
-            asked[region].append(wants.take().number)
+            asked[region].append(objects.take().number)
             gevent.sleep(0)
 
         return ask
@@ -39,9 +39,9 @@ def test_every_region_asks_for_everything_in_order_with_its_own_users() -> None:
 def test_the_first_failure_ends_it(raised: Exception, told: str) -> None:
     asked: list[int] = []
 
-    def asking(_region: int, wants: Wants) -> Callable[[], object]:
+    def asking(_region: int, objects: ObjectStream) -> Callable[[], object]:
         def ask() -> None:
-            asked.append(wants.take().number)
+            asked.append(objects.take().number)
             gevent.sleep(0)
             if asked[-1] >= 4:
                 raise raised

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import LoadError
-from harness.load.client.routing import Ways
+from harness.load.client.routing import Routing
 from harness.load.client.session import Session
 from harness.load.worker.setup_hook import StrictSink, run_before_load
 from harness.spec.route import Route
@@ -23,7 +23,7 @@ def user_class(hook: Hook) -> Any:
 
 
 def strict(port: int, prefix: str = "/") -> Session:
-    return Session(Ways([Route(prefix, "127.0.0.1", port)]), 5, StrictSink())
+    return Session(Routing([Route(prefix, "127.0.0.1", port)]), 5, StrictSink())
 
 
 def test_it_runs_once_with_a_client_and_a_seed_of_its_own() -> None:
