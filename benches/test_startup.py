@@ -16,6 +16,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benches.conftest import Bench
 from harness.clock import NS_PER_S, Stopwatch
+from harness.runtime.confinement import Confinement
+from harness.spec.route import STRAIGHT
 from harness.targets.api import Staged
 from harness.trial.instrument_factory import RealInstruments, StartupProber
 
@@ -46,14 +48,11 @@ def test_startup(benchmark: BenchmarkFixture, bench: Bench, tmp_path: Path) -> N
             service = bench.service
             prober = rounds.enter_context(
                 tools.prober(
-                    str(at.ip),
-                    service.port,
+                    (str(at.ip), service.port),
                     service.ready,
-                    netns=lab.client_netns,
-                    cpus=bench.cpus.generator,
-                    tls_ca=None,
-                    proxy=None,
-                    period_ns=bench.target.probe_period_ns,
+                    Confinement(lab.client_netns, bench.cpus.generator),
+                    STRAIGHT,
+                    bench.target.probe_period_ns,
                 )
             )
             staged = rounds.enter_context(bench.target.stage(service, at, scratch))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from harness.lab.bridged import make_host
-from harness.load.calibrate import calibrate, null_service
+from harness.load.calibration.calibrate import RateSearch, calibrate, null_service
 from harness.records.load import NullFloor
+from harness.runtime.confinement import Confinement
+from harness.spec.route import Route
 from harness.trial.campaign_context import CampaignContext
 
 
@@ -17,23 +19,15 @@ def measure_floor(rate_rps: float, setting: CampaignContext) -> NullFloor:
     """
     name = "null-floor"
     scratch = setting.folder.trial_folder(name).absolute()
-    cpus = setting.cpus
+    load = setting.experiment.load
+    search = RateSearch(rate_rps, setting.experiment.seed, load.max_in_flight, load.null_steps)
     with ExitStack() as stack:
         lab = stack.enter_context(setting.instruments.lab(f"tare-{setting.folder.manifest.tag}-{name}"))
         at = lab.address("null")
-        home = make_host(at, stack)
-        port = stack.enter_context(null_service(str(at.ip), netns=home, cpus=cpus.service))
-        floor = calibrate(
-            rate_rps,
-            str(at.ip),
-            port,
-            netns=lab.client_netns,
-            cpus=cpus.generator,
-            scratch=scratch,
-            seed=setting.experiment.seed,
-            max_in_flight=setting.experiment.load.max_in_flight,
-            steps=setting.experiment.load.null_steps,
-        )
+        home = Confinement(make_host(at, stack), setting.cpus.service)
+        port = stack.enter_context(null_service(str(at.ip), home))
+        client = Confinement(lab.client_netns, setting.cpus.generator)
+        floor = calibrate(search, Route("/", str(at.ip), port), client, scratch)
     for file in scratch.glob("calibration.bin*"):
         file.unlink()
     return floor

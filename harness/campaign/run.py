@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.errors import LoadError
-from harness.planning.plan import Plan, PlannedTrial
+from harness.planning.plan import Plan, PlannedTrial, RateLevel, ReplayLevel, ShareLevel, demand_of
 from harness.records.load import Levels, NullFloor
 from harness.records.trial import TrialRecord
 from harness.records.variant import Variant
@@ -75,12 +75,13 @@ class CampaignRun:
         Shares are of the slowest variant's capacity, which the calibrations find, as far as the generator keeps twice
         that rate against the null service: else it would be the generator that is measured.
         """
-        if all(level.sequence is not None for level in self.plan.levels):
+        levels = [level for level in self.plan.levels if not isinstance(level, ReplayLevel)]
+        if not levels:
             self._measure_floor(REPLAY_FLOOR_RPS)
             return Levels(rates_rps={})
         capacities = self._capacities(done)
         slowest = min(capacities.values(), default=0.0)
-        rates = {level.name: level.value * slowest if level.is_share else level.value for level in self.plan.levels}
+        rates = {level.name: _rate_rps(level, slowest) for level in levels}
         floor = self._measure_floor(max(rates.values()))
         limited = False
         for _ in range(MAX_REDUCTIONS if capacities else 0):
@@ -89,7 +90,8 @@ class CampaignRun:
                 break
             limited = True
             factor = max(floor.highest_rate_rps / HEADROOM, highest / 4) / highest
-            rates = {level.name: rates[level.name] * (factor if level.is_share else 1) for level in self.plan.levels}
+            shares = {level.name for level in levels if isinstance(level, ShareLevel)}
+            rates = {name: rate * factor if name in shares else rate for name, rate in rates.items()}
             floor = self._measure_floor(max(rates.values()))
         return Levels(rates_rps=rates, capacities_rps=capacities, limited_by_generator=limited)
 
@@ -130,8 +132,7 @@ class CampaignRun:
             for index, (trial, attempt, tries) in enumerate(waiting):
                 left = [later for later, *_ in (*waiting[index + 1 :], *again)]
                 self.observer.began(trial, attempt, (*left, *self._later_blocks(trial)))
-                rate = rates.get(trial.level.name) if trial.level else None
-                record = run_attempt(trial, attempt, rate, self.setting)
+                record = run_attempt(trial, attempt, demand_of(trial, rates), self.setting)
                 self.setting.folder.append(record)
                 self.outcomes[trial.variant.name].append(record.outcome)
                 repeat = not record.valid and tries > 1 and not self._is_down(trial.variant)
@@ -146,6 +147,10 @@ class CampaignRun:
 
     def _later_blocks(self, trial: PlannedTrial) -> list[PlannedTrial]:
         return [later for later in self.plan.trials if later.block > trial.block]
+
+
+def _rate_rps(level: RateLevel | ShareLevel, capacity_rps: float) -> float:
+    return level.share * capacity_rps if isinstance(level, ShareLevel) else level.rate_rps
 
 
 def _attempts(trial: PlannedTrial, done: list[TrialRecord]) -> int:

@@ -16,6 +16,7 @@ from harness.errors import DeployError
 from harness.lab.tap import open_tap
 from harness.records.network import CoreRecord
 from harness.runtime import child
+from harness.runtime.confinement import Confinement
 
 _ANSWER_LIMIT_S = 20.0
 _OUTSIDE = "the core runs only inside its context"
@@ -56,7 +57,7 @@ class Core:
 
     def __init__(self, accesses: Sequence[Access], cpus: frozenset[int] = frozenset()) -> None:
         self._accesses = accesses
-        self._command = child.placed(child.bare("harness.lab.core"), cpus=cpus)
+        self._command = Confinement(cpus=cpus).command(child.bare("harness.lab.core"))
         self._process: child.Child | None = None
         self._last: CoreRecord | None = None
         self.realtime = False

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.load.user import HttpUser
+    from harness.load.worker.user import HttpUser
 
 __all__ = ["HttpUser"]
 
 
 def __getattr__(name: str) -> object:
     if name == "HttpUser":
-        from harness.load.user import HttpUser
+        from harness.load.worker.user import HttpUser
 
         return HttpUser
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +83,21 @@ class Cache(IntEnum):
 CACHE_WORDS = tuple(word.name.lower() for word in Cache)
 
 
+class Sample(NamedTuple):
+    """One request, as ``SAMPLE_DTYPE`` says it; ``size`` is its ``bytes``."""
+
+    intended_ns: int
+    sent_ns: int
+    done_ns: int
+    phase: int
+    outcome: int
+    status: int
+    task: int
+    size: int
+    region: int = 0
+    cache: int = 0
+
+
 class Recorder:
     """Appends samples to one growing buffer. Room for ``expected`` samples is made at once, outside the window."""
 
@@ -100,20 +116,15 @@ class Recorder:
         """The number that stands for ``name`` in the samples."""
         return self._tasks.setdefault(name, len(self._tasks))
 
-    def add(
-        self, intended_ns: int, sent_ns: int, done_ns: int, phase: int, outcome: int, status: int, task: int, size: int,
-        region: int = 0, cache: int = 0,
-    ) -> int:  # fmt: skip
+    def add(self, sample: Sample) -> int:
         """Record one request; returns its position, for ``mark``."""
         at = self._used
         if at == len(self._buffer):
             self._buffer.extend(bytes(len(self._buffer)))
-        _RECORD.pack_into(
-            self._buffer, at, intended_ns, sent_ns, done_ns, phase, outcome, status, task, size, region, cache
-        )
+        _RECORD.pack_into(self._buffer, at, *sample)
         self._used = at + _RECORD.size
-        if cache == Cache.MISS:
-            self.missed_bytes += size
+        if sample.cache == Cache.MISS:
+            self.missed_bytes += sample.size
         return at
 
     def mark(self, position: int, outcome: Outcome) -> None:

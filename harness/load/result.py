@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import LoadError
+from harness.load.plan.windows import Windows
 from harness.load.recorder import CACHE_WORDS, Cache, Outcome, Phase
-from harness.load.windows import Windows
 from harness.records.base import shared
 from harness.records.load import Capacity, LoadCounts, LoadFacts
 

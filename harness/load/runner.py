@@ -15,9 +15,10 @@ import harness
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import LoadError
 from harness.load import recorder
-from harness.load.plan import EVENTS_ENV, PLAN_ENV, LoadPlan
+from harness.load.plan.load_plan import EVENTS_ENV, PLAN_ENV, LoadPlan
+from harness.load.plan.windows import Windows
 from harness.load.result import LoadResult
-from harness.load.windows import Windows
+from harness.runtime.confinement import Confinement
 
 LEAD_NS = 300_000_000
 """How far in the future the start lies: the generator opens its first connections meanwhile."""
@@ -26,27 +27,20 @@ FAR_LEAD_NS = 1_500_000_000
 
 _GRACE_S = 5.0
 _LOG_LINES = 20
-_GENERIC = Path(__file__).with_name("generic.py")
-
-
-def placed(command: list[str], *, netns: str | None, cpus: frozenset[int]) -> list[str]:
-    """``command``, run inside the network namespace ``netns`` (None: this one) and only on ``cpus``."""
-    inside = [] if netns is None else ["nsenter", f"--net=/run/netns/{netns}", "--"]
-    return [*inside, "taskset", "-c", ",".join(map(str, sorted(cpus))), *command]
+_GENERIC = Path(__file__).parent / "worker" / "generic.py"
 
 
 class Generator:
     """One run of a load plan. A context manager: on the way out the process is gone, whatever happened.
 
-    ``scratch`` is an existing folder for the plan, the generator's log and its samples. ``wait_ready``, ``prepare``
-    (once the services answer; it may be left out), ``start`` and ``finish`` are called in this order. All raise
-    LoadError, with the last lines of the generator's output as a note.
+    ``at``: where the process runs. ``scratch`` is an existing folder for the plan, the generator's log and its samples.
+    ``wait_ready``, ``prepare`` (once the services answer; it may be left out), ``start`` and ``finish`` are called in
+    this order. All raise LoadError, with the last lines of the generator's output as a note.
     """
 
-    def __init__(self, plan: LoadPlan, *, netns: str | None, cpus: frozenset[int], scratch: Path) -> None:
+    def __init__(self, plan: LoadPlan, at: Confinement, scratch: Path) -> None:
         self._plan = plan
-        self._netns = netns
-        self._cpus = cpus
+        self._at = at
         self._scratch = scratch.resolve()
         self._log = self._scratch / "generator.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -62,7 +56,7 @@ class Generator:
         try:
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
-                    placed(self._command(), netns=self._netns, cpus=self._cpus),
+                    self._at.command(self._command()),
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -119,14 +113,14 @@ class Generator:
         """Fix the start a little ahead, tell the generator, and return at once with all windows."""
         if self._plan.prefill and not self._prepared:
             raise RuntimeError("a plan with prefill has to be prepared")
-        begin_ns = now_ns() + (FAR_LEAD_NS if self._plan.regions else LEAD_NS)
+        begin_ns = now_ns() + (FAR_LEAD_NS if self._plan.targets.regions else LEAD_NS)
         self._order(b"start %d\n" % begin_ns, "started")
         self._windows = Windows.of(self._plan, begin_ns)
         return self._windows
 
     def finish(self) -> LoadResult:
         """Wait for the end of the run and read what it recorded."""
-        return LoadResult.of(*self.finish_raw(), [region.name for region in self._plan.regions])
+        return LoadResult.of(*self.finish_raw(), self._plan.targets.region_names)
 
     def finish_raw(self) -> tuple[recorder.Samples, list[str], dict[str, object], Windows]:
         """``finish`` without the counts: samples, tasks, the generator's facts and the windows."""
@@ -147,11 +141,11 @@ class Generator:
             raise self._failure(f"the load generator ended before it was {what}") from None
 
     def _command(self) -> list[str]:
-        plan, first = self._plan, self._plan.routes[0]
+        first = self._plan.targets.routes[0]
         # Where the requests go the plan says; the host is for Locust, which wants one.
         return [
             sys.executable, "-m", "locust", "--headless", "--users", "1", "--spawn-rate", "1",
-            "--locustfile", plan.locustfile or str(_GENERIC), "--host", f"http://{first.ip}:{first.port}",
+            "--locustfile", self._plan.tasks.locustfile or str(_GENERIC), "--host", f"http://{first.ip}:{first.port}",
             "--only-summary", "--loglevel", "WARNING", "--exit-code-on-error", "0",
         ]  # fmt: skip
 
@@ -167,7 +161,7 @@ class Generator:
             raise RuntimeError("the generator runs only inside its context")
         return self._process
 
-    def _await(self, wanted: str, timeout_s: float) -> None:
+    def _await(self, awaited: str, timeout_s: float) -> None:
         deadline_ns = now_ns() + round(timeout_s * NS_PER_S)
         while True:
             while b"\n" in self._text:
@@ -175,14 +169,14 @@ class Generator:
                 event = json.loads(line)
                 if event["event"] == "failed":
                     raise LoadError(event["what"], event["remedy"])
-                if event["event"] == wanted:
+                if event["event"] == awaited:
                     return
             left_s = (deadline_ns - now_ns()) / NS_PER_S
             if left_s <= 0 or not select.select([self._events], [], [], left_s)[0]:
-                raise self._failure(f"the load generator was not {wanted} within {timeout_s:.0f} s")
+                raise self._failure(f"the load generator was not {awaited} within {timeout_s:.0f} s")
             data = os.read(self._events, 4096)
             if not data:
-                raise self._failure(f"the load generator ended before it was {wanted}")
+                raise self._failure(f"the load generator ended before it was {awaited}")
             self._text += data
 
     def _failure(self, what: str) -> LoadError:

@@ -17,7 +17,7 @@ _REPLAY_RPS = 1200.0
 _PREFILL_RPS = 300.0
 """Requests per second of one replaying connection, and of all that fill one cache beforehand, as seen there."""
 _PACED_RPS: Mapping[str, float] = {"squid-cache": 250.0}
-"""The same of a connection that waits for a cache's misses (harness.trial.driving)."""
+"""The same of a connection that waits for a cache's misses (harness.trial.load_plan)."""
 
 
 def expected_s(trial: PlannedTrial, experiment: Experiment, startup_s: Mapping[str, float] = STARTUP_GUESS_S) -> float:

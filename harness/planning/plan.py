@@ -7,7 +7,7 @@ trial that turns out invalid is tried again at the end of its block; that is the
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,16 +18,30 @@ CALIBRATION_BLOCK = 0
 
 
 @dataclass(frozen=True, slots=True)
-class LoadLevel:
-    """How hard a cell is driven: ``value`` arrivals per second, or that share of the slowest variant's capacity.
-
-    A replay has no rate: it is the replayed ``sequence`` of that name that tells one level from another.
-    """
+class RateLevel:
+    """So many arrivals per second."""
 
     name: str
-    value: float
-    is_share: bool
-    sequence: str | None = None
+    rate_rps: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShareLevel:
+    """Arrivals at that share of the slowest variant's capacity."""
+
+    name: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayLevel:
+    """The sequence of that name is replayed, at no rate."""
+
+    name: str
+
+
+LoadLevel = RateLevel | ShareLevel | ReplayLevel
+"""How hard a cell is driven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,45 @@ class PlannedTrial:
     position: int
     variant: Variant
     level: LoadLevel | None
+
+    @property
+    def level_name(self) -> str:
+        """The level's name; ``capacity`` for a calibration."""
+        return "capacity" if self.level is None else self.level.name
+
+
+@dataclass(frozen=True, slots=True)
+class AtRate:
+    """A trial at so many arrivals per second."""
+
+    rate_rps: float
+
+
+@dataclass(frozen=True, slots=True)
+class AtCapacity:
+    """A trial that goes as fast as the service answers: a calibration."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOf:
+    """A trial that replays the sequence of that name."""
+
+    sequence: str
+
+
+Demand = AtRate | AtCapacity | ReplayOf
+"""What is asked of one trial's service, once the rates are known."""
+
+
+def demand_of(trial: PlannedTrial, rates_rps: Mapping[str, float]) -> Demand:
+    """``rates_rps``: arrivals per second by the level's name. Raises KeyError for a level whose rate is not known."""
+    match trial.level:
+        case None:
+            return AtCapacity()
+        case ReplayLevel(name):
+            return ReplayOf(name)
+        case RateLevel(name) | ShareLevel(name):
+            return AtRate(rates_rps[name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +113,9 @@ def levels(experiment: Experiment) -> tuple[LoadLevel, ...]:
     """The experiment's load levels, in the order of the file."""
     load = experiment.load
     if load.replay is not None:
-        return tuple(LoadLevel(name, 0.0, False, name) for name in experiment.sequences)
-    absolute = (LoadLevel(f"{rate:g} rps", rate, False) for rate in load.rates_rps)
-    relative = (LoadLevel(f"{share * 100:g}% of capacity", share, True) for share in load.capacity_shares)
+        return tuple(map(ReplayLevel, experiment.sequences))
+    absolute = (RateLevel(f"{rate:g} rps", rate) for rate in load.rates_rps)
+    relative = (ShareLevel(f"{share * 100:g}% of capacity", share) for share in load.capacity_shares)
     return (*absolute, *relative)
 
 
@@ -72,7 +125,7 @@ def plan(experiment: Experiment, only: Sequence[Variant] | None = None) -> Plan:
     grades = levels(experiment)
     source = random.Random(experiment.seed)
     trials: list[PlannedTrial] = []
-    if any(level.is_share for level in grades):
+    if any(isinstance(level, ShareLevel) for level in grades):
         order = [variant for variant in chosen if not variant.aa] or list(chosen)
         source.shuffle(order)
         trials += [

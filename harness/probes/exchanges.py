@@ -14,7 +14,7 @@ from contextlib import closing
 
 from harness.errors import LoadError
 from harness.runtime.namespace import within
-from harness.spec.route import Route, route_of
+from harness.spec.route import STRAIGHT, Route, Way, route_of
 
 _TIMEOUT_S = 20
 
@@ -23,16 +23,13 @@ def ask(
     exchanges: Sequence[tuple[str, str, str]],
     routes: Sequence[Route],
     netns: str | None,
-    *,
-    tls_ca: str | None = None,
-    proxy: tuple[str, int] | None = None,
+    way: Way = STRAIGHT,
 ) -> dict[str, tuple[int, str]]:
     """Send each (method, path, body) once. ``"METHOD path"`` to the status and the body's ``sha256:<hex>``.
 
-    The longest prefix among ``routes`` says where; with ``tls_ca`` (a PEM file) over TLS, with ``proxy`` (IP address
-    and port) through that forward proxy. Raises LoadError if one of them gets no answer.
+    The longest prefix among ``routes`` says where. Raises LoadError if one of them gets no answer.
     """
-    answers = _ask(exchanges, routes, netns, tls_ca=tls_ca, proxy=proxy) if exchanges else {}
+    answers = _ask(exchanges, routes, netns, way) if exchanges else {}
     return {key: (status, digest) for key, (status, digest, _) in answers.items()}
 
 
@@ -40,12 +37,10 @@ def fetch(
     path: str,
     routes: Sequence[Route],
     netns: str | None,
-    *,
-    tls_ca: str | None = None,
-    proxy: tuple[str, int] | None = None,
+    way: Way = STRAIGHT,
 ) -> object:
     """The JSON that a GET of ``path`` is answered with. Raises LoadError for no answer, another status, or no JSON."""
-    answers = _ask([("GET", path, "")], routes, netns, tls_ca=tls_ca, proxy=proxy)
+    answers = _ask([("GET", path, "")], routes, netns, way)
     status, _, body = answers[f"GET {path}"]
     remedy = "Look at the instance's logs, and at the path in the workload's file."
     if status != 200:
@@ -61,20 +56,18 @@ def _ask(
     exchanges: Sequence[tuple[str, str, str]],
     routes: Sequence[Route],
     netns: str | None,
-    *,
-    tls_ca: str | None,
-    proxy: tuple[str, int] | None,
+    way: Way,
 ) -> dict[str, tuple[int, str, str]]:
     """``"METHOD path"`` to status, digest and text of the body, which is empty if it is no text."""
     try:
         asked = [(exchange, route_of(exchange[1], routes)) for exchange in exchanges]
     except ValueError as error:
         raise LoadError(f"One of the workload's exchanges cannot be asked: {error}.", "Correct its path.") from None
-    context = None if tls_ca is None else _context(tls_ca)
+    context = None if way.tls_ca is None else _context(way.tls_ca)
 
     def send() -> dict[str, tuple[int, str, str]]:
         return {
-            f"{method} {path}": _answer((method, path, body), route, context, proxy)
+            f"{method} {path}": _answer((method, path, body), route, context, way.proxy)
             for (method, path, body), route in asked
         }
 

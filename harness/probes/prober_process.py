@@ -10,7 +10,8 @@ from typing import Any, Self
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import NotReady
 from harness.runtime import child
-from harness.spec.route import Route
+from harness.runtime.confinement import Confinement
+from harness.spec.route import Route, Way
 
 _ALIVE_EVERY_S = 0.05
 _READY_TIMEOUT_S = 20.0
@@ -27,15 +28,12 @@ class ProberProcess:
         self,
         steps: Sequence[Mapping[str, object]],
         routes: Sequence[Route],
-        *,
-        netns: str | None,
-        cpus: frozenset[int],
-        tls_ca: str | None,
-        proxy: tuple[str, int] | None,
+        at: Confinement,
+        way: Way,
     ) -> None:
         places = [(route.prefix, route.ip, route.port) for route in routes]
-        self._order = json.dumps({"steps": steps, "routes": places, "tls_ca": tls_ca, "proxy": proxy})
-        self._command = child.placed(child.bare("harness.probes.prober"), netns=netns, cpus=cpus)
+        self._order = json.dumps({"steps": steps, "routes": places, "tls_ca": way.tls_ca, "proxy": way.proxy})
+        self._command = at.command(child.bare("harness.probes.prober"))
         self._process: child.Child | None = None
 
     def __enter__(self) -> Self:

@@ -27,7 +27,8 @@ from typing import Self
 from harness.errors import NotReady
 from harness.probes.prober_process import ProberProcess
 from harness.probes.question import PERIOD_NS
-from harness.spec.route import Route
+from harness.runtime.confinement import Confinement
+from harness.spec.route import STRAIGHT, Route, Way
 from harness.spec.service import Readiness
 
 
@@ -69,18 +70,11 @@ class Prober:
         ip: str,
         port: int,
         ready: Readiness,
-        *,
-        netns: str | None,
-        cpus: frozenset[int],
-        tls_ca: str | None = None,
-        proxy: tuple[str, int] | None = None,
+        at: Confinement,
+        way: Way = STRAIGHT,
         period_ns: int = PERIOD_NS,
     ) -> None:
-        """Asks ``ip`` at ``port``, or at the check's own port, with ``tls_ca`` (the authority's PEM file) over TLS.
-
-        ``proxy``: the forward proxy (IP address and port) that is asked for it instead. ``period_ns``: between two
-        attempts.
-        """
+        """Asks ``ip`` at ``port``, or at the check's own port, from ``at``. ``period_ns``: between two attempts."""
         self._ready = ready
         route = Route("/", ip, ready.port or port)
         step = {
@@ -89,7 +83,7 @@ class Prober:
             "period_ns": period_ns,
         }  # fmt: skip
         self._where = f"{route.ip}:{route.port}"
-        self._child = ProberProcess([step], [route], netns=netns, cpus=cpus, tls_ca=tls_ca, proxy=proxy)
+        self._child = ProberProcess([step], [route], at, way)
 
     def __enter__(self) -> Self:
         self._child.__enter__()

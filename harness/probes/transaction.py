@@ -17,7 +17,8 @@ from typing import Any, Self
 from harness.errors import NotReady, SpecError
 from harness.probes.prober_process import ProberProcess
 from harness.probes.question import references
-from harness.spec.route import Route, route_of
+from harness.runtime.confinement import Confinement
+from harness.spec.route import STRAIGHT, Route, Way, route_of
 from harness.spec.topology import Step
 
 
@@ -50,25 +51,19 @@ class TransactionResult:
 class Transaction:
     """A transaction at work. A context manager; entering it returns once the process waits for ``go``.
 
-    A value that a step captures stands for its ``${name}`` in later steps, as it is: nothing is escaped. ``tls_ca`` is
-    the PEM file of the authority (TLS everywhere), ``proxy`` the forward proxy's IP address and port. Raises SpecError
-    for steps that cannot be asked, NotReady when the process cannot be started.
+    A value that a step captures stands for its ``${name}`` in later steps, as it is: nothing is escaped.
+    Raises SpecError for steps that cannot be asked, NotReady when the process cannot be started.
     """
 
     def __init__(
         self,
         steps: Sequence[Step],
         routes: Sequence[Route],
-        *,
-        netns: str | None,
-        cpus: frozenset[int],
-        tls_ca: str | None = None,
-        proxy: tuple[str, int] | None = None,
+        at: Confinement,
+        way: Way = STRAIGHT,
     ) -> None:
         _must_be_askable(steps, routes)
-        self._child = ProberProcess(
-            list(map(_order, steps)), routes, netns=netns, cpus=cpus, tls_ca=tls_ca, proxy=proxy
-        )
+        self._child = ProberProcess(list(map(_order, steps)), routes, at, way)
         self._count = len(steps)
 
     def __enter__(self) -> Self:

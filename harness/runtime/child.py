@@ -22,13 +22,6 @@ _BARE = "import sys; sys.path.append(sys.argv.pop(1)); from {module} import main
 _STDERR_KEPT = 2000
 
 
-def placed(command: Sequence[str], *, netns: str | None = None, cpus: frozenset[int] = frozenset()) -> list[str]:
-    """``command`` in a network namespace (None: this one) and on CPUs (empty: any)."""
-    inside = [] if netns is None else ["nsenter", f"--net=/run/netns/{netns}", "--"]
-    pinned = ["taskset", "-c", ",".join(map(str, sorted(cpus)))] if cpus else []
-    return [*inside, *pinned, *command]
-
-
 def module(name: str, *arguments: str) -> list[str]:
     """The command that runs a module of ours with everything that is installed. Goes with ``environment``."""
     return [sys.executable, "-P", "-m", name, *arguments]

@@ -15,6 +15,22 @@ class Route:
     port: int
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a client connects: over TLS if ``tls_ca`` is given, through the forward proxy at ``proxy`` if that is.
+
+    ``tls_ca`` is a PEM file: what answers must have a certificate for its IP address from an authority in it. A proxy
+    (IP address and port) is asked for everything, in absolute form, for the route's place.
+    """
+
+    tls_ca: str | None = None
+    proxy: tuple[str, int] | None = None
+
+
+STRAIGHT = Way()
+"""In the clear, to the service itself."""
+
+
 def is_below(path: str, prefix: str) -> bool:
     """Whether ``path`` is ``prefix`` or a path below it. A query is no part of the path."""
     if not path.startswith(prefix):

@@ -10,11 +10,11 @@ from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab
 from harness.records.variant import Variant
 from harness.spec.front import DIRECT
-from harness.spec.route import Route
+from harness.spec.route import Route, Way
 from harness.spec.topology import launch_order, rendered
 from harness.targets.api import Service, Target
 from harness.trial.campaign_context import CampaignContext
-from harness.trial.layout import DeploymentUnit, Layout, Way
+from harness.trial.layout import DeploymentUnit, Layout
 from harness.trial.points_of_presence import region_plans, with_front
 
 

@@ -12,7 +12,7 @@ from harness.lab.bridged import BridgedLab, Lab
 from harness.probes import exchanges, reach
 from harness.records.cache import OriginCount
 from harness.records.variant import Variant
-from harness.spec.route import Route
+from harness.spec.route import Route, Way
 from harness.store.written import read_record
 from harness.trial.campaign_context import CampaignContext
 from harness.trial.launch import Deployment
@@ -76,7 +76,7 @@ def origin_count(layout: Layout, lab: Lab) -> OriginCount | None:
     for place in layout.places_of(layout.topology.route_of(path)):
         for at in place.addresses[: place.service.replicas]:
             here = (Route("/", str(at.ip), place.service.port),)
-            answer = exchanges.fetch(path, here, lab.client_netns, proxy=layout.way.proxy)
+            answer = exchanges.fetch(path, here, lab.client_netns, Way(proxy=layout.way.proxy))
             found.append(_count(path, answer))
     return OriginCount(requests=sum(each.requests for each in found), bytes=sum(each.bytes for each in found))
 
@@ -107,7 +107,7 @@ def propagation(layout: Layout, lab: Lab) -> tuple[float, ...]:
     if path is None:
         return ()
     way = layout.way
-    answer = exchanges.fetch(path, layout.routes, lab.client_netns, tls_ca=way.tls_ca, proxy=way.proxy)
+    answer = exchanges.fetch(path, layout.routes, lab.client_netns, way)
     try:
         if not isinstance(answer, dict):
             raise TypeError("the answer is no object")

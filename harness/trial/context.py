@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.lab.bridged import Lab
-from harness.planning.plan import PlannedTrial
+from harness.planning.plan import Demand, PlannedTrial
 from harness.trial.campaign_context import CampaignContext
 from harness.trial.layout import Layout
 
@@ -16,12 +16,11 @@ from harness.trial.layout import Layout
 class TrialContext:
     """The trial, and what is there before anything of it is launched.
 
-    ``rate_rps`` is None for a calibration, which measures capacity alone, and for a replay. ``scratch`` is the
-    attempt's folder. ``stack`` ends all that the trial makes.
+    ``scratch`` is the attempt's folder. ``stack`` ends all that the trial makes.
     """
 
     planned: PlannedTrial
-    rate_rps: float | None
+    demand: Demand
     campaign: CampaignContext
     lab: Lab
     layout: Layout

@@ -15,14 +15,14 @@ from typing import Protocol
 
 from harness.lab.bridged import BridgedLab, Lab, LoopbackLab
 from harness.lab.regional import RegionalLab
-from harness.load.plan import LoadPlan
+from harness.load.plan import LoadPlan, Windows
 from harness.load.result import LoadResult
 from harness.load.runner import Generator
-from harness.load.windows import Windows
 from harness.probes.startup import Prober, ProbeResult
 from harness.probes.transaction import Transaction, TransactionResult
+from harness.runtime.confinement import Confinement
 from harness.spec.geography import Geography
-from harness.spec.route import Route
+from harness.spec.route import Route, Way
 from harness.spec.service import Readiness
 from harness.spec.topology import Step
 
@@ -51,7 +51,7 @@ class FirstTransaction(Protocol):
 
 
 class Instruments(Protocol):
-    """Makes what one trial needs. ``prefix`` begins the names of all that a lab makes.
+    """Makes what one trial needs. ``prefix`` begins the names of all that a lab makes; ``at``: where a process runs.
 
     With a ``geography`` the lab has its regions; what joins them is a part of the instrument, and runs on ``cpus``.
     """
@@ -59,30 +59,12 @@ class Instruments(Protocol):
     def lab(
         self, prefix: str, geography: Geography | None = None, cpus: frozenset[int] = frozenset()
     ) -> AbstractContextManager[Lab]: ...
-    def generator(
-        self, plan: LoadPlan, *, netns: str | None, cpus: frozenset[int], scratch: Path
-    ) -> AbstractContextManager[LoadGenerator]: ...
+    def generator(self, plan: LoadPlan, at: Confinement, scratch: Path) -> AbstractContextManager[LoadGenerator]: ...
     def prober(
-        self,
-        ip: str,
-        port: int,
-        ready: Readiness,
-        *,
-        netns: str | None,
-        cpus: frozenset[int],
-        tls_ca: str | None,
-        proxy: tuple[str, int] | None,
-        period_ns: int,
+        self, address: tuple[str, int], ready: Readiness, at: Confinement, way: Way, period_ns: int
     ) -> AbstractContextManager[StartupProber]: ...
     def transaction(
-        self,
-        steps: Sequence[Step],
-        routes: Sequence[Route],
-        *,
-        netns: str | None,
-        cpus: frozenset[int],
-        tls_ca: str | None,
-        proxy: tuple[str, int] | None,
+        self, steps: Sequence[Step], routes: Sequence[Route], at: Confinement, way: Way
     ) -> AbstractContextManager[FirstTransaction]: ...
 
 
@@ -101,33 +83,15 @@ class RealInstruments:
         tag = secrets.token_hex(3)
         return BridgedLab(prefix, tag) if geography is None else RegionalLab(prefix, tag, geography, cpus)
 
-    def generator(
-        self, plan: LoadPlan, *, netns: str | None, cpus: frozenset[int], scratch: Path
-    ) -> AbstractContextManager[LoadGenerator]:
-        return Generator(plan, netns=netns, cpus=cpus, scratch=scratch)
+    def generator(self, plan: LoadPlan, at: Confinement, scratch: Path) -> AbstractContextManager[LoadGenerator]:
+        return Generator(plan, at, scratch)
 
     def prober(
-        self,
-        ip: str,
-        port: int,
-        ready: Readiness,
-        *,
-        netns: str | None,
-        cpus: frozenset[int],
-        tls_ca: str | None,
-        proxy: tuple[str, int] | None,
-        period_ns: int,
+        self, address: tuple[str, int], ready: Readiness, at: Confinement, way: Way, period_ns: int
     ) -> AbstractContextManager[StartupProber]:
-        return Prober(ip, port, ready, netns=netns, cpus=cpus, tls_ca=tls_ca, proxy=proxy, period_ns=period_ns)
+        return Prober(*address, ready, at, way, period_ns)
 
     def transaction(
-        self,
-        steps: Sequence[Step],
-        routes: Sequence[Route],
-        *,
-        netns: str | None,
-        cpus: frozenset[int],
-        tls_ca: str | None,
-        proxy: tuple[str, int] | None,
+        self, steps: Sequence[Step], routes: Sequence[Route], at: Confinement, way: Way
     ) -> AbstractContextManager[FirstTransaction]:
-        return Transaction(steps, routes, netns=netns, cpus=cpus, tls_ca=tls_ca, proxy=proxy)
+        return Transaction(steps, routes, at, way)

@@ -13,6 +13,7 @@ from harness.errors import DeployError, TareError
 from harness.lab.bridged import Lab
 from harness.probes.startup import ProbeResult
 from harness.records.startup import Startup, StartupPhase
+from harness.runtime.confinement import Confinement
 from harness.spec.topology import SERVICE
 from harness.targets.api import Instance, Staged
 from harness.trial.campaign_context import CampaignContext
@@ -74,18 +75,9 @@ def prober_of(
     place: DeploymentUnit, tools: Instruments, lab: Lab, cpus: frozenset[int], stack: ExitStack
 ) -> StartupProber:
     """A prober of that place, ready to go, until ``stack`` ends. The clients of the place's own region ask."""
-    ip, port = place.ask
+    at = Confinement(place.at.client or lab.client_netns, cpus)
     return stack.enter_context(
-        tools.prober(
-            ip,
-            port,
-            place.service.ready,
-            netns=place.at.client or lab.client_netns,
-            cpus=cpus,
-            tls_ca=place.way.tls_ca,
-            proxy=place.way.proxy,
-            period_ns=place.target.probe_period_ns,
-        )
+        tools.prober(place.ask, place.service.ready, at, place.way, place.target.probe_period_ns)
     )
 
 
@@ -111,17 +103,9 @@ def deploy(
         asked.append(Asked(place, prober, staged, home))
     first = None
     if layout.first:
-        first = stack.enter_context(
-            tools.transaction(
-                layout.first,
-                layout.routes,
-                # A prober gives no connection the time that another continent takes.
-                netns=layout.client or lab.client_netns,
-                cpus=cpus,
-                tls_ca=layout.way.tls_ca,
-                proxy=layout.way.proxy,
-            )
-        )
+        # A prober gives no connection the time that another continent takes.
+        near = Confinement(layout.client or lab.client_netns, cpus)
+        first = stack.enter_context(tools.transaction(layout.first, layout.routes, near, layout.way))
     for each in asked:
         watch = Stopwatch()
         each.prober.go()

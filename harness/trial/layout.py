@@ -9,17 +9,9 @@ from typing import Literal
 from harness.lab.api import LabAddress
 from harness.load.plan import RegionPlan
 from harness.records.cache import CacheRecord
-from harness.spec.route import Route
+from harness.spec.route import STRAIGHT, Route, Way
 from harness.spec.topology import Step, Topology
 from harness.targets.api import Service, Target
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How a client connects: over TLS if ``tls_ca`` (a PEM file) is given, through ``proxy`` if that is."""
-
-    tls_ca: str | None = None
-    proxy: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +30,7 @@ class DeploymentUnit:
     service: Service
     at: LabAddress
     ask: tuple[str, int]
-    way: Way = Way()
+    way: Way = STRAIGHT
     following: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -19,12 +19,12 @@ from harness.records.cache import CacheRecord
 from harness.records.variant import Variant
 from harness.spec.front import FRONT, SHIELD, CacheSpec, FrontSpec
 from harness.spec.geography import Geography
-from harness.spec.route import Route, is_below
+from harness.spec.route import Route, Way, is_below
 from harness.spec.service import Readiness
 from harness.spec.topology import Topology
 from harness.targets.api import Service
 from harness.trial.campaign_context import CampaignContext
-from harness.trial.layout import DeploymentUnit, Layout, Way
+from harness.trial.layout import DeploymentUnit, Layout
 
 CA_FILE = "ca.pem"
 _CERTIFICATE_DAYS = 2

@@ -17,29 +17,30 @@ from harness.analysis.validity import judge, latency_p99_ns
 from harness.clock import utc_now
 from harness.errors import LoadError, TareError
 from harness.lab.regional import RegionalLab
+from harness.load.plan import ClosedLoop, OpenLoop, Ramp, Replay
 from harness.load.result import is_first_request
-from harness.planning.plan import PlannedTrial
+from harness.planning.plan import Demand, PlannedTrial
 from harness.probes import exchanges, memory
 from harness.records.cache import OriginCount
 from harness.records.trial import Failure, TrialRecord
+from harness.runtime.confinement import Confinement
 from harness.runtime.signals import held, raise_if_asked
-from harness.trial import checks, driving, readings, windows
+from harness.spec.route import STRAIGHT
+from harness.trial import checks, load_plan, readings, windows
 from harness.trial.arrangement import lay_out
 from harness.trial.campaign_context import CampaignContext
 from harness.trial.context import TrialContext
 from harness.trial.draft import TrialDraft
-from harness.trial.driving import SAMPLES
 from harness.trial.launch import attach_logs, deploy, tail
-from harness.trial.layout import Way
+from harness.trial.load_plan import SAMPLES
 from harness.trial.trial_log import trial_log
 
 _GENERATOR_FILES = (SAMPLES, f"{SAMPLES}.json")
 """What becomes the attempt's Parquet file."""
 
 
-def run_attempt(planned: PlannedTrial, attempt: int, rate_rps: float | None, setting: CampaignContext) -> TrialRecord:
-    """Deploy, measure and tear down once. ``rate_rps`` is None for a calibration, which measures capacity alone, and
-    for a replay.
+def run_attempt(planned: PlannedTrial, attempt: int, demand: Demand, setting: CampaignContext) -> TrialRecord:
+    """Deploy, measure and tear down once. A trial at capacity measures that alone.
 
     A deployment that fails, or a disk that refuses, is a failed record and no exception. Raises StoreError if what was
     measured cannot be kept.
@@ -51,7 +52,7 @@ def run_attempt(planned: PlannedTrial, attempt: int, rate_rps: float | None, set
     try:
         with _failures_noted(draft):
             stack.enter_context(trial_log(scratch))
-            _measure(_laid_out(planned, rate_rps, setting, scratch, stack, draft), draft)
+            _measure(_laid_out(planned, demand, setting, scratch, stack, draft), draft)
     finally:
         with held(), _failures_noted(draft):
             stack.close()
@@ -72,7 +73,7 @@ def _begun(planned: PlannedTrial, attempt: int, setting: CampaignContext) -> Tri
         position=planned.position,
         attempt=attempt,
         variant=planned.variant,
-        level=planned.level.name if planned.level else "capacity",
+        level=planned.level_name,
         accelerator="none",
         artifact_digest=setting.digest_of(planned.variant.topology),
         started_utc=utc_now(),
@@ -83,7 +84,7 @@ def _begun(planned: PlannedTrial, attempt: int, setting: CampaignContext) -> Tri
 
 def _laid_out(
     planned: PlannedTrial,
-    rate_rps: float | None,
+    demand: Demand,
     setting: CampaignContext,
     scratch: Path,
     stack: ExitStack,
@@ -96,18 +97,15 @@ def _laid_out(
     for name, text in layout.files.items():
         (scratch / name).write_text(text, "utf-8")
     draft.record = replace(draft.record, footprint=readings.footprint_of(layout), caches=layout.caches)
-    return TrialContext(planned, rate_rps, setting, lab, layout, scratch, stack)
+    return TrialContext(planned, demand, setting, lab, layout, scratch, stack)
 
 
 def _measure(context: TrialContext, draft: TrialDraft) -> None:
     """Fill ``draft`` as it is measured. Raises TareError, or OSError where the host refuses."""
     campaign, layout, lab, stack = context.campaign, context.layout, context.lab, context.stack
-    plan = driving.load_plan(context.planned, context.rate_rps, campaign, layout, context.scratch)
-    generator = stack.enter_context(
-        campaign.instruments.generator(
-            plan, netns=lab.client_netns, cpus=campaign.cpus.generator, scratch=context.scratch
-        )
-    )
+    plan = load_plan.load_plan(context.planned, context.demand, campaign, layout, context.scratch)
+    client = Confinement(lab.client_netns, campaign.cpus.generator)
+    generator = stack.enter_context(campaign.instruments.generator(plan, client, context.scratch))
     generator.wait_ready()
     engine_before = memory.engine_memory(readings.engine_processes(place.target for place in layout.places))
     deployment, startup = deploy(layout, campaign, lab, context.scratch, stack, draft.running)
@@ -124,10 +122,16 @@ def _measure(context: TrialContext, draft: TrialDraft) -> None:
             draft.record = replace(draft.record, responses=_exchange(context))
         generator.prepare()
         before = checks.origin_count(layout, lab) if context.is_measured else None
-        if plan.mode == "replay":
-            windows.replayed(context, plan, generator, deployment, engine_before, draft)
-        else:
-            windows.scheduled(context, generator, deployment, engine_before, draft)
+        driven = windows.Driven(context, generator, deployment, engine_before, draft)
+        match plan.load:
+            case OpenLoop() as load:
+                windows.scheduled(driven, load)
+            case ClosedLoop():
+                windows.at_capacity(driven)
+            case Replay() as load:
+                windows.replayed(driven, load)
+            case Ramp():
+                raise LoadError("No trial is a ramp.", "Run the experiment again from its file.")
         draft.record = replace(draft.record, origin=_counted(context, before, draft))
         if isinstance(lab, RegionalLab):
             draft.record = replace(draft.record, core=lab.core.report())
@@ -145,8 +149,8 @@ def _exchange(context: TrialContext) -> dict[str, str]:
     """
     wanted, layout = context.campaign.exchanges, context.layout
     asked = [(exchange.method, exchange.path, exchange.body) for exchange in wanted]
-    way, routes = (Way(), layout.direct) if layout.caches else (layout.way, layout.routes)
-    answers = exchanges.ask(asked, routes, context.lab.client_netns, tls_ca=way.tls_ca, proxy=way.proxy)
+    way, routes = (STRAIGHT, layout.direct) if layout.caches else (layout.way, layout.routes)
+    answers = exchanges.ask(asked, routes, context.lab.client_netns, way)
     for exchange in wanted:
         status, _ = answers[f"{exchange.method} {exchange.path}"]
         if status != exchange.status:

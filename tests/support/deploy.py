@@ -13,6 +13,7 @@ from harness.lab.api import LabAddress
 from harness.lab.bridged import BridgedLab, Lab
 from harness.lab.regional import RegionalLab
 from harness.probes.startup import Prober, ProbeResult
+from harness.runtime.confinement import Confinement
 from harness.spec.geography import Geography
 from harness.targets.api import Instance, Service, Target
 from tests.support.hello import CPUS
@@ -52,7 +53,7 @@ def deployed(target: Target, service: Service, lab: Lab, scratch: Path, *, spare
     at = lab.address("svc", spares)
     watch = Stopwatch()
     with (
-        Prober(str(at.ip), service.port, service.ready, netns=lab.client_netns, cpus=CPUS.generator) as prober,
+        Prober(str(at.ip), service.port, service.ready, Confinement(lab.client_netns, CPUS.generator)) as prober,
         target.stage(service, at, scratch) as staged,
     ):
         prober.go()

@@ -18,15 +18,15 @@ import numpy as np
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import NotReady
 from harness.lab.bridged import Lab, LoopbackLab
-from harness.load.plan import LoadPlan
+from harness.load.plan import ClosedLoop, LoadPlan, OpenLoop, Ramp, Replay, Windows
 from harness.load.recorder import SAMPLE_DTYPE, Outcome, Phase
 from harness.load.result import LoadResult
-from harness.load.windows import Windows
 from harness.probes.startup import ProbeResult
 from harness.probes.transaction import StepDone, TransactionResult
 from harness.records.load import Capacity, NullFloor
+from harness.runtime.confinement import Confinement
 from harness.spec.geography import Geography
-from harness.spec.route import Route, route_of
+from harness.spec.route import Route, Way, route_of
 from harness.spec.service import Readiness
 from harness.spec.topology import Step
 from harness.trial.instrument_factory import FirstTransaction, LoadGenerator, StartupProber
@@ -71,25 +71,25 @@ class FakeGenerator:
     def finish(self) -> LoadResult:
         self._meanwhile(self._plan)
         plan, windows = self._plan, self._windows()
-        closed = plan.mode == "closed"
+        closed = plan.load.capacity if isinstance(plan.load, ClosedLoop) else None
         samples = np.zeros(REQUESTS, dtype=SAMPLE_DTYPE)
         length_ns = windows.window_end_ns - windows.window_begin_ns
         samples["intended_ns"] = windows.window_begin_ns + np.arange(REQUESTS) * length_ns // REQUESTS
         samples["sent_ns"] = samples["intended_ns"] + _LAG_NS
         samples["done_ns"] = samples["sent_ns"] + _SERVICE_NS
-        samples["phase"] = Phase.CAPACITY if closed else Phase.MEASURED
-        place = route_of(plan.path, plan.routes)
+        samples["phase"] = Phase.MEASURED if closed is None else Phase.CAPACITY
+        place = route_of(plan.tasks.path, plan.targets.routes)
         for sample in samples:
-            found = ask(place.ip, place.port, plan.path)
+            found = ask(place.ip, place.port, plan.tasks.path)
             status, body = found or (0, b"")
             wrong = Outcome.UNEXPECTED if found else Outcome.ERROR
-            sample["outcome"] = Outcome.OK if status == plan.status else wrong
+            sample["outcome"] = Outcome.OK if status == plan.tasks.status else wrong
             sample["status"], sample["bytes"] = status, len(body)
         counts = {outcome: int((samples["outcome"] == outcome).sum()) for outcome in Outcome}
         bad = counts[Outcome.ERROR] + counts[Outcome.UNEXPECTED]
         return LoadResult(
             samples=samples,
-            tasks=(f"GET {plan.path}",),
+            tasks=(f"GET {plan.tasks.path}",),
             windows=windows,
             scheduled=REQUESTS,
             completed=counts[Outcome.OK],
@@ -98,12 +98,21 @@ class FakeGenerator:
             unexpected=counts[Outcome.UNEXPECTED],
             send_lag_p99_ns=_LAG_NS,
             generator_busy=0.1,
-            capacity=Capacity(users=plan.closed_users, completed=counts[Outcome.OK], errors=bad, window_ns=length_ns),
+            capacity=Capacity(
+                users=closed.users if closed else 1, completed=counts[Outcome.OK], errors=bad, window_ns=length_ns
+            ),
             problems=(),
         )
 
     def _windows(self) -> Windows:
-        end_ns = self._begin_ns + round(self._plan.duration_s * NS_PER_S)
+        match self._plan.load:
+            case OpenLoop(schedule):
+                duration_s = schedule.duration_s
+            case ClosedLoop(capacity):
+                duration_s = capacity.duration_s
+            case Ramp() | Replay():
+                duration_s = 0.1
+        end_ns = self._begin_ns + round(duration_s * NS_PER_S)
         return Windows(self._begin_ns, self._begin_ns, end_ns, end_ns)
 
 
@@ -183,39 +192,21 @@ class FakeInstruments:
         self.labs.append(prefix)
         return LoopbackLab(prefix)
 
-    def generator(
-        self, plan: LoadPlan, *, netns: str | None, cpus: frozenset[int], scratch: Path
-    ) -> AbstractContextManager[LoadGenerator]:
-        assert (netns, bool(cpus), scratch.is_dir()) == (None, True, True)
+    def generator(self, plan: LoadPlan, at: Confinement, scratch: Path) -> AbstractContextManager[LoadGenerator]:
+        assert (at.netns, bool(at.cpus), scratch.is_dir()) == (None, True, True)
         self.plans.append(plan)
         return nullcontext(FakeGenerator(plan, lambda given: self.meanwhile(given)))
 
     def prober(
-        self,
-        ip: str,
-        port: int,
-        ready: Readiness,
-        *,
-        netns: str | None,
-        cpus: frozenset[int],
-        tls_ca: str | None,
-        proxy: tuple[str, int] | None,
-        period_ns: int,
+        self, address: tuple[str, int], ready: Readiness, at: Confinement, way: Way, period_ns: int
     ) -> AbstractContextManager[StartupProber]:
-        assert (netns, bool(cpus), tls_ca, proxy, period_ns > 0) == (None, True, None, None, True)
-        return nullcontext(FakeProber(ip, port, ready))
+        assert (at.netns, bool(at.cpus), way, period_ns > 0) == (None, True, Way(), True)
+        return nullcontext(FakeProber(*address, ready))
 
     def transaction(
-        self,
-        steps: Sequence[Step],
-        routes: Sequence[Route],
-        *,
-        netns: str | None,
-        cpus: frozenset[int],
-        tls_ca: str | None,
-        proxy: tuple[str, int] | None,
+        self, steps: Sequence[Step], routes: Sequence[Route], at: Confinement, way: Way
     ) -> AbstractContextManager[FirstTransaction]:
-        assert (netns, bool(cpus), tls_ca, proxy) == (None, True, None, None)
+        assert (at.netns, bool(at.cpus), way) == (None, True, Way())
         return nullcontext(FakeTransaction(steps, routes))
 
 

@@ -21,6 +21,7 @@ from harness.lab.api import LabAddress
 from harness.lab.bridged import BridgedLab
 from harness.probes.startup import Prober
 from harness.proxies.api import Certificate, Front, Route, Upstream
+from harness.runtime.confinement import Confinement
 from harness.spec.front import FrontSpec
 from harness.spec.service import Limits, Readiness
 from harness.targets.api import Instance, Service, Target
@@ -133,7 +134,7 @@ def launched(
     """An instance that has given its first correct response."""
     scratch.mkdir(exist_ok=True)
     cpus = hello.CPUS.generator
-    with Prober(str(at.ip), service.port, service.ready, netns=lab.client_netns, cpus=cpus) as prober:
+    with Prober(str(at.ip), service.port, service.ready, Confinement(lab.client_netns, cpus)) as prober:
         prober.go()
         instance = stack.enter_context(launch(target, service, at, scratch))
         prober.result(alive=instance.alive)

@@ -14,6 +14,7 @@ from harness.host.cpus import split_cpus
 from harness.lab.api import LabAddress
 from harness.lab.bridged import BridgedLab
 from harness.probes.startup import Prober
+from harness.runtime.confinement import Confinement
 from harness.spec.files import read_workload
 from harness.spec.service import Limits
 from harness.spec.topology import launch_order, rendered
@@ -126,7 +127,7 @@ def _service(name: str, target: Target, ports: Mapping[str, tuple[str, int]]) ->
 
 def _prober(service: Service, place: LabAddress, netns: str | None) -> Prober:
     port = service.ready.port or service.port
-    return Prober(str(place.ip), port, service.ready, netns=netns, cpus=CPUS.generator)
+    return Prober(str(place.ip), port, service.ready, Confinement(netns, CPUS.generator))
 
 
 def _stop(shop: DeployedShop) -> None:

@@ -20,6 +20,7 @@ from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab, LoopbackLab
 from harness.probes.exchanges import ask
 from harness.probes.startup import Prober
+from harness.runtime.confinement import Confinement
 from harness.spec.route import Route
 from harness.targets.api import Instance, InstanceProcess, Service, Target
 from harness.targets.registry import TARGETS
@@ -121,7 +122,7 @@ def running_again(running: Deployed, start: Callable[[Stopwatch], object]) -> De
     """The same instance at the same place, once it has answered again."""
     watch = Stopwatch()
     client, at, service = running.lab.client_netns, running.at, running.service
-    with Prober(str(at.ip), service.port, service.ready, netns=client, cpus=hello.CPUS.generator) as prober:
+    with Prober(str(at.ip), service.port, service.ready, Confinement(client, hello.CPUS.generator)) as prober:
         prober.go()
         start(watch)
         return replace(running, watch=watch, result=prober.result(alive=running.instance.alive))

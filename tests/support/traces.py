@@ -11,7 +11,13 @@ from pathlib import Path
 import psutil
 
 _LINK = re.compile(r"^\d+: (tare[^@:]+)", re.MULTILINE)
-_OURS = (b"harness.targets.spawner", b"probes/prober.py", b"harness.load.null_service", b"locust", b"guest=tare-")
+_OURS = (
+    b"harness.targets.spawner",
+    b"probes/prober.py",
+    b"harness.load.calibration.null_service",
+    b"locust",
+    b"guest=tare-",
+)
 
 
 def traces() -> frozenset[str]:

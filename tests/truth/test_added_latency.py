@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from harness.clock import NS_PER_MS
-from harness.load.plan import LoadPlan
+from harness.load.plan import LoadPlan, OpenLoop, Schedule, Targets, TaskSource
 from harness.load.recorder import Outcome, Phase
 from harness.load.runner import Generator
 from harness.proxies.registry import make
+from harness.runtime.confinement import Confinement
 from harness.spec.route import Route
 from harness.targets import registry
 from tests.support import hello
@@ -40,10 +41,12 @@ def test_what_a_proxy_adds_is_the_same_for_the_generator_as_by_hand(weigh: Weigh
 
         def by_generator(host: str, port: int) -> float:
             plan = LoadPlan(
-                routes=(Route("/", host, port),), path="/health", samples=str(tmp_path / "samples.bin"), rate_rps=100,
-                arrivals="constant", warmup_s=0.3, duration_s=1.5,
-            )  # fmt: skip
-            with Generator(plan, netns=lab.client_netns, cpus=hello.CPUS.generator, scratch=tmp_path) as generator:
+                Targets((Route("/", host, port),)),
+                OpenLoop(Schedule(100, 1.5, 0.3, "constant")),
+                str(tmp_path / "samples.bin"),
+                TaskSource(path="/health"),
+            )
+            with Generator(plan, Confinement(lab.client_netns, hello.CPUS.generator), tmp_path) as generator:
                 generator.wait_ready()
                 generator.start()
                 samples = generator.finish().samples

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from harness.clock import NS_PER_MS
-from harness.load.calibrate import null_service
-from harness.load.plan import LoadPlan
+from harness.load.calibration.calibrate import null_service
+from harness.load.plan import LoadPlan, OpenLoop, Pool, Schedule, Targets
 from harness.load.recorder import Outcome, Phase
 from harness.load.result import LoadResult
 from harness.load.runner import Generator
+from harness.runtime.confinement import Confinement
 from harness.spec.route import Route
 from tests.support.truth import Truth
 from tests.support.undisturbed import undisturbed
@@ -22,8 +23,8 @@ from tests.truth.conftest import Weigh
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-CPUS = frozenset({max(os.sched_getaffinity(0))})
-SERVICE_CPUS = frozenset({min(os.sched_getaffinity(0))})
+HERE = Confinement(None, frozenset({max(os.sched_getaffinity(0))}))
+SERVICE = Confinement(None, frozenset({min(os.sched_getaffinity(0))}))
 DELAY_MS = 20
 
 
@@ -36,12 +37,10 @@ def measure(
     queue: bool = False,
 ) -> LoadResult:
     """Constant arrivals, all of which must be answered."""
-    with null_service("127.0.0.1", cpus=SERVICE_CPUS, options=options) as port:
-        plan = LoadPlan(
-            routes=(Route("/", "127.0.0.1", port),), samples=str(folder / "samples.bin"), rate_rps=rate_rps,
-            arrivals="constant", warmup_s=0.5, duration_s=duration_s, max_in_flight=max_in_flight, queue=queue,
-        )  # fmt: skip
-        with Generator(plan, netns=None, cpus=CPUS, scratch=folder) as generator:
+    with null_service("127.0.0.1", SERVICE, options=options) as port:
+        load = OpenLoop(Schedule(rate_rps, duration_s, 0.5, "constant"), Pool(max_in_flight, queue))
+        plan = LoadPlan(Targets((Route("/", "127.0.0.1", port),)), load, str(folder / "samples.bin"))
+        with Generator(plan, HERE, folder) as generator:
             generator.wait_ready()
             generator.start()
             result = generator.finish()

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from harness.clock import NS_PER_MS, now_ns
-from harness.load.client import Activity
-from harness.load.pacing import Pacer
-from harness.load.plan import LoadPlan, SequencePlan
+from harness.load.client.connection import Activity
+from harness.load.plan import LoadPlan, Replay, SequencePlan, Targets, TaskSource
 from harness.load.recorder import Cache
 from harness.load.runner import Generator
+from harness.load.worker.pacing import Pacer
+from harness.runtime.confinement import Confinement
 from harness.spec.route import Route
 from harness.spec.sequence import CatalogueSpec, SequenceSpec
 from tests.support.truth import Truth
@@ -72,12 +73,14 @@ def test_misses_of_a_paced_replay_are_paid_for_and_hits_wait_for_nobody(weigh: W
     def once() -> tuple[float, float]:
         with service(shelf) as one:
             plan = LoadPlan(
-                routes=(Route("/", "127.0.0.1", one.port),), samples=str(tmp_path / "samples.bin"), mode="replay",
-                rate_rps=1, duration_s=1, replay_requests=100, sequence=SEQUENCE, locustfile=str(locustfile),
-                miss_bytes_per_s=RATE, outcome_header=("x-cache", (("hit", "hit"), ("miss", "miss"))),
-            )  # fmt: skip
-            cpus = frozenset({max(os.sched_getaffinity(0))})
-            with Generator(plan, netns=None, cpus=cpus, scratch=tmp_path) as running:
+                Targets((Route("/", "127.0.0.1", one.port),)),
+                Replay(SEQUENCE, requests=100, miss_bytes_per_s=RATE),
+                str(tmp_path / "samples.bin"),
+                TaskSource(str(locustfile)),
+                outcome_header=("x-cache", (("hit", "hit"), ("miss", "miss"))),
+            )
+            here = Confinement(None, frozenset({max(os.sched_getaffinity(0))}))
+            with Generator(plan, here, tmp_path) as running:
                 running.wait_ready()
                 running.prepare()
                 running.start()

@@ -169,7 +169,7 @@ def test_nothing_imports_the_tests() -> None:
         ("harness.records.trial", "harness.units", True),
         ("harness.records.trial", "harness.spec.matrix", False),
         ("harness.lab.rtt", "harness.records.network", True),
-        ("harness.load.engine", "harness.store.folder", False),
+        ("harness.load.worker.engine", "harness.store.folder", False),
         ("harness.cache.curves", "harness.host.facts", False),
     ],
 )

@@ -10,7 +10,7 @@ import random
 from locust import between, task
 
 from harness.load import HttpUser
-from harness.load.http import Response
+from harness.load.client.http import Response
 
 ITEMS = 1000
 BLOB_BYTES = 100_000

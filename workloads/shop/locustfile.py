@@ -13,8 +13,8 @@ from typing import ClassVar
 from locust import between, task
 
 from harness.load import HttpUser
-from harness.load.http import Response
-from harness.load.session import Session
+from harness.load.client.http import Response
+from harness.load.client.session import Session
 
 ITEMS = 1000
 PER_PAGE = 20

@@ -12,7 +12,7 @@ from typing import ClassVar
 from locust import constant, task
 
 from harness.load import HttpUser
-from harness.load.http import Response
+from harness.load.client.http import Response
 
 sys.path.append(str(Path(__file__).resolve().parent / "app"))
 
@@ -35,7 +35,7 @@ class StaticUser(HttpUser):
 
     @task
     def objects(self) -> None:
-        number, size = self.wanted()
+        number, size = self.next_object()
         folder = "private" if number % 20 < self.private_of_20 else "objects"
         path = f"/{folder}/{number}"
         self.client.get(path, check=lambda answer: is_content(answer, path, size), name=f"GET /{folder}/[n]")

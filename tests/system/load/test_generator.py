@@ -17,28 +17,38 @@ import pytest
 
 from harness.clock import sleep_until_ns
 from harness.errors import LoadError
-from harness.load.calibrate import calibrate, null_service
-from harness.load.plan import LoadPlan
+from harness.load.calibration.calibrate import RateSearch, calibrate, null_service
+from harness.load.plan import CapacityPhase, LoadPlan, OpenLoop, Schedule, Targets, TaskSource
 from harness.load.recorder import Outcome, Phase, read_run
 from harness.load.runner import Generator
-from harness.spec.route import Route
+from harness.runtime.confinement import Confinement
+from harness.spec.route import Route, Way
 from tests.support.authority import Authority
 from tests.support.web import reply, service
 
-CPUS = frozenset({max(os.sched_getaffinity(0))})
-SERVICE_CPUS = frozenset({min(os.sched_getaffinity(0))})
+HERE = Confinement(None, frozenset({max(os.sched_getaffinity(0))}))
+SERVICE = Confinement(None, frozenset({min(os.sched_getaffinity(0))}))
+OPEN = OpenLoop(Schedule(200, 1.0, 0.3), tail_s=0.2)
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with null_service("127.0.0.1", cpus=SERVICE_CPUS) as listening:
+    with null_service("127.0.0.1", SERVICE) as listening:
         yield listening
 
 
-def plan_for(port: int, folder: Path, **more: object) -> LoadPlan:
-    values: dict[str, object] = {"rate_rps": 200, "duration_s": 1.0, "warmup_s": 0.3, "tail_s": 0.2, **more}
-    routes = (Route("/", "127.0.0.1", port),)
-    return LoadPlan(routes=routes, samples=str(folder / "samples.bin"), **values)  # type: ignore[arg-type]  # plain test values
+def to(port: int) -> Targets:
+    return Targets((Route("/", "127.0.0.1", port),))
+
+
+def lasting(duration_s: float, rate_rps: float = 200) -> OpenLoop:
+    return replace(OPEN, schedule=replace(OPEN.schedule, duration_s=duration_s, rate_rps=rate_rps))
+
+
+def plan_for(
+    port: int, folder: Path, load: OpenLoop = OPEN, *, locustfile: str | None = None, seed: int = 1
+) -> LoadPlan:
+    return LoadPlan(to(port), load, str(folder / "samples.bin"), TaskSource(locustfile), seed)
 
 
 def locustfile(folder: Path, body: str) -> str:
@@ -48,14 +58,14 @@ def locustfile(folder: Path, body: str) -> str:
 
 
 def generator(plan: LoadPlan, folder: Path) -> Generator:
-    return Generator(plan, netns=None, cpus=CPUS, scratch=folder)
+    return Generator(plan, HERE, folder)
 
 
 def test_a_run_gives_every_sample_of_the_schedule_and_leaves_nothing(port: int, tmp_path: Path) -> None:
-    with generator(plan_for(port, tmp_path, capacity_s=0.5), tmp_path) as running:
+    with generator(plan_for(port, tmp_path, replace(OPEN, capacity=CapacityPhase(8, 0.5))), tmp_path) as running:
         running.wait_ready()
         process = psutil.Process(running.pid)
-        assert process.cpu_affinity() == sorted(CPUS)
+        assert process.cpu_affinity() == sorted(HERE.cpus)
         windows = running.start()
         sleep_until_ns(windows.window_begin_ns)
         result = running.finish()
@@ -84,7 +94,7 @@ def test_the_same_seed_gives_the_same_schedule_and_tasks(port: int, tmp_path: Pa
     """
     seen = []
     for _ in range(2):
-        plan = plan_for(port, tmp_path, locustfile=locustfile(tmp_path, source), seed=9, duration_s=0.5)
+        plan = plan_for(port, tmp_path, lasting(0.5), locustfile=locustfile(tmp_path, source), seed=9)
         with generator(plan, tmp_path) as running:
             running.wait_ready()
             windows = running.start()
@@ -115,14 +125,14 @@ def test_a_locustfile_that_cannot_be_used_is_told_with_its_output(
 
 
 def test_a_missing_namespace_is_told(tmp_path: Path, port: int) -> None:
-    broken = Generator(plan_for(port, tmp_path), netns="tare-test-none", cpus=CPUS, scratch=tmp_path)
+    broken = Generator(plan_for(port, tmp_path), replace(HERE, netns="tare-test-none"), tmp_path)
     with broken as running, pytest.raises(LoadError) as caught:
         running.wait_ready()
     assert "nsenter" in "\n".join(caught.value.notes)
 
 
 def test_leaving_early_ends_the_process_and_keeps_what_was_recorded(port: int, tmp_path: Path) -> None:
-    plan = plan_for(port, tmp_path, duration_s=30.0)
+    plan = plan_for(port, tmp_path, lasting(30.0))
     with generator(plan, tmp_path) as running:
         running.wait_ready()
         windows = running.start()
@@ -136,21 +146,22 @@ def test_leaving_early_ends_the_process_and_keeps_what_was_recorded(port: int, t
 
 
 def test_the_generator_dies_with_its_parent_and_not_with_ctrl_c(port: int, tmp_path: Path) -> None:
-    plan = plan_for(port, tmp_path, duration_s=30.0)
+    plan = plan_for(port, tmp_path, lasting(30.0))
     (tmp_path / "plan.json").write_text(plan.to_json())
     code = """
         import pathlib, sys, time
+        from harness.runtime.confinement import Confinement
         from harness.load.plan import LoadPlan
         from harness.load.runner import Generator
         folder = pathlib.Path(sys.argv[1])
         plan = LoadPlan.from_json((folder / "plan.json").read_text())
-        with Generator(plan, netns=None, cpus=frozenset({int(sys.argv[2])}), scratch=folder) as generator:
+        with Generator(plan, Confinement(None, frozenset({int(sys.argv[2])})), folder) as generator:
             generator.wait_ready()
             generator.start()
             print(generator.pid, flush=True)
             time.sleep(60)
     """
-    command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path), str(min(CPUS))]
+    command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path), str(min(HERE.cpus))]
     parent = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))
@@ -180,7 +191,7 @@ HOOK = """
 
 
 def test_what_the_load_needs_is_made_before_it_and_not_recorded(port: int, tmp_path: Path) -> None:
-    plan = plan_for(port, tmp_path, locustfile=locustfile(tmp_path, HOOK), duration_s=0.5)
+    plan = plan_for(port, tmp_path, lasting(0.5), locustfile=locustfile(tmp_path, HOOK))
     with generator(plan, tmp_path) as running:
         running.wait_ready()
         running.prepare()
@@ -228,9 +239,9 @@ def test_routes_and_tls_inside_locust(tmp_path: Path) -> None:
     ):
         routes = (Route("/", "127.0.0.1", one.port), Route("/other", "127.0.0.1", other.port))
         plan = replace(
-            plan_for(1, tmp_path, locustfile=locustfile(tmp_path, source), rate_rps=100), routes=routes,
-            tls_ca=str(authority.pem),
-        )  # fmt: skip
+            plan_for(1, tmp_path, lasting(1.0, 100), locustfile=locustfile(tmp_path, source)),
+            targets=Targets(routes, Way(str(authority.pem))),
+        )
         with generator(plan, tmp_path) as running:
             running.wait_ready()
             running.start()
@@ -269,7 +280,7 @@ def test_plain_locust_runs_the_same_file(port: int, tmp_path: Path) -> None:
 
 
 def test_calibration_finds_the_floor_and_a_limit(port: int, tmp_path: Path) -> None:
-    floor = calibrate(200, "127.0.0.1", port, netns=None, cpus=CPUS, scratch=tmp_path)
+    floor = calibrate(RateSearch(200), Route("/", "127.0.0.1", port), HERE, tmp_path)
     assert floor.rate_rps == 200
     assert 0 < floor.service_time_p50_ms <= floor.latency_p50_ms <= floor.latency_p99_ms
     assert floor.highest_rate_rps in {0.0, *(200.0 * 2**step for step in range(8))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,13 @@ import pytest
 from harness.clock import NS_PER_S, sleep_until_ns
 from harness.errors import LoadError
 from harness.lab import namespace
-from harness.load.calibrate import null_service
-from harness.load.plan import LoadPlan, RegionPlan
+from harness.load.calibration.calibrate import null_service
+from harness.load.plan import LoadPlan, OpenLoop, RegionPlan, Schedule, Targets
+from harness.load.plan.arrivals import region_choices
 from harness.load.recorder import Outcome, read_run
 from harness.load.runner import Generator
-from harness.load.schedule import region_choices
 from harness.spec.route import Route
-from tests.system.load.test_generator import CPUS, SERVICE_CPUS
+from tests.system.load.test_generator import HERE, SERVICE
 
 NAMES = ("tare-test-load-a", "tare-test-load-b")
 
@@ -42,18 +43,18 @@ def to(port: int) -> tuple[Route, ...]:
     return (Route("/", "127.0.0.1", port),)
 
 
-def plan_for(folder: Path, *regions: RegionPlan, **more: object) -> LoadPlan:
-    values: dict[str, object] = {"rate_rps": 200, "duration_s": 1.0, "warmup_s": 0.3, **more}
-    return LoadPlan(
-        routes=regions[0].entries[0], samples=str(folder / "samples.bin"), regions=regions, **values,  # type: ignore[arg-type]  # plain test values
-    )  # fmt: skip
+def plan_for(
+    folder: Path, *regions: RegionPlan, duration_s: float = 1.0, seed: int = 1, failover_s: float = 5.0
+) -> LoadPlan:
+    targets = Targets(regions[0].entries[0], regions=regions, failover_s=failover_s)
+    return LoadPlan(targets, OpenLoop(Schedule(200, duration_s, 0.3)), str(folder / "samples.bin"), seed=seed)
 
 
 @contextmanager
 def service_in(name: str, port: int) -> Iterator[psutil.Process]:
     """A service at that port of the namespace, where all of them are free."""
     before = psutil.Process().children()
-    with null_service("127.0.0.1", port=port, netns=name, cpus=SERVICE_CPUS):
+    with null_service("127.0.0.1", replace(SERVICE, netns=name), port=port):
         (process,) = set(psutil.Process().children()) - set(before)
         yield process
 
@@ -64,7 +65,7 @@ def test_every_region_asks_from_its_own_namespace(namespaces: tuple[str, str], t
         plan = plan_for(
             tmp_path, RegionPlan("near", 3.0, one, (to(8001),)), RegionPlan("far", 1.0, other, (to(8002),)), seed=4
         )
-        with Generator(plan, netns=None, cpus=CPUS, scratch=tmp_path) as running:
+        with Generator(plan, HERE, tmp_path) as running:
             running.wait_ready()
             own = Path(f"/proc/{running.pid}/ns/net").stat().st_ino
             running.start()
@@ -84,7 +85,7 @@ def test_a_place_of_another_namespace_is_not_there(namespaces: tuple[str, str], 
             tmp_path, RegionPlan("near", 1.0, one, (to(8002),)), RegionPlan("far", 1.0, other, (to(8001),)),
             duration_s=0.3,
         )  # fmt: skip
-        with Generator(plan, netns=None, cpus=CPUS, scratch=tmp_path) as running:
+        with Generator(plan, HERE, tmp_path) as running:
             running.wait_ready()
             running.start()
             result = running.finish()
@@ -97,7 +98,7 @@ def test_clients_of_a_dead_entry_go_to_the_next_and_come_back(namespaces: tuple[
         near = RegionPlan("near", 1.0, one, (to(8001), to(8002)))
         far = RegionPlan("far", 1.0, other, (to(8003),))
         plan = plan_for(tmp_path, near, far, duration_s=3.0, failover_s=0.6)
-        with Generator(plan, netns=None, cpus=CPUS, scratch=tmp_path) as running:
+        with Generator(plan, HERE, tmp_path) as running:
             running.wait_ready()
             windows = running.start()
             killed = windows.window_begin_ns + NS_PER_S
@@ -118,7 +119,7 @@ def test_clients_of_a_dead_entry_go_to_the_next_and_come_back(namespaces: tuple[
 
 def test_a_namespace_that_is_not_there_is_told(tmp_path: Path) -> None:
     plan = plan_for(tmp_path, RegionPlan("near", 1.0, "tare-test-none", (to(1),)))
-    with Generator(plan, netns=None, cpus=CPUS, scratch=tmp_path) as running, pytest.raises(LoadError) as caught:
+    with Generator(plan, HERE, tmp_path) as running, pytest.raises(LoadError) as caught:
         running.wait_ready()
     assert "tare-test-none" in caught.value.what
 
@@ -126,7 +127,7 @@ def test_a_namespace_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_the_sidecar_names_the_regions(namespaces: tuple[str, str], tmp_path: Path) -> None:
     with service_in(namespaces[0], 8001):
         plan = plan_for(tmp_path, RegionPlan("near", 1.0, namespaces[0], (to(8001),)), duration_s=0.2)
-        with Generator(plan, netns=None, cpus=CPUS, scratch=tmp_path) as running:
+        with Generator(plan, HERE, tmp_path) as running:
             running.wait_ready()
             running.start()
             running.finish()

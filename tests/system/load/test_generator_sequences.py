@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.errors import LoadError
-from harness.load.objects import Objects
-from harness.load.plan import LoadPlan, RegionPlan, SequencePlan
+from harness.load.plan import (
+    LoadPlan,
+    OpenLoop,
+    Pool,
+    Prefill,
+    RegionPlan,
+    Replay,
+    Schedule,
+    SequencePlan,
+    Targets,
+    TaskSource,
+)
 from harness.load.recorder import Cache, Outcome, Phase
 from harness.load.result import LoadResult
 from harness.load.runner import Generator
+from harness.load.worker.objects import Objects
 from harness.spec.route import Route
 from harness.spec.sequence import CatalogueSpec, SequenceSpec
 from tests.support.web import Asked, reply, service
-from tests.system.load.test_generator import CPUS, locustfile, plain_locust
+from tests.system.load.test_generator import HERE, locustfile, plain_locust, to
 
 SEQUENCE = SequencePlan(CatalogueSpec(objects=40), SequenceSpec(requests=2000, objects=40, exponent=0.7, seed=3), 50)
 SOURCE = """
@@ -30,7 +42,7 @@ SOURCE = """
 
         @task(3)
         def book(self):
-            number, size = self.wanted()
+            number, size = self.next_object()
             self.client.get(f"/{number}", check=lambda answer: len(answer.body) == size)
 
         @task(1)
@@ -49,29 +61,30 @@ def shelf(asked: Asked) -> bytes:
 
 def sequence(start: int, count: int) -> list[int]:
     plan = SequencePlan(SEQUENCE.catalogue, SEQUENCE.requests, start)
-    wants = Objects(plan, 1).exactly(count)
-    return [wants.take().number for _ in range(count)]
+    stream = Objects(plan, 1).exactly(count)
+    return [stream.take().number for _ in range(count)]
 
 
 def _sizes() -> dict[int, int]:
-    wants = Objects(SEQUENCE, 1).for_the_load(1000)
-    return dict(wants.take() for _ in range(1000))
+    stream = Objects(SEQUENCE, 1).for_the_load(1000)
+    return dict(stream.take() for _ in range(1000))
 
 
 SIZES = _sizes()
 
 
-def plan_for(port: int, folder: Path, **more: object) -> LoadPlan:
-    values: dict[str, object] = {
-        "rate_rps": 200, "duration_s": 0.5, "sequence": SEQUENCE, "locustfile": locustfile(folder, SOURCE),
-        "outcome_header": ("x-cache", (("hit", "hit"), ("miss", "miss"))), **more,
-    }  # fmt: skip
-    routes = (Route("/", "127.0.0.1", port),)
-    return LoadPlan(routes=routes, samples=str(folder / "samples.bin"), **values)  # type: ignore[arg-type]  # plain test values
+OPEN = OpenLoop(Schedule(200, 0.5), sequence=SEQUENCE)
+IN_ORDER = replace(OPEN, pool=Pool(1, queue=True))
+
+
+def plan_for(port: int, folder: Path, load: OpenLoop | Replay = OPEN) -> LoadPlan:
+    tasks = TaskSource(locustfile(folder, SOURCE))
+    header = ("x-cache", (("hit", "hit"), ("miss", "miss")))
+    return LoadPlan(to(port), load, str(folder / "samples.bin"), tasks, outcome_header=header)
 
 
 def run(plan: LoadPlan, folder: Path) -> LoadResult:
-    with Generator(plan, netns=None, cpus=CPUS, scratch=folder) as running:
+    with Generator(plan, HERE, folder) as running:
         running.wait_ready()
         running.prepare()
         running.start()
@@ -84,7 +97,7 @@ def objects(asked: list[Asked]) -> list[int]:
 
 def test_arrivals_ask_for_the_sequences_objects_in_order(tmp_path: Path) -> None:
     with service(shelf) as one:
-        result = run(plan_for(one.port, tmp_path, max_in_flight=1, queue=True), tmp_path)
+        result = run(plan_for(one.port, tmp_path, IN_ORDER), tmp_path)
     assert result.scheduled == result.completed == len(one.asked) > 50
     found = objects(one.asked)
     assert len(found) > 40
@@ -99,9 +112,9 @@ def test_a_cache_is_filled_first_and_the_load_goes_on_from_there(tmp_path: Path)
     with service(shelf) as one, service(shelf) as other:
         ways = [(Route("/", "127.0.0.1", each.port),) for each in (one, other)]
         regions = (RegionPlan("near", 1.0, None, (ways[0],)), RegionPlan("far", 0.0, None, (ways[1],)))
-        plan = plan_for(
-            one.port, tmp_path, max_in_flight=1, queue=True, prefill=30, closed_users=1, regions=regions
-        )  # fmt: skip
+        plan = replace(
+            plan_for(one.port, tmp_path, IN_ORDER), targets=Targets(ways[0], regions=regions), prefill=Prefill(30, 1)
+        )
         result = run(plan, tmp_path)
     filled, loaded = objects(one.asked[:30]), objects(one.asked[30:])
     assert filled == objects(other.asked) == sequence(20, 30)
@@ -113,14 +126,14 @@ def test_a_cache_is_filled_first_and_the_load_goes_on_from_there(tmp_path: Path)
 
 def test_a_cache_that_cannot_be_filled_is_told(tmp_path: Path) -> None:
     with service(lambda _: reply(503, "cold")) as one:
-        plan = plan_for(one.port, tmp_path, prefill=30)
-        with Generator(plan, netns=None, cpus=CPUS, scratch=tmp_path) as running:
+        plan = replace(plan_for(one.port, tmp_path), prefill=Prefill(30, 8))
+        with Generator(plan, HERE, tmp_path) as running:
             running.wait_ready()
             with pytest.raises(RuntimeError, match="prepared"):
                 running.start()
             with pytest.raises(LoadError, match=r"before the load: GET /\d+: status 503"):
                 running.prepare()
-    with Generator(plan, netns=None, cpus=CPUS, scratch=tmp_path) as running:
+    with Generator(plan, HERE, tmp_path) as running:
         running.wait_ready()
         with pytest.raises(LoadError, match=r"before the load: GET /\d+: .*refused"):
             running.prepare()
@@ -129,9 +142,7 @@ def test_a_cache_that_cannot_be_filled_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("users", [1, 3])
 def test_a_replay_makes_every_request_once_in_order(tmp_path: Path, users: int) -> None:
     with service(shelf) as one:
-        plan = plan_for(
-            one.port, tmp_path, mode="replay", replay_requests=900, replay_warmup=300, replay_users=users
-        )  # fmt: skip
+        plan = plan_for(one.port, tmp_path, Replay(SEQUENCE, 900, 300, users))
         result = run(plan, tmp_path)
     found = objects(one.asked)
     assert len(found) == len(one.asked) == 900
@@ -158,7 +169,7 @@ def test_a_replay_goes_on_after_answers_that_never_came(tmp_path: Path) -> None:
         return b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" if asked.target == "/0" else shelf(asked)
 
     with service(cut) as one:
-        plan = plan_for(one.port, tmp_path, mode="replay", replay_requests=30, timeout_s=0.2)
+        plan = replace(plan_for(one.port, tmp_path, Replay(SEQUENCE, 30)), timeout_s=0.2)
         result = run(plan, tmp_path)
     expected = np.array([number == 0 for number in sequence(50, 30)])
     assert 0 < expected.sum() < 15
@@ -166,27 +177,27 @@ def test_a_replay_goes_on_after_answers_that_never_came(tmp_path: Path) -> None:
     assert result.completed == 30 - expected.sum()
 
 
-def test_a_sequence_that_is_too_short_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("load", "told"),
+    [
+        (Replay(SEQUENCE, 1951), "2000 requests, and 2001 are needed"),
+        (replace(OPEN, schedule=Schedule(5000, 0.5)), r"1950 requests after the first 50, the load 2\d{3}"),
+    ],
+)
+def test_a_sequence_that_is_too_short_is_told_before_anything_is_asked(
+    tmp_path: Path, load: OpenLoop | Replay, told: str
+) -> None:
     with service(shelf) as one:
-        for plan, told in [
-            (
-                plan_for(one.port, tmp_path, mode="replay", replay_requests=1951),
-                "2000 requests, and 2001 are needed",
-            ),
-            (plan_for(one.port, tmp_path, rate_rps=5000), r"1950 requests after the first 50, the load 2\d{3}"),
-        ]:
-            with (
-                Generator(plan, netns=None, cpus=CPUS, scratch=tmp_path) as running,
-                pytest.raises(LoadError, match=told),
-            ):
-                running.wait_ready()
+        plan = plan_for(one.port, tmp_path, load)
+        with Generator(plan, HERE, tmp_path) as running, pytest.raises(LoadError, match=told):
+            running.wait_ready()
     assert one.asked == []
 
 
 def test_which_task_asks_for_an_object_must_be_known(tmp_path: Path) -> None:
-    plan = plan_for(1, tmp_path, mode="replay", replay_requests=3)
+    plan = plan_for(1, tmp_path, Replay(SEQUENCE, 3))
     locustfile(tmp_path, SOURCE.replace('object_task = "book"', ""))
-    with Generator(plan, netns=None, cpus=CPUS, scratch=tmp_path) as running, pytest.raises(LoadError) as caught:
+    with Generator(plan, HERE, tmp_path) as running, pytest.raises(LoadError) as caught:
         running.wait_ready()
     assert "object_task" in caught.value.remedy
 

@@ -11,7 +11,7 @@ import pytest
 
 from harness.analysis import load, show_json
 from harness.errors import LoadError
-from harness.load.plan import LoadPlan
+from harness.load.plan import ClosedLoop, LoadPlan, OpenLoop
 from harness.records.load import NullFloor
 from reports.html import write_report
 from tests.support.fake_campaign import CALIBRATED, DIGEST, Bench, bench
@@ -52,7 +52,9 @@ def test_trials_run_in_the_order_of_the_plan_and_their_rate_is_a_share_of_the_sl
     assert levels is not None
     rate = min(levels.capacities_rps.values()) / 2
     assert levels.rates_rps == {"50% of capacity": rate}
-    assert {plan.rate_rps for plan in made.instruments.plans[2:]} == {rate}
+    loads = [plan.load for plan in made.instruments.plans[2:]]
+    assert {load.schedule.rate_rps for load in loads if isinstance(load, OpenLoop)} == {rate}
+    assert all(isinstance(load, OpenLoop) for load in loads)
     assert told.calibrations == 1
     assert made.floors == [rate]
     floor = made.folder.null_floor()
@@ -66,7 +68,7 @@ def test_the_rate_follows_the_slowest_variant(tmp_path: Path) -> None:
 
     def load_begins(plan: LoadPlan) -> None:
         nonlocal calibrating
-        calibrating = plan.mode == "closed"
+        calibrating = isinstance(plan.load, ClosedLoop)
 
     def every_second(*_request: object) -> tuple[int, bytes]:
         return (500 if calibrating and next(answers) % 2 else 200), b""

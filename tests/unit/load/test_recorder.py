@@ -8,29 +8,29 @@ import numpy as np
 import pytest
 
 from harness.errors import LoadError, StoreError
-from harness.load.plan import LoadPlan
+from harness.load.plan import Windows
 from harness.load.recorder import (
     SAMPLE_DTYPE,
     Cache,
     Outcome,
     Phase,
     Recorder,
+    Sample,
     read_run,
     read_samples,
     sidecar_path,
 )
 from harness.load.result import LoadResult
-from harness.load.windows import Windows
-from harness.spec.route import Route
+
+WINDOWS = Windows(0, 0, 10**9, 10**9)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     recorder = Recorder(1, ["near", "far"])
     for number in range(3000):  # beyond the room that was made
-        recorder.add(
-            number, number + 1, number + 2, Phase.TAIL, Outcome.OK, 200, recorder.task(f"t{number % 3}"), number,
-            number % 2, Cache(number % 6),
-        )  # fmt: skip
+        task = recorder.task(f"t{number % 3}")
+        times = (number, number + 1, number + 2)
+        recorder.add(Sample(*times, Phase.TAIL, Outcome.OK, 200, task, number, number % 2, Cache(number % 6)))
     recorder.mark(2 * SAMPLE_DTYPE.itemsize, Outcome.UNEXPECTED)
     path = tmp_path / "s.bin"
     recorder.write(path, {"interrupted": False})
@@ -52,7 +52,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_half_a_file_is_refused(tmp_path: Path) -> None:
     recorder = Recorder(1)
-    recorder.add(1, 2, 3, 0, 0, 200, recorder.task("t"), 0)
+    recorder.add(Sample(1, 2, 3, 0, 0, 200, recorder.task("t"), 0))
     path = tmp_path / "s.bin"
     with pytest.raises(StoreError):
         read_samples(path)
@@ -65,10 +65,9 @@ def test_half_a_file_is_refused(tmp_path: Path) -> None:
 def result(rows: Sequence[tuple[int, int, int, int, int, str]], facts: dict[str, object]) -> LoadResult:
     recorder = Recorder(len(rows))
     for intended, sent, done, phase, outcome, task in rows:
-        recorder.add(intended, sent, done, phase, outcome, 200, recorder.task(task), 0)
+        recorder.add(Sample(intended, sent, done, phase, outcome, 200, recorder.task(task), 0))
     names = list(dict.fromkeys(row[5] for row in rows))
-    plan = LoadPlan(routes=(Route("/", "127.0.0.1", 1),), samples="/s", rate_rps=1, duration_s=1)
-    return LoadResult.of(recorder.samples(), names, {"interrupted": False, **facts}, Windows.of(plan, 0))
+    return LoadResult.of(recorder.samples(), names, {"interrupted": False, **facts}, WINDOWS)
 
 
 def test_counts_are_of_the_measured_window_and_of_arrivals() -> None:
@@ -125,8 +124,7 @@ def test_what_caches_said_is_counted_of_the_windows_answers() -> None:
         (Phase.MEASURED, Outcome.UNEXPECTED, Cache.STALE),
         (Phase.MEASURED, Outcome.ERROR, Cache.NONE),
     ]:
-        recorder.add(1, 1, 2, phase, outcome, 200, recorder.task("a"), 0, 0, cache)
-    plan = LoadPlan(routes=(Route("/", "127.0.0.1", 1),), samples="/s", rate_rps=1, duration_s=1)
-    counted = LoadResult.of(recorder.samples(), ["a"], {"interrupted": False}, Windows.of(plan, 0), ["near"])
+        recorder.add(Sample(1, 1, 2, phase, outcome, 200, recorder.task("a"), 0, 0, cache))
+    counted = LoadResult.of(recorder.samples(), ["a"], {"interrupted": False}, WINDOWS, ["near"])
     assert {word: count for word, count in counted.cache_counts.items() if count} == {"hit": 1, "stale": 1}
     assert counted.regions == ("near",)

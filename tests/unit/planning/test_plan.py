@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.planning.estimate import expected_s
-from harness.planning.plan import PlannedTrial, levels, plan
+from harness.planning.plan import (
+    AtCapacity,
+    AtRate,
+    PlannedTrial,
+    RateLevel,
+    ReplayLevel,
+    ReplayOf,
+    ShareLevel,
+    demand_of,
+    levels,
+    plan,
+)
 from harness.spec.experiment import Experiment
 from harness.spec.files import experiment_of
 
@@ -150,14 +161,20 @@ def test_only_some_variants_may_be_planned() -> None:
 )
 def test_levels_are_named_for_a_person(spec: Experiment, names: list[str]) -> None:
     assert [level.name for level in levels(spec)] == names
-    assert [level.is_share for level in levels(spec)] == [bool(spec.load.capacity_shares)] * len(names)
+    kind = ShareLevel if spec.load.capacity_shares else RateLevel
+    assert {type(level) for level in levels(spec)} == {kind}
 
 
 def test_a_name_tells_block_position_variant_and_level() -> None:
     trial = plan(experiment(("vm",), rates=(1.0, 2.0), repeats=1)).trials[0]
-    assert trial.level is not None
-    assert trial.name == f"b1-01-vm-l{1 if trial.level.value == 1.0 else 2}"
+    assert isinstance(trial.level, RateLevel)
+    assert trial.name == f"b1-01-vm-l{1 if trial.level.rate_rps == 1.0 else 2}"
     assert plan(experiment(("vm",), repeats=1)).trials[0].name == "b1-01-vm"
+
+
+def test_a_demand_is_the_rate_found_for_the_level_or_the_capacity() -> None:
+    trials = plan(experiment(("vm",), shares=(0.5,), repeats=1)).trials
+    assert [demand_of(trial, {"50% of capacity": 40.0}) for trial in trials] == [AtCapacity(), AtRate(40.0)]
 
 
 def test_the_time_that_a_trial_takes_is_what_it_waits_for_and_a_guess() -> None:
@@ -187,9 +204,8 @@ def replayed(**changes: object) -> Experiment:
 def test_every_sequence_of_a_replay_is_a_level() -> None:
     spec = replayed()
     made = plan(spec)
-    assert [(level.name, level.sequence, level.is_share) for level in made.levels] == [
-        ("steady", "steady", False), ("drifting", "drifting", False),
-    ]  # fmt: skip
+    assert made.levels == (ReplayLevel("steady"), ReplayLevel("drifting"))
+    assert {demand_of(trial, {}) for trial in made.trials} == {ReplayOf("steady"), ReplayOf("drifting")}
     assert {trial.kind for trial in made.trials} == {"measured"}
     assert len(made.trials) == spec.repeats * 4
     shorter = replayed(load={"replay": {"requests": 100}})

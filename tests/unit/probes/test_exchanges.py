@@ -9,7 +9,7 @@ import pytest
 from harness.errors import LoadError
 from harness.probes import exchanges
 from harness.probes.exchanges import ask
-from harness.spec.route import Route
+from harness.spec.route import Route, Way
 from tests.support.authority import Authority
 from tests.support.web import Asked, fetch, reply, service
 
@@ -31,7 +31,7 @@ def test_each_is_asked_of_its_service_directly_and_through_a_proxy() -> None:
     with service(echo) as one, service(echo) as other, service(fetch) as proxy:
         routes = [Route("/", "127.0.0.1", one.port), Route("/pay", "127.0.0.1", other.port)]
         assert ask(EXCHANGES, routes, None) == ANSWERS
-        assert ask(EXCHANGES, routes, None, proxy=("127.0.0.1", proxy.port)) == ANSWERS
+        assert ask(EXCHANGES, routes, None, Way(proxy=("127.0.0.1", proxy.port))) == ANSWERS
         assert [asked.target for asked in other.asked] == ["/pay/1"] * 2
         assert {asked.headers["host"] for asked in other.asked} == {f"127.0.0.1:{other.port}"}
         assert other.asked[0].headers["content-type"] == "application/json"
@@ -43,10 +43,10 @@ def test_over_tls_and_only_with_the_right_certificate(authority: Authority) -> N
         with service(echo, tls=authority.server(ip)) as one:
             routes = [Route("/", "127.0.0.1", one.port)]
             if good:
-                assert ask(EXCHANGES, routes, None, tls_ca=str(authority.pem)) == ANSWERS
+                assert ask(EXCHANGES, routes, None, Way(tls_ca=str(authority.pem))) == ANSWERS
                 continue
             with pytest.raises(LoadError, match="certificate verify failed"):
-                ask(EXCHANGES, routes, None, tls_ca=str(authority.pem))
+                ask(EXCHANGES, routes, None, Way(tls_ca=str(authority.pem)))
 
 
 def test_what_leads_nowhere_or_is_not_answered_is_told() -> None:
@@ -68,11 +68,11 @@ def test_what_is_fetched_is_the_json_of_the_services_answer(authority: Authority
         assert exchanges.fetch("/events?last=9", routes, None) == {"at": "/events?last=9"}
         assert (len(one.asked), len(other.asked)) == (0, 1)
         through = ("127.0.0.1", proxy.port)
-        assert exchanges.fetch("/events", routes, None, proxy=through) == {"at": "/events"}
+        assert exchanges.fetch("/events", routes, None, Way(proxy=through)) == {"at": "/events"}
         assert len(proxy.asked) == 1
     with service(answer, tls=authority.server("127.0.0.1")) as secure:
         routes = [Route("/", "127.0.0.1", secure.port)]
-        assert exchanges.fetch("/", routes, None, tls_ca=str(authority.pem)) == {"at": "/"}
+        assert exchanges.fetch("/", routes, None, Way(tls_ca=str(authority.pem))) == {"at": "/"}
 
 
 @pytest.mark.parametrize(

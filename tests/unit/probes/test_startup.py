@@ -15,6 +15,8 @@ import pytest
 from harness.clock import NS_PER_MS, now_ns, sleep_until_ns
 from harness.errors import NotReady
 from harness.probes.startup import Prober, ProbeResult
+from harness.runtime.confinement import Confinement
+from harness.spec.route import Way
 from harness.spec.service import Readiness
 from tests.support.authority import Authority
 from tests.support.web import Asked, fetch, reply, service
@@ -60,7 +62,7 @@ def serve(listener: socket.socket, talk: Talk) -> None:
 
 
 def probe(listener: socket.socket, ready: Readiness = READY) -> Prober:
-    return Prober("127.0.0.1", listener.getsockname()[1], ready, netns=None, cpus=CPUS)
+    return Prober("127.0.0.1", listener.getsockname()[1], ready, Confinement(None, CPUS))
 
 
 def kinds(result: ProbeResult) -> list[str]:
@@ -209,7 +211,7 @@ def test_nothing_is_left_when_the_context_ends_early(listener: socket.socket) ->
 
 def test_a_missing_namespace_is_told(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
-    with pytest.raises(NotReady) as caught, Prober("127.0.0.1", port, READY, netns="tare-test-none", cpus=CPUS):
+    with pytest.raises(NotReady) as caught, Prober("127.0.0.1", port, READY, Confinement("tare-test-none", CPUS)):
         pass
     assert "nsenter" in "\n".join(caught.value.notes)
 
@@ -218,7 +220,7 @@ def test_over_tls_only_the_right_certificate_is_an_answer(authority: Authority) 
     def result(ip: str) -> ProbeResult:
         with (
             service(lambda _: reply(200, "ok"), tls=authority.server(ip)) as one,
-            Prober("127.0.0.1", one.port, READY, netns=None, cpus=CPUS, tls_ca=str(authority.pem)) as prober,
+            Prober("127.0.0.1", one.port, READY, Confinement(None, CPUS), Way(tls_ca=str(authority.pem))) as prober,
         ):
             prober.go()
             return prober.result(0.5 if ip != "127.0.0.1" else None)
@@ -245,7 +247,7 @@ def test_a_handshake_under_way_keeps_other_attempts_back(authority: Authority, l
     listener.listen(64)
     serve(listener, talk)
     port = listener.getsockname()[1]
-    with Prober("127.0.0.1", port, READY, netns=None, cpus=CPUS, tls_ca=str(authority.pem)) as prober:
+    with Prober("127.0.0.1", port, READY, Confinement(None, CPUS), Way(tls_ca=str(authority.pem))) as prober:
         prober.go()
         assert prober.result().attempts == 1
     assert numbers == [0]
@@ -260,7 +262,7 @@ def test_through_a_forward_proxy_the_service_behind_it_counts(listener: socket.s
 
     with service(proxied) as proxy:
         port = listener.getsockname()[1]
-        with Prober("127.0.0.1", port, READY, netns=None, cpus=CPUS, proxy=("127.0.0.1", proxy.port)) as prober:
+        with Prober("127.0.0.1", port, READY, Confinement(None, CPUS), Way(proxy=("127.0.0.1", proxy.port))) as prober:
             prober.go()
             sleep_until_ns(now_ns() + 100 * NS_PER_MS)
             listener.listen(64)
@@ -273,7 +275,7 @@ def test_through_a_forward_proxy_the_service_behind_it_counts(listener: socket.s
 def test_a_check_on_a_port_of_its_own_is_asked_there() -> None:
     with service(lambda _: reply(200, "ok")) as one:
         ready = Readiness(path="/health", body="ok", port=one.port)
-        with Prober("127.0.0.1", 1, ready, netns=None, cpus=CPUS) as prober:
+        with Prober("127.0.0.1", 1, ready, Confinement(None, CPUS)) as prober:
             prober.go()
             assert prober.result().attempts == 1
         assert one.asked[0].headers["host"] == f"127.0.0.1:{one.port}"
@@ -282,7 +284,7 @@ def test_a_check_on_a_port_of_its_own_is_asked_there() -> None:
 def test_the_first_answer_after_a_kill_is_the_next_instance_s() -> None:
     with contextlib.ExitStack() as stack:
         with service(lambda _: reply(200, "ok")) as first:
-            prober = stack.enter_context(Prober("127.0.0.1", first.port, READY, netns=None, cpus=CPUS))
+            prober = stack.enter_context(Prober("127.0.0.1", first.port, READY, Confinement(None, CPUS)))
         prober.go()
         sleep_until_ns(now_ns() + 100 * NS_PER_MS)
         again_ns = now_ns()

@@ -14,7 +14,8 @@ from harness.clock import now_ns
 from harness.errors import NotReady, SpecError
 from harness.probes import prober
 from harness.probes.transaction import Transaction
-from harness.spec.route import Route
+from harness.runtime.confinement import Confinement
+from harness.spec.route import STRAIGHT, Route, Way
 from harness.spec.topology import Step
 from tests.support.authority import Authority
 from tests.support.web import Asked, fetch, reply, service
@@ -38,8 +39,8 @@ def pay(_: Asked) -> bytes:
     return reply(200, '{"state": "paid"}')
 
 
-def over(steps: Sequence[Step], *routes: Route, **more: object) -> Transaction:
-    return Transaction(steps, routes, netns=None, cpus=CPUS, **more)  # type: ignore[arg-type]  # plain test values
+def over(steps: Sequence[Step], *routes: Route, way: Way = STRAIGHT) -> Transaction:
+    return Transaction(steps, routes, Confinement(None, CPUS), way)
 
 
 def to(port: int, prefix: str = "/") -> Route:
@@ -154,13 +155,13 @@ def test_over_tls_and_through_a_forward_proxy(authority: Authority) -> None:
     with (
         service(auth, tls=server) as one,
         service(pay, tls=server) as other,
-        over([LOGIN, PAY], to(one.port), to(other.port, "/pay"), tls_ca=str(authority.pem)) as transaction,
+        over([LOGIN, PAY], to(one.port), to(other.port, "/pay"), way=Way(tls_ca=str(authority.pem))) as transaction,
     ):
         transaction.go()
         assert transaction.result(20).attempts == 2
     with service(auth) as one, service(pay) as other, service(fetch) as proxy:
         routes = to(one.port), to(other.port, "/pay")
-        with over([LOGIN, PAY], *routes, proxy=("127.0.0.1", proxy.port)) as transaction:
+        with over([LOGIN, PAY], *routes, way=Way(proxy=("127.0.0.1", proxy.port))) as transaction:
             transaction.go()
             assert transaction.result(20).attempts == 2
         assert [asked.target for asked in proxy.asked] == [

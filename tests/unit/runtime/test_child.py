@@ -9,7 +9,7 @@ import pytest
 
 import harness
 from harness.clock import NS_PER_S, now_ns
-from harness.runtime.child import Child, Lines, bare, environment, module, placed
+from harness.runtime.child import Child, Lines, bare, environment, module
 
 LIMIT_NS = 30 * NS_PER_S
 ECHO = "import sys\nfor line in sys.stdin: print(line.strip(), flush=True)\nprint('input ended', file=sys.stderr)"
@@ -87,7 +87,3 @@ def test_a_child_finds_the_package_that_its_parent_runs() -> None:
 def test_the_words_of_a_command() -> None:
     assert module("harness.x", "--one")[1:] == ["-P", "-m", "harness.x", "--one"]
     assert bare("harness.x")[1:3] == ["-I", "-S"]
-    assert placed(["true"]) == ["true"]
-    assert placed(["true"], netns="a", cpus=frozenset({3, 1})) == [
-        "nsenter", "--net=/run/netns/a", "--", "taskset", "-c", "1,3", "true",
-    ]  # fmt: skip

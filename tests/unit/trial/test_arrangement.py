@@ -11,9 +11,9 @@ from harness.errors import DeployError, SpecError
 from harness.lab.bridged import LoopbackLab
 from harness.proxies import certificates
 from harness.proxies.api import Certificate
-from harness.spec.route import Route
+from harness.spec.route import Route, Way
 from harness.trial.arrangement import lay_out, most_replicas
-from harness.trial.layout import DeploymentUnit, Layout, Way
+from harness.trial.layout import DeploymentUnit, Layout
 from harness.trial.points_of_presence import CA_FILE
 from tests.support.fake_sets import (
     FakeForwardFront,

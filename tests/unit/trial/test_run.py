@@ -10,8 +10,8 @@ import pytest
 from harness.errors import StoreError
 from harness.host.machine import CpuTimes
 from harness.host.noise import NoiseCounters
-from harness.load.plan import LoadPlan
-from harness.planning.plan import PlannedTrial
+from harness.load.plan import ClosedLoop, LoadPlan
+from harness.planning.plan import AtCapacity, AtRate, PlannedTrial
 from harness.records.trial import TrialRecord
 from harness.runtime.signals import Interrupted, interruptible
 from harness.spec.service import Exchange
@@ -41,7 +41,7 @@ def measured(made: Bench, number: int = 0) -> PlannedTrial:
 
 
 def attempt(made: Bench, trial: PlannedTrial | None = None, number: int = 1) -> TrialRecord:
-    return run_attempt(trial or measured(made), number, 100.0, made.setting)
+    return run_attempt(trial or measured(made), number, AtRate(100.0), made.setting)
 
 
 def impatient(made: Bench) -> None:
@@ -119,8 +119,8 @@ def test_a_calibration_finds_the_capacity_and_is_judged_by_its_artifact_alone(tm
     refusing = FakeTarget(lambda *request: (500, b"busy") if made.instruments.plans[1:] else healthy(*request))
     made = bench(tmp_path / "c", refusing, **CALIBRATED)
     trial = made.plan.trials[0]
-    record = run_attempt(trial, 1, None, made.setting)
-    assert made.instruments.plans[0].mode == "closed"
+    record = run_attempt(trial, 1, AtCapacity(), made.setting)
+    assert isinstance(made.instruments.plans[0].load, ClosedLoop)
     assert (record.kind, record.level, record.valid, record.load, record.memory_idle) == (
         "calibration", "capacity", True, None, None,
     )  # fmt: skip
@@ -128,7 +128,7 @@ def test_a_calibration_finds_the_capacity_and_is_judged_by_its_artifact_alone(tm
     assert record.capacity.completed == REQUESTS
 
     changed = bench(tmp_path / "d", ScriptedTarget(Changed), **CALIBRATED)
-    assert len(run_attempt(changed.plan.trials[0], 1, None, changed.setting).invalid) == 1
+    assert len(run_attempt(changed.plan.trials[0], 1, AtCapacity(), changed.setting).invalid) == 1
 
 
 def test_a_changed_tree_makes_it_invalid_and_says_so(tmp_path: Path) -> None:

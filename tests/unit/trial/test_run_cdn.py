@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from harness.load.plan import LoadPlan
+from harness.planning.plan import demand_of
 from harness.records.cache import OriginCount
 from harness.records.trial import TrialRecord
 from harness.spec.service import Exchange
-from harness.trial import driving
+from harness.trial import load_plan
 from harness.trial.run import run_attempt
 from tests.support.fake_instruments import REQUESTS
 from tests.support.fake_regions import SEQUENCE, FakeCache, FarInstruments, StillCore, cdn_bench
@@ -25,7 +26,7 @@ REPLAY: dict[str, object] = {"load": {"replay": {"requests": REQUESTS}}, "sequen
 @pytest.fixture(autouse=True)
 def no_tail(monkeypatch: pytest.MonkeyPatch) -> None:
     """Events come at once after the window."""
-    monkeypatch.setattr(driving, "TAIL_S", 0.0)
+    monkeypatch.setattr(load_plan, "TAIL_S", 0.0)
 
 
 class Counting:
@@ -53,8 +54,8 @@ def bench(path: Path, front: FakeCache | None = None, **changes: object) -> tupl
 
 
 def attempt(made: SetBench) -> TrialRecord:
-    rate = None if made.spec.load.replay is not None else 100.0
-    return run_attempt(made.plan.trials[0], 1, rate, made.setting)
+    trial = made.plan.trials[0]
+    return run_attempt(trial, 1, demand_of(trial, {trial.level_name: 100.0}), made.setting)
 
 
 def test_the_distances_the_core_the_origin_and_the_caches_are_kept(tmp_path: Path) -> None:

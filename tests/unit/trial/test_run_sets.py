@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.load.plan import LoadPlan
+from harness.load.plan import ClosedLoop, LoadPlan, OpenLoop
+from harness.planning.plan import AtCapacity, AtRate
 from harness.records.trial import TrialRecord
 from harness.runtime.signals import Interrupted, interruptible
-from harness.trial import driving
+from harness.trial import load_plan
 from harness.trial.run import run_attempt
 from tests.support.fake_instances import (
     Changed,
@@ -32,11 +33,11 @@ FIRST = [{"path": "/pay/1"}]
 @pytest.fixture(autouse=True)
 def no_tail(monkeypatch: pytest.MonkeyPatch) -> None:
     """Events come at once after the window."""
-    monkeypatch.setattr(driving, "TAIL_S", 0.0)
+    monkeypatch.setattr(load_plan, "TAIL_S", 0.0)
 
 
 def attempt(made: SetBench, number: int = 0) -> TrialRecord:
-    return run_attempt(made.plan.trials[number], 1, 100.0, made.setting)
+    return run_attempt(made.plan.trials[number], 1, AtRate(100.0), made.setting)
 
 
 def watched(**event: object) -> dict[str, object]:
@@ -83,8 +84,8 @@ def test_each_instance_keeps_its_files_apart_and_the_load_knows_all_routes(tmp_p
     scratch = made.folder.trial_folder(f"{made.plan.trials[0].name}-a1")
     assert sorted(path.name for path in scratch.iterdir() if path.is_dir()) == sorted(ORDER)
     (plan,) = made.instruments.plans
-    assert [route.prefix for route in plan.routes] == ["/pay", "/"]
-    assert len({route.port for route in plan.routes}) == 2
+    assert [route.prefix for route in plan.targets.routes] == ["/pay", "/"]
+    assert len({route.port for route in plan.targets.routes}) == 2
 
 
 def test_a_placement_puts_each_instance_on_its_target(tmp_path: Path) -> None:
@@ -180,12 +181,13 @@ def test_an_event_that_fails_keeps_what_was_measured_before(tmp_path: Path) -> N
 
 def test_a_calibration_meets_no_event(tmp_path: Path) -> None:
     made = set_bench(tmp_path / "c", events=[watched(kind="kill", service="catalog")])
-    assert run_attempt(made.plan.trials[0], 1, None, made.setting).events == ()
-    assert run_attempt(made.plan.trials[1], 1, 100.0, made.setting).events != ()
-    closed, measured = made.instruments.plans
-    assert closed.tail_s == 0.0
+    assert run_attempt(made.plan.trials[0], 1, AtCapacity(), made.setting).events == ()
+    assert run_attempt(made.plan.trials[1], 1, AtRate(100.0), made.setting).events != ()
+    closed, measured = (plan.load for plan in made.instruments.plans)
+    assert isinstance(closed, ClosedLoop)
+    assert isinstance(measured, OpenLoop)
     assert measured.tail_s == pytest.approx(0.51)
-    assert (closed.capacity_s, measured.capacity_s) == (0.0, 0.0)
+    assert measured.capacity is None
 
 
 def test_a_service_that_ends_under_load_is_named_with_its_logs_alone(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What runs in the generator's own process, inside Locust: it follows a load plan and records every request."""
