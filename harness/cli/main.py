@@ -7,7 +7,7 @@ import sys
 import click
 
 from harness import __version__
-from harness.cli import analyse, cache, host, run
+from harness.cli.commands import COMMANDS
 from harness.errors import ExitCode, TareError
 from harness.interrupts import Interrupted
 
@@ -23,7 +23,7 @@ def tare() -> None:
     """
 
 
-for command in (*host.COMMANDS, *run.COMMANDS, *analyse.COMMANDS, *cache.COMMANDS):
+for command in COMMANDS:
     tare.add_command(command)
 
 
