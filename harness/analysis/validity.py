@@ -12,7 +12,7 @@ from harness.clock import NS_PER_MS
 from harness.spec.experiment import Validity
 from harness.store.cdn_records import CoreRecord, RttRecord
 from harness.store.records import Digests, LoadFacts, Noise, TrialRecord
-from harness.store.samples import OUTCOMES, PHASES
+from harness.store.words import OUTCOMES, PHASES
 
 ANSWERED = ("ok", "unexpected")
 """Outcomes that came with a response, and so have a latency. A dropped arrival and an error have none."""
