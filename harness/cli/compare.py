@@ -8,8 +8,10 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from harness.analysis import compare as compare_campaigns
-from harness.analysis import differences, load, parse_rule, regressions
+from harness.analysis.campaign import load
+from harness.analysis.compare import compare as compare_campaigns
+from harness.analysis.compare import differences
+from harness.analysis.rules import parse_rule, regressions
 from harness.cli.output import new_console
 from harness.errors import ExitCode
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.analysis import load
+from harness.analysis.campaign import load
 from harness.cli.output import print_line
 from harness.cli.results import folder_or_newest
 from harness.errors import ExitCode

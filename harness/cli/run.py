@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from harness import sweep as sweeping
-from harness.analysis import load, show_tables
+from harness.analysis.answer import answer
+from harness.analysis.campaign import load
 from harness.artifacts.from_image import artifact_name
 from harness.campaign import Campaign, settled
 from harness.cli.experiment import Asked
@@ -27,6 +28,7 @@ from harness.host import facts
 from harness.host.processes import MARK
 from harness.interrupts import interruptible
 from harness.lock import host_lock
+from harness.output.terminal.campaign import show_tables
 from harness.plan import Plan
 from harness.prepare import Request, begin, chosen_variants, find_workload, resume
 from harness.spec.experiment import IMAGE_PREFIX
@@ -134,7 +136,7 @@ def _conclude(console: Console, folder: CampaignFolder) -> None:
     report = write_report(campaign, folder.path / REPORT)
     for table in show_tables(campaign):
         console.print(table)
-    console.print(escape(campaign.answer))
+    console.print(escape(answer(campaign)))
     console.print(f"Campaign: {folder.path}", soft_wrap=True, highlight=False, markup=False)
     console.print(f"Report:   {report}", soft_wrap=True, highlight=False, markup=False)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis import load, show_json
+from harness.analysis import load
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import LoadError
 from harness.load.plan import LoadPlan
+from harness.output.as_json.campaign import show_json
 from harness.store.campaign_records import NullFloor
 from reports.html import write_report
 from tests.support.fake_campaign import CALIBRATED, DIGEST, Bench, bench

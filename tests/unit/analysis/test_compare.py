@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis import compare, differences, load, parse_rule, regressions
+from harness.analysis import differences, load, parse_rule, regressions
+from harness.analysis.compare import compare
 from harness.errors import SpecError
 from harness.store.campaign_records import ArtifactRecord
 from harness.store.folder import CampaignFolder
