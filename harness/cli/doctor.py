@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from rich.markup import escape
-from rich.table import Table
 
 from harness.cli.output import new_console, print_json
 from harness.errors import ExitCode
 from harness.host import accelerator, checks, facts
+from harness.output.terminal.table import text_table
 from harness.targets.registry import TARGETS
 
 _MARKS = {"yes": "[green]yes[/green]", "no": "[red]no[/red]", "warn": "[yellow]look[/yellow]"}
@@ -31,12 +31,12 @@ def doctor(as_json: bool) -> int:
             }
         )
     else:
-        table = Table("target", "usable", "why", "fix", title="What can be measured here", title_justify="left")
+        table = text_table("What can be measured here", "target", "usable", "why", "fix")
         for name, availability in targets.items():
             why = availability.reason or TARGETS[name].summary
             table.add_row(name, _MARKS["yes" if availability.usable else "no"], escape(why), escape(availability.fix))
         console.print(table)
-        table = Table("check", "ok", "detail", "fix", title="This host", title_justify="left")
+        table = text_table("This host", "check", "ok", "detail", "fix")
         for check in found:
             table.add_row(check.name, _MARKS[check.ok], escape(check.detail), escape(check.fix))
         console.print(table)

@@ -17,7 +17,6 @@ from harness.interrupts import Interrupted
 def tare() -> None:
     """Measure what a deployment model costs: the same workload as a process, a container and a virtual machine.
 
-    \b
     Exit codes: 0 all good; 1 finished, but trials failed or a comparison regressed; 2 the request is wrong;
     3 this host lacks what was asked for; 130 interrupted.
     """

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
 from harness.cli.durations import FLOOR_S, duration_text
 from harness.cli.experiment import Asked
 from harness.cli.output import new_console, print_json
 from harness.errors import ExitCode
+from harness.output.terminal.table import text_table
 from harness.plan import expected_s
 from harness.plan import plan as plan_trials
 from harness.prepare import chosen_variants, find_workload
@@ -36,7 +35,7 @@ def plan(asked: Asked, as_json: bool) -> int:
         ]
         print_json({"experiment": experiment.name, "seed": experiment.seed, "expected_s": total, "trials": trials})
         return ExitCode.OK
-    table = Table("block", "trial", "variant", "load", "about", title=experiment.question, title_justify="left")
+    table = text_table(experiment.question, "block", "trial", "variant", "load", "about")
     for trial, expected in zip(found.trials, seconds, strict=True):
         block = str(trial.block) if trial.block else "calibration"
         level = trial.level.name if trial.level else "capacity"
