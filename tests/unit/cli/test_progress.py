@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness.cli import progress as module
-from harness.cli.progress import CampaignProgress, Durations, duration_text
+from harness.cli.durations import duration_text
+from harness.cli.progress import CampaignProgress, Durations
 from harness.clock import NS_PER_S
 from harness.plan import PlannedTrial, expected_s, plan
 from harness.store.records import Capacity, Failure, Phase, Startup, TrialRecord
