@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from harness.analysis.answer import answer
 from harness.analysis.intervals import MANY
 from harness.errors import StoreError
 from reports.blocks import inert
@@ -31,6 +32,7 @@ def render(campaign: Campaign) -> str:
     return page(
         "report.html.j2",
         campaign=campaign,
+        answer=answer(campaign),
         manifest=manifest,
         look=look,
         question=campaign.experiment.question,

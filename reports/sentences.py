@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from harness.analysis.wording import times
+from harness.analysis.formatting import times
+from harness.analysis.selection import select
 from harness.units import METRICS, Metric
 from reports.blocks import sentence_list
 from reports.charts.compare import RESOLVED
@@ -31,8 +32,8 @@ def finding(summaries: pd.DataFrame, comparisons: pd.DataFrame, name: str, basel
     several = own["level"].nunique() > 1
     sentences = []
     for level in dict.fromkeys(own["level"]):
-        at = own[own["level"] == level]
-        compared = comparisons[(comparisons["metric"] == name) & (comparisons["level"] == level)]
+        at = select(own, level=level)
+        compared = select(comparisons, metric=name, level=level)
         shown, rest = _shown(at, _first(baseline, look.present(at)))
         parts = [_part(variant, at, compared, name, baseline, look) for variant in shown]
         parts += [f"{rest} others lie between the last two"] if rest else []
@@ -58,7 +59,7 @@ def _part(
     variant: str, summaries: pd.DataFrame, comparisons: pd.DataFrame, name: str, baseline: str, look: Look
 ) -> str:
     """One variant: its median, and how it compares."""
-    row = rows(summaries[summaries["variant"] == variant])[0]
+    row = rows(select(summaries, variant=variant))[0]
     text = f"{look.label(variant)} {METRICS[name].text(float(row['median']))}"
     compared = comparisons[(comparisons["variant"] == variant) & comparisons["ratio"].notna()]
     if variant == baseline or compared.empty:

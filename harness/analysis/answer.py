@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.answer_cdn import cdn_answer
 from harness.analysis.comparisons import compare_variants, noise_floor, pooled_figure
-from harness.analysis.wording import factor, figure
+from harness.analysis.formatting import factor, figure, listed
 from harness.units import METRICS
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _against(campaign: Campaign, variant: str, baseline: str) -> str:
         parts.append(f"{factor(found.estimate, found.verdict)} the {_SUBJECTS[name]}")
     if not parts:
         return f"the {campaign.label(variant)} has no figure of the same block to compare"
-    return f"the {campaign.label(variant)} takes {_listed(parts)}"
+    return f"the {campaign.label(variant)} takes {listed(parts)}"
 
 
 def _alone(campaign: Campaign, variant: str) -> str:
@@ -103,7 +103,3 @@ def _alone(campaign: Campaign, variant: str) -> str:
         if found is not None:
             parts.append(f"{_SUBJECTS[name]} {figure(METRICS[name], found)}")
     return f"{campaign.label(variant)} alone: {', '.join(parts) or 'no figure'}"
-
-
-def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.analysis.claims.distance import Distance, distances
-from harness.analysis.wording import factor, figure
+from harness.analysis.formatting import factor, figure
+from harness.analysis.selection import select
 from harness.units import METRICS
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ def _distance(campaign: Campaign) -> tuple[str, ...]:
 
 def _with_pops(campaign: Campaign, one: Distance) -> str:
     frame = campaign.summaries
-    mine = frame[
-        (frame["variant"] == one.variant.name) & (frame["level"] == one.level) & (frame["metric"] == "offload")
-    ]
+    mine = select(frame, variant=one.variant.name, level=one.level, metric="offload")
     offload = f", and {100 * float(mine['median'].iloc[0]):.1f} % of the requests spare the origin" if len(mine) else ""
     return f"with {campaign.label(one.variant.name)} it is {factor(one.ratio)} that{offload}"
 

@@ -73,8 +73,6 @@ from pathlib import Path
 import pandas as pd
 
 from harness.analysis import caches, comparisons, events, frames, fronts, instances, regions
-from harness.analysis.answer import answer
-from harness.analysis.claims import ClaimResult, decide
 from harness.analysis.metrics import metrics_of
 from harness.analysis.selection import counted
 from harness.analysis.validity import judge_record
@@ -198,16 +196,6 @@ class Campaign:
     def policies(self) -> pd.DataFrame:
         replayed = {record.level: record.replay.sequence for record in self.counted_records if record.replay}
         return caches.policies(self.caches, replayed, self.simulation)
-
-    @cached_property
-    def claims(self) -> tuple[ClaimResult, ...]:
-        """The claims that Tare tests and this campaign touches, with its evidence and verdict."""
-        return decide(self)
-
-    @cached_property
-    def answer(self) -> str:
-        """The experiment's question answered in one sentence, from the figures."""
-        return answer(self)
 
     def accelerator(self, variant: str) -> str:
         """What executed this variant's guest instructions: ``kvm``, ``tcg`` (emulated), or ``none``.

@@ -10,6 +10,7 @@ import pandas as pd
 from harness.analysis.comparisons import judge_ratio, noise_floor
 from harness.analysis.frames import Row, frame_of
 from harness.analysis.intervals import of_unpaired_ratio
+from harness.analysis.selection import select
 from harness.errors import SpecError
 from harness.units import METRICS
 
@@ -128,13 +129,12 @@ def compare(a: Campaign, b: Campaign, *, strict: bool = False) -> pd.DataFrame:
 
 def _cell(campaign: Campaign, variant: str, level: str) -> pd.DataFrame:
     trials = campaign.counted
-    return trials[(trials["variant"] == variant) & (trials["level"] == level)]
+    return select(trials, variant=variant, level=level)
 
 
 def _floor(a: Campaign, b: Campaign, level: str, metric: str) -> float | None:
     floors = [
-        noise_floor(campaign.counted[campaign.counted["level"] == level], campaign.manifest.variants, metric)
-        for campaign in (a, b)
+        noise_floor(select(campaign.counted, level=level), campaign.manifest.variants, metric) for campaign in (a, b)
     ]
     return max((floor for floor in floors if floor is not None), default=None)
 

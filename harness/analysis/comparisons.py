@@ -10,14 +10,8 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.frames import Row, frame_of
-from harness.analysis.intervals import (
-    Estimate,
-    cliffs_delta,
-    of_log_ratios,
-    of_ratio,
-    of_trials,
-    probability_greater,
-)
+from harness.analysis.intervals import Estimate, cliffs_delta, of_log_ratios, of_ratio, of_trials, probability_greater
+from harness.analysis.selection import select
 from harness.records.variant import Variant
 from harness.units import METRICS, Metric
 
@@ -87,15 +81,17 @@ def comparisons(counted: pd.DataFrame, variants: Sequence[Variant], baseline: st
     over all trials of both that count.
     """
     rows: list[Row] = []
-    levels = list(dict.fromkeys(counted["level"]))
+    by_level = {level: select(counted, level=level) for level in dict.fromkeys(counted["level"])}
+    floors = {
+        (level, name): noise_floor(cells, variants, name) for level, cells in by_level.items() for name in METRICS
+    }
     for variant in variants:
         against = first_of_pair(variant) if variant.aa else baseline
         if variant.name == against:
             continue
-        for level in levels:
-            cells = counted[counted["level"] == level]
+        for level, cells in by_level.items():
             for name in METRICS:
-                found = compare_variants(cells, variant.name, against, name, noise_floor(cells, variants, name))
+                found = compare_variants(cells, variant.name, against, name, floors[level, name])
                 if found is not None:
                     rows.append(_row(cells, variant.name, against, level, METRICS[name], found))
     return frame_of(rows, COMPARISON_COLUMNS)
@@ -156,16 +152,23 @@ def pooled_figure(cells: pd.DataFrame, variant: str, metric: str) -> Estimate | 
 
 
 def _ratio(cells: pd.DataFrame, variant: str, baseline: str, metric: str) -> Estimate | None:
-    figures = cells[["block", "level", "variant", metric]].dropna()
-    above = figures[figures["variant"] == variant].set_index(["block", "level"])[metric]
-    below = figures[figures["variant"] == baseline].set_index(["block", "level"])[metric]
-    pairs = pd.concat([above.rename("above"), below.rename("below")], axis=1, join="inner")
-    if pairs.index.get_level_values("level").nunique() <= 1:
-        return of_ratio(pairs["above"].to_numpy(dtype=np.float64), pairs["below"].to_numpy(dtype=np.float64))
-    if (pairs <= 0).any(axis=None):
+    above, below = _figures(cells, variant, metric), _figures(cells, baseline, metric)
+    pairs = {place: (value, below[place]) for place, value in above.items() if place in below}
+    if len({level for _, level in pairs}) <= 1:
+        return of_ratio([first for first, _ in pairs.values()], [second for _, second in pairs.values()])
+    if any(first <= 0 or second <= 0 for first, second in pairs.values()):
         return None
-    logs = np.log(pairs["above"]) - np.log(pairs["below"])
-    return of_log_ratios(logs.groupby(level="block").mean().to_numpy(dtype=np.float64))
+    logs: dict[int, list[float]] = {}
+    for (block, _), (first, second) in pairs.items():
+        logs.setdefault(block, []).append(math.log(first) - math.log(second))
+    return of_log_ratios([float(np.mean(logs[block])) for block in sorted(logs)])
+
+
+def _figures(cells: pd.DataFrame, variant: str, metric: str) -> dict[tuple[int, str], float]:
+    """The variant's figure by block and level, where it was measured. Plain numbers: frames are slow to join."""
+    mine = select(cells, variant=variant)
+    places = zip(mine["block"].tolist(), mine["level"].tolist(), mine[metric].tolist(), strict=True)
+    return {(block, level): value for block, level, value in places if not math.isnan(value)}
 
 
 def _row(cells: pd.DataFrame, variant: str, baseline: str, level: str, metric: Metric, found: Comparison) -> Row:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.frames import Row, frame_of
+from harness.analysis.intervals import Estimate, of_trials
 from harness.analysis.metrics import answered, latency_ms
 from harness.analysis.percentiles import percentile
 from harness.clock import NS_PER_S
@@ -102,6 +103,12 @@ def slow_above_ms(samples: pd.DataFrame) -> float:
     if usual is None:
         usual = float(window.max()) if len(window) else 0.0
     return max(SLOW_FACTOR * usual, SLOW_LEAST_MS)
+
+
+def down(events: pd.DataFrame) -> Estimate | None:
+    """The time from the act to the first correct response after it, over the trials that saw one; None without any."""
+    values = events["down_s"].dropna().to_numpy(dtype=np.float64)
+    return of_trials(values) if len(values) else None
 
 
 def _watched(

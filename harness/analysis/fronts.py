@@ -10,6 +10,7 @@ import pandas as pd
 from harness.analysis.comparisons import BETTER, NO_INTERVAL, NOT_RESOLVED, WORSE, noise_floor
 from harness.analysis.frames import Row, frame_of
 from harness.analysis.intervals import Estimate, of_differences, of_ratio
+from harness.analysis.selection import select
 from harness.records.variant import Variant
 from harness.spec.front import DIRECT
 
@@ -47,11 +48,9 @@ def direct_of(variant: Variant, variants: Sequence[Variant]) -> Variant | None:
 
 def _rows(counted: pd.DataFrame, variants: Sequence[Variant], variant: Variant, direct: Variant) -> Iterator[Row]:
     for level in dict.fromkeys(counted["level"]):
-        cells = counted[counted["level"] == level]
+        cells = select(counted, level=level)
         for metric in ADDED:
-            through, past = (
-                cells[cells["variant"] == one.name].set_index("block")[metric] for one in (variant, direct)
-            )
+            through, past = (select(cells, variant=one.name).set_index("block")[metric] for one in (variant, direct))
             pairs = pd.concat([through.rename("through"), past.rename("past")], axis=1, join="inner").dropna()
             found = of_differences(pairs["through"].to_numpy(), pairs["past"].to_numpy())
             if found is None:

@@ -11,6 +11,7 @@ from harness.analysis import caching
 from harness.analysis.frames import Row, frame_of
 from harness.analysis.metrics import answered, latency_ms
 from harness.analysis.percentiles import percentile
+from harness.analysis.selection import select
 from harness.records.trial import TrialRecord
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _distances(record: TrialRecord, geography: Geography | None) -> Iterator[Row
 
 def farthest(distances: pd.DataFrame) -> str | None:
     """The region with the largest measured round-trip time to the origin; None where none was measured."""
-    to_origin = distances[distances["role"] == "origin"]
+    to_origin = select(distances, role="origin")
     if to_origin.empty:
         return None
     medians = to_origin.groupby("region", sort=False)["median_ms"].median()
@@ -114,7 +115,7 @@ def farthest(distances: pd.DataFrame) -> str | None:
 
 def nearest(distances: pd.DataFrame) -> str | None:
     """The region with the smallest one: the origin's own, if clients stand there."""
-    to_origin = distances[distances["role"] == "origin"]
+    to_origin = select(distances, role="origin")
     if to_origin.empty:
         return None
     return str(to_origin.groupby("region", sort=False)["median_ms"].median().idxmin())

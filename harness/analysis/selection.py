@@ -1,10 +1,14 @@
-"""Which attempts count: of each cell in each block, the latest valid one. Pure."""
+"""Which rows of a frame are meant, and which attempts count: of each cell in each block, the latest valid one. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from harness.records.trial import TrialRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def counted(records: Sequence[TrialRecord], reasons: Sequence[tuple[str, ...]]) -> list[bool]:
@@ -19,3 +23,10 @@ def counted(records: Sequence[TrialRecord], reasons: Sequence[tuple[str, ...]]) 
             latest[(record.block, record.variant.name, record.level)] = index
     chosen = set(latest.values())
     return [index in chosen for index in range(len(records))]
+
+
+def select(frame: pd.DataFrame, **wanted: object) -> pd.DataFrame:
+    """The rows whose columns have these values: ``select(campaign.trials, variant="vm", level="100 rps")``."""
+    for column, value in wanted.items():
+        frame = frame[frame[column] == value]
+    return frame

@@ -15,7 +15,7 @@ from harness.records.network import CoreRecord, RttRecord
 from harness.records.trial import TrialRecord
 from harness.records.window import Noise
 from harness.spec.experiment import Validity
-from harness.store.samples import OUTCOMES, PHASES
+from harness.store.words import OUTCOMES, PHASES
 
 ANSWERED = ("ok", "unexpected")
 """Outcomes that came with a response, and so have a latency. A dropped arrival and an error have none."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-
-import pyarrow as pa
+from typing import BinaryIO
 
 from harness.errors import SpecError
 
@@ -26,7 +25,7 @@ def chunks(path: Path) -> Iterator[bytes]:
                 while chunk := file.read(CHUNK):
                     yield chunk
                 return
-            yield from _decompressed(path, pa.PythonFile(file, mode="r"))
+            yield from _decompressed(path, file)
     except FileNotFoundError as error:
         raise SpecError(f"There is no file {path}.", "Name a trace, or a sequence: zipf:KEY=VALUE,…") from error
     except IsADirectoryError as error:
@@ -35,9 +34,11 @@ def chunks(path: Path) -> Iterator[bytes]:
         raise SpecError(f"{path} cannot be read: {error.strerror or error}.", "Name a readable file.") from error
 
 
-def _decompressed(path: Path, file: pa.PythonFile) -> Iterator[bytes]:
+def _decompressed(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    import pyarrow as pa
+
     done = 0
-    stream = pa.CompressedInputStream(file, "zstd")
+    stream = pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")
     while True:
         try:
             chunk = stream.read(CHUNK)

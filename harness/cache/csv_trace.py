@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from harness.cache.records import RECORD, BadRecords, Block, records
 from harness.errors import SpecError
@@ -96,13 +95,15 @@ def _header(fields: list[bytes]) -> _Columns | None:
 
 def _fast(text: bytes, columns: _Columns, lines: int) -> Block | None:
     """All lines at once, if every one of them is good and every id a number; else None."""
+    from pandas import read_csv
+
     if b"\0" in text:
         return None
     # Where there is anything but digits, pandas would take 1e3 for a whole number as well.
     plain = not text.translate(None, b"0123456789,\n")
     try:
         with np.errstate(invalid="raise"):
-            frame = pd.read_csv(
+            frame = read_csv(
                 io.BytesIO(text),
                 header=None,
                 usecols=[columns.time, columns.id, columns.size],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from harness.cache.records import Block
@@ -19,6 +18,10 @@ class Numbering:
     """
 
     def __init__(self) -> None:
+        # Here, since only traces need it: a seeded sequence has its numbers. And not later, when requests are due.
+        from pandas import factorize
+
+        self._factorize = factorize
         self._ids = np.empty(0, np.uint64)
         self._numbers = np.empty(0, np.int64)
         self.footprint_bytes = 0
@@ -32,7 +35,7 @@ class Numbering:
 
     def number(self, block: Block) -> NDArray[np.int64]:
         """The number of each request's object."""
-        codes, ids = pd.factorize(np.ascontiguousarray(block["id"]))
+        codes, ids = self._factorize(np.ascontiguousarray(block["id"]))
         places = np.searchsorted(self._ids, ids)
         known = np.zeros(len(ids), np.bool_)
         within = places < self.objects
@@ -67,7 +70,10 @@ def numbered(blocks: Iterable[Block]) -> Iterator[Block]:
 
     So a trace is mapped onto a catalogue: request ``id`` k for the catalogue's object k.
     """
-    numbering = Numbering()
+    return _renamed(Numbering(), blocks)
+
+
+def _renamed(numbering: Numbering, blocks: Iterable[Block]) -> Iterator[Block]:
     for block in blocks:
         renamed = block.copy()
         renamed["id"] = numbering.number(block)

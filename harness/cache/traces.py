@@ -10,14 +10,9 @@ import numpy as np
 
 from harness.cache.compressed import chunks
 from harness.cache.csv_trace import csv_blocks
+from harness.cache.options import CSV, FORMATS, MAX_BAD
 from harness.cache.records import RECORD, BadRecords, Block
 from harness.errors import SpecError
-
-CSV = "csv"
-ORACLE_GENERAL = "oracleGeneral"
-FORMATS = (CSV, ORACLE_GENERAL)
-MAX_BAD = 100
-"""How many bad records a trace may hold unless more are accepted."""
 
 
 @dataclass(frozen=True, slots=True)

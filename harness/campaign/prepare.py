@@ -5,7 +5,6 @@ Everything slow and untimed happens here, before the first trial.
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -21,13 +20,14 @@ from harness.errors import BuildError, SpecError, TareError, Unavailable
 from harness.host import accelerator
 from harness.host.cpus import CpuSplit, split_cpus
 from harness.host.facts import HostFacts
+from harness.planning.choice import chosen_variants, targets_of
 from harness.planning.plan import Plan, plan
 from harness.planning.validate import validate
 from harness.proxies.api import Certificate, Front
 from harness.records.campaign import Manifest, UnavailableTarget
 from harness.records.variant import Variant
 from harness.spec.experiment import Experiment
-from harness.spec.files import read_workload, spec_digest
+from harness.spec.files import spec_digest
 from harness.store.folder import CampaignFolder
 from harness.targets.api import Target
 from harness.targets.registry import make
@@ -48,40 +48,6 @@ class Request:
     quick: bool = False
     only: str | None = None
     out: Path | None = None
-
-
-def find_workload(experiment: Experiment, file: Path | None) -> Path | None:
-    """The workload's folder: beside the experiment's own folder, else below the working one. None for an image.
-
-    Raises SpecError, naming what there is.
-    """
-    if experiment.image is not None:
-        return None
-    if "/" in experiment.workload or experiment.workload.startswith("."):
-        raise SpecError(
-            f"workload = {experiment.workload!r} is not a name.",
-            "Name a folder in workloads/, or a local image: image:NAME.",
-        )
-    places = [Path("workloads")]
-    if file is not None:
-        places.insert(0, file.resolve().parent.parent / "workloads")
-    folders = [place / experiment.workload for place in places]
-    found = next((folder for folder in folders if (folder / "workload.toml").is_file()), folders[0])
-    read_workload(found)
-    return found.resolve()
-
-
-def chosen_variants(experiment: Experiment, only: str | None) -> tuple[Variant, ...]:
-    """The experiment's variants that ``only`` lets through. Raises SpecError for an unknown target and if none is."""
-    every = experiment.variants
-    for variant in every:
-        for target in _targets_of(experiment, variant):
-            make(target)
-    kept = tuple(variant for variant in every if only is None or fnmatch.fnmatchcase(variant.name, only))
-    if not kept:
-        names = ", ".join(variant.name for variant in every)
-        raise SpecError(f"--only {only!r} leaves no variant.", f"The variants are: {names}.")
-    return kept
 
 
 def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, CampaignContext]:
@@ -180,12 +146,6 @@ class _Ready:
     seconds: Mapping[str, float]
 
 
-def _targets_of(experiment: Experiment, variant: Variant) -> tuple[str, ...]:
-    """The targets that a variant is deployed on, its front's included."""
-    placement = experiment.placements.get(variant.target)
-    return (variant.target,) if placement is None else tuple(dict.fromkeys(placement.values()))
-
-
 def _prepare(
     experiment: Experiment,
     wanted: tuple[Variant, ...],
@@ -202,7 +162,7 @@ def _prepare(
     targets, missing = _usable(experiment, wanted, host, embedded)
 
     def left() -> tuple[Variant, ...]:
-        kept = tuple(each for each in wanted if set(_targets_of(experiment, each)) <= targets.keys())
+        kept = tuple(each for each in wanted if set(targets_of(experiment, each)) <= targets.keys())
         if not kept:
             raise _nothing_usable(missing)
         return kept
@@ -236,7 +196,7 @@ def _usable(
 ) -> tuple[dict[str, Target], list[UnavailableTarget]]:
     targets: dict[str, Target] = {}
     missing: list[UnavailableTarget] = []
-    for name in dict.fromkeys(target for variant in wanted for target in _targets_of(experiment, variant)):
+    for name in dict.fromkeys(target for variant in wanted for target in targets_of(experiment, variant)):
         target = make(name)
         found = target.available(host)
         if found.usable and not embedded and not host.root:

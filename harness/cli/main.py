@@ -7,7 +7,7 @@ import sys
 import click
 
 from harness import __version__
-from harness.cli import analyse, cache, host, run
+from harness.cli.commands import COMMANDS
 from harness.errors import ExitCode, TareError
 from harness.runtime.signals import Interrupted
 
@@ -17,13 +17,12 @@ from harness.runtime.signals import Interrupted
 def tare() -> None:
     """Measure what a deployment model costs: the same workload as a process, a container and a virtual machine.
 
-    \b
     Exit codes: 0 all good; 1 finished, but trials failed or a comparison regressed; 2 the request is wrong;
     3 this host lacks what was asked for; 130 interrupted.
     """
 
 
-for command in (*host.COMMANDS, *run.COMMANDS, *analyse.COMMANDS, *cache.COMMANDS):
+for command in COMMANDS:
     tare.add_command(command)
 
 

@@ -10,20 +10,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from harness.cli.durations import FLOOR_S, duration_text
 from harness.clock import NS_PER_S, now_ns
 from harness.planning.estimate import expected_s
 from harness.planning.plan import Plan, PlannedTrial
 from harness.records.trial import TrialRecord
 from harness.spec.experiment import Experiment
 from harness.units import METRICS
-
-FLOOR_S = 20.0
-"""What measuring the instrument's floor takes."""
-
-
-def duration_text(seconds: float) -> str:
-    """A duration for a person: ``45 s``, ``3 min``."""
-    return f"{max(0, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
 class Durations:

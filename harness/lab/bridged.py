@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import errno
 import re
+import socket
 from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv4Network
 from types import TracebackType
 from typing import Self
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from harness.errors import DeployError
-from harness.lab import forwarding, namespace
+from harness.lab import forwarding, namespace, netlink
 from harness.lab.api import LabAddress
 from harness.lab.refusals import told
 from harness.lab.subnets import claimed_subnet
@@ -135,7 +133,7 @@ def make_bridge(stack: ExitStack, name: str, pool: IPv4Network) -> None:
     Raises DeployError.
     """
     address = pool.network_address + 1
-    with IPRoute() as route, told(f"Bridge {name} cannot be made"):
+    with netlink.route() as route, told(f"Bridge {name} cannot be made"):
         route.link(
             "add",
             ifname=name,
@@ -175,19 +173,18 @@ def free_block(next_host: int, spares: int) -> tuple[int, int]:
 
 def remove_link(name: str) -> None:
     """Remove a link of that name; nothing happens if there is none, or if it goes meanwhile. Raises DeployError."""
-    with told(f"Link {name} cannot be removed"), IPRoute() as route:
+    with told(f"Link {name} cannot be removed"), netlink.route() as route:
         for index in route.link_lookup(ifname=name):
             try:
                 route.link("del", index=index)
-            except NetlinkError as error:
-                if error.code != errno.ENODEV:
+            except netlink.refusals() as error:
+                if netlink.code_of(error) != errno.ENODEV:
                     raise
 
 
 def links(prefix: str) -> list[str]:
     """The names of the host's links that begin with ``prefix``."""
-    with IPRoute() as route:
-        return sorted(name for link in route.get_links() if (name := link.get("ifname") or "").startswith(prefix))
+    return sorted(name for _, name in socket.if_nameindex() if name.startswith(prefix))
 
 
 def is_own_link(name: str) -> bool:
@@ -197,7 +194,7 @@ def is_own_link(name: str) -> bool:
 
 def _remove_bridge(name: str) -> None:
     """Remove a bridge with its ports: an engine that died leaves the host's end of its container's link there."""
-    with IPRoute() as route:
+    with netlink.route() as route:
         ports = [
             link.get("ifname") for index in route.link_lookup(ifname=name) for link in route.get_links(master=index)
         ]

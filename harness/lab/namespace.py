@@ -6,8 +6,7 @@ import errno
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from pyroute2 import IPRoute, NetNS, netns
-
+from harness.lab import netlink
 from harness.lab.refusals import told
 
 NETNS_FOLDER = Path("/run/netns")
@@ -19,14 +18,14 @@ _NUD_PERMANENT = 0x80
 
 def names() -> list[str]:
     """The named network namespaces of this machine."""
-    return list(netns.listnetns())
+    return sorted(entry.name for entry in NETNS_FOLDER.iterdir()) if NETNS_FOLDER.is_dir() else []
 
 
 def create(name: str) -> None:
     """A named network namespace with its loopback up. Raises DeployError."""
     with told(f"Network namespace {name} cannot be made"):
-        netns.create(name)
-        with NetNS(name) as namespace:
+        netlink.create(name)
+        with netlink.inside(name) as namespace:
             namespace.link("set", index=1, state="up")
 
 
@@ -35,7 +34,7 @@ def remove(name: str) -> None:
     if not (NETNS_FOLDER / name).exists():
         return
     try:
-        netns.remove(name)
+        netlink.remove(name)
     except OSError as error:
         if error.errno != errno.ENOENT:
             raise
@@ -44,7 +43,7 @@ def remove(name: str) -> None:
 def join_bridge(name: str, *, bridge: str, interface: str, ip: IPv4Address, prefixlen: int, mac: str) -> None:
     """Make namespace ``name`` a host on ``bridge``: a veth whose host side is ``interface``. Raises DeployError."""
     with told(f"Namespace {name} cannot join bridge {bridge}"):
-        with IPRoute() as route:
+        with netlink.route() as route:
             route.link(
                 "add",
                 ifname=interface,
@@ -54,7 +53,7 @@ def join_bridge(name: str, *, bridge: str, interface: str, ip: IPv4Address, pref
             (host_side,) = route.link_lookup(ifname=interface)
             (master,) = route.link_lookup(ifname=bridge)
             route.link("set", index=host_side, master=master, state="up")
-        with NetNS(name) as namespace:
+        with netlink.inside(name) as namespace:
             (inner,) = namespace.link_lookup(ifname=INTERFACE)
             namespace.addr("add", index=inner, address=str(ip), prefixlen=prefixlen)
             namespace.link("set", index=inner, state="up")
@@ -62,14 +61,14 @@ def join_bridge(name: str, *, bridge: str, interface: str, ip: IPv4Address, pref
 
 def know_neighbour(name: str, ip: IPv4Address, mac: str) -> None:
     """A permanent neighbour entry, so that ARP's one-second retry is no startup time. Raises DeployError."""
-    with told(f"Namespace {name} cannot be told of {ip}"), NetNS(name) as namespace:
+    with told(f"Namespace {name} cannot be told of {ip}"), netlink.inside(name) as namespace:
         (inner,) = namespace.link_lookup(ifname=INTERFACE)
         namespace.neigh("replace", dst=str(ip), lladdr=mac, ifindex=inner, state=_NUD_PERMANENT)
 
 
 def refuse_route(name: str, ip: IPv4Address) -> None:
     """That namespace has no way to ``ip`` any more: connecting fails at once. Idempotent. Raises DeployError."""
-    with told(f"Namespace {name} cannot be kept from {ip}"), NetNS(name) as namespace:
+    with told(f"Namespace {name} cannot be kept from {ip}"), netlink.inside(name) as namespace:
         namespace.route("replace", dst=f"{ip}/32", type="unreachable")
 
 
@@ -78,6 +77,9 @@ def reach_directly(name: str, network: IPv4Network) -> None:
 
     ``name`` may be the path of a namespace that has no name, such as a container's.
     """
-    with told(f"Namespace {name} cannot be given a route to {network}"), NetNS(name, flags=0) as namespace:
+    with (
+        told(f"Namespace {name} cannot be given a route to {network}"),
+        netlink.inside(name, make=False) as namespace,
+    ):
         (inner,) = namespace.link_lookup(ifname=INTERFACE)
         namespace.route("replace", dst=str(network), oif=inner, scope="link")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pyroute2.netlink.exceptions import NetlinkError
-
 from harness.errors import DeployError
+from harness.lab import netlink
 
 
 @contextmanager
@@ -15,5 +14,7 @@ def told(what: str) -> Iterator[None]:
     """Raise DeployError that begins with ``what`` for whatever the kernel refuses meanwhile."""
     try:
         yield
-    except (NetlinkError, OSError, ValueError) as error:
+    except Exception as error:
+        if not isinstance(error, (*netlink.refusals(), ValueError)):
+            raise
         raise DeployError(f"{what}: {error}.", "Remove what an earlier run left: tare sweep") from error

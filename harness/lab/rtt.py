@@ -14,10 +14,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from pyroute2 import netns
-
 from harness.clock import NS_PER_MS, NS_PER_S, now_ns
 from harness.errors import DeployError
+from harness.lab import netlink
 from harness.lab.precedence import precedence
 from harness.lab.refusals import told
 from harness.records.network import RttRecord
@@ -145,7 +144,7 @@ def _socket_in(name: str) -> socket.socket:
     """A raw ICMP socket in a network namespace, not blocking. Raises DeployError."""
 
     def opened() -> socket.socket:
-        netns.setns(name, flags=0)
+        netlink.enter(name)
         return socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_ICMP)
 
     # Only the thread that asks enters the namespace, and it ends here; the socket stays in it.

@@ -6,15 +6,14 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import IPv4Network
-from typing import Any
-
-import docker
-from docker.errors import DockerException
-from pyroute2 import IPRoute
-from requests.exceptions import RequestException
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import Unavailable
 from harness.host.paths import run_dir
+from harness.lab import netlink
+
+if TYPE_CHECKING:
+    from pyroute2 import IPRoute
 
 RANGE = IPv4Network("198.18.0.0/15")
 """Reserved for benchmarks by RFC 2544."""
@@ -29,7 +28,7 @@ def claimed_subnet(prefixlen: int = SUBNET_PREFIX) -> Iterator[IPv4Network]:
 
     Raises Unavailable if there is none.
     """
-    with (run_dir() / "subnets.lock").open("ab") as lock, IPRoute() as route:
+    with (run_dir() / "subnets.lock").open("ab") as lock, netlink.route() as route:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield _free_subnet(route, prefixlen)
 
@@ -59,6 +58,10 @@ def _routed(route: IPRoute) -> Iterator[IPv4Network]:
 
 def _pools() -> Iterator[IPv4Network]:
     """What the engine has given to networks, which need not show in any route: Docker refuses to give it again."""
+    import docker
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
     networks: list[dict[str, Any]] = []
     with suppress(DockerException, RequestException), docker.from_env(timeout=_ENGINE_LIMIT_S).api as api:
         networks = api.networks()

@@ -7,8 +7,7 @@ import os
 import struct
 from pathlib import Path
 
-from pyroute2 import IPRoute
-
+from harness.lab import netlink
 from harness.lab.refusals import told
 
 _TUNSETIFF = 0x400454CA
@@ -31,7 +30,7 @@ def open_tap(name: str, bridge: str) -> int:
             ipv6 = Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6")
             if ipv6.exists():
                 ipv6.write_text("1")
-            with IPRoute() as route:
+            with netlink.route() as route:
                 (index,) = route.link_lookup(ifname=name)
                 (master,) = route.link_lookup(ifname=bridge)
                 route.link("set", index=index, master=master, txqlen=_QUEUE_FRAMES)

@@ -13,10 +13,8 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import numpy as np
-import pandas as pd
 from pydantic import ValidationError
 
 from harness.errors import StoreError, WrongFolder
@@ -26,8 +24,11 @@ from harness.records.load import Levels, NullFloor
 from harness.records.trial import TrialRecord
 from harness.runtime.atomic_file import atomic_write
 from harness.spec.experiment import Experiment
-from harness.store import samples as sample_files
 from harness.store.written import plain, read_record
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 _EVENTS: dict[str, type[TrialRecord | NullFloor | Levels]] = {"trial": TrialRecord, "null": NullFloor, "levels": Levels}
 _SIMULATED = "simulated.json"
@@ -139,6 +140,9 @@ class CampaignFolder:
 
     def write_samples(self, name: str, requests: np.ndarray, tasks: Sequence[str], regions: Sequence[str] = ()) -> str:
         """Keep the raw requests of one attempt. Returns the file's path relative to the folder."""
+
+        from harness.store import samples as sample_files
+
         relative = f"trials/{name}/samples.parquet"
         try:
             (self.path / relative).parent.mkdir(parents=True, exist_ok=True)
@@ -149,6 +153,9 @@ class CampaignFolder:
 
     def samples(self, record: TrialRecord) -> pd.DataFrame:
         """The raw requests of one attempt (harness.store.samples names the columns); empty if it has none."""
+
+        from harness.store import samples as sample_files
+
         if record.samples is None:
             return sample_files.empty()
         try:

@@ -17,9 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.runtime.atomic_file import atomic_write
+from harness.store.words import OUTCOMES, PHASES
 
-PHASES = ("warmup", "measured", "tail", "capacity")
-OUTCOMES = ("ok", "dropped", "error", "unexpected")
 CACHE = ("none", "hit", "miss", "stale", "collapsed", "pass")
 """``none``: no cache said anything. ``hit``: served from the cache, fresh. ``miss``: fetched from behind it. ``stale``:
 served from the cache though no longer fresh. ``collapsed``: waited for another request's fetch. ``pass``: not

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from harness.analysis.selection import select
 from reports.charts.style import MUTED, NothingToDraw, finish, log_ticks, row_each, rows_height, whiskers
 from reports.frames import Range, rows
 from reports.labels import Look, plain
@@ -58,7 +59,7 @@ def ratio_rows(comparisons: pd.DataFrame, name: str, look: Look) -> go.Figure:
     if shown.empty:
         raise NothingToDraw("Nothing was compared: a comparison needs valid trials of a variant and of the baseline.")
     several = shown["level"].nunique() > 1
-    ordered = [row for variant in look.present(shown) for row in rows(shown[shown["variant"] == variant])]
+    ordered = [row for variant in look.present(shown) for row in rows(select(shown, variant=variant))]
     figure = go.Figure()
     for name_of in look.present(shown):
         mine = [(place, row) for place, row in enumerate(ordered) if row["variant"] == name_of]

@@ -6,6 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from harness.analysis.events import BIN_S
+from harness.analysis.selection import select
 from reports.charts.style import INK, NothingToDraw, finish
 from reports.labels import Look, mix, plain
 
@@ -19,7 +20,7 @@ def event_timeline(timeline: pd.DataFrame, events: pd.DataFrame, variant: str, l
     ``timeline`` and ``events``: rows of one event. A solid line is the act's begin, a dotted one the median moment of
     the first correct response after it. Raises NothingToDraw if no trial of the variant was watched.
     """
-    own = timeline[timeline["variant"] == variant]
+    own = select(timeline, variant=variant)
     if own.empty:
         raise NothingToDraw(f"No valid trial of {look.label(variant)} has this event.")
     means = own.groupby("since_event_s")[["answered", "slow", "failed"]].mean() / BIN_S
@@ -39,7 +40,7 @@ def event_timeline(timeline: pd.DataFrame, events: pd.DataFrame, variant: str, l
             width=BIN_S,
             hovertemplate=f"<b>{plain(look.label(variant))}</b><br>%{{x:.2f}} s<br>{name} %{{y:,.1f}}/s<extra></extra>",
         )
-    _marks(figure, events[events["variant"] == variant])
+    _marks(figure, select(events, variant=variant))
     figure.update_layout(
         barmode="stack",
         bargap=0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from harness.analysis.selection import select
 from reports.charts.compare import RESOLVED
 from reports.charts.style import MUTED, NothingToDraw, finish, row_each, rows_height, whiskers
 from reports.frames import Range, rows
@@ -18,11 +19,11 @@ def added_latency(fronts: pd.DataFrame, metric: str, look: Look) -> go.Figure:
 
     Raises NothingToDraw if no variant with a front was compared.
     """
-    shown = fronts[fronts["metric"] == metric]
+    shown = select(fronts, metric=metric)
     if shown.empty:
         raise NothingToDraw("No variant with a front was compared with the same one without.")
     several = shown["level"].nunique() > 1
-    ordered = [row for name in look.present(shown) for row in rows(shown[shown["variant"] == name])]
+    ordered = [row for name in look.present(shown) for row in rows(select(shown, variant=name))]
     figure = go.Figure()
     for place, row in enumerate(ordered):
         found, colour = Range.of(row, "added_ms"), look.colours[row["variant"]]

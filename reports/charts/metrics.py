@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from harness.analysis.selection import select
 from harness.units import metric
 from reports.charts.style import INK, NothingToDraw, about_range, finish, row_each, rows_height, value_axis, whiskers
 from reports.frames import Range, rows
@@ -22,15 +23,15 @@ def metric_dots(trials: pd.DataFrame, summaries: pd.DataFrame, name: str, look: 
     shown = trials[(trials["kind"] != "null") & trials[name].notna()] if name in trials else trials.iloc[:0]
     if shown.empty:
         raise NothingToDraw(f"No trial has this figure: {about.title}.")
-    totals = summaries[summaries["metric"] == name]
+    totals = select(summaries, metric=name)
     levels = _levels(shown, totals)
     rows = [(variant, level) for variant in look.present(shown) for level in levels]
     place = {row: i for i, row in enumerate(rows)}
     figure = go.Figure()
     for variant in look.present(shown):
-        own = shown[shown["variant"] == variant]
+        own = select(shown, variant=variant)
         _dots(figure, own, name, variant, levels, place, look)
-        _intervals(figure, totals[totals["variant"] == variant], name, variant, place, look)
+        _intervals(figure, select(totals, variant=variant), name, variant, place, look)
     texts = [look.tick(variant) + (f"<br>{plain(level)}" if len(levels) > 1 else "") for variant, level in rows]
     each = row_each(look.lines(look.present(shown)) + (len(levels) > 1), 54, look.crowded)
     values = [float(value) for value in shown[name]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from harness.analysis.selection import select
 from reports.charts.style import INK, NothingToDraw, finish, row_each, rows_height, whiskers
 from reports.frames import Range, rows
 from reports.labels import Look, plain
@@ -17,7 +18,7 @@ def real_against_simulated(policies: pd.DataFrame, look: Look) -> go.Figure:
     """
     if policies.empty:
         raise NothingToDraw("No valid trial replayed this sequence through one cache.")
-    ordered = [row for name in look.present(policies) for row in rows(policies[policies["variant"] == name])]
+    ordered = [row for name in look.present(policies) for row in rows(select(policies, variant=name))]
     figure = go.Figure()
     for place, row in enumerate(ordered):
         name = row["variant"]

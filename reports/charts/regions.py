@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from harness.analysis.caching import parts_of
+from harness.analysis.selection import select
 from reports.charts.latency import arrivals, quantile_grid
 from reports.charts.style import INK, MUTED, NothingToDraw, finish, rows_height, value_axis
 from reports.frames import rows
@@ -27,7 +28,7 @@ def region_distances(rtts: pd.DataFrame) -> go.Figure:
     if own.empty:
         raise NothingToDraw("No valid trial has measured a round-trip time.")
     medians = own.groupby(["region", "role"], sort=False)[["median_ms", "asked_ms"]].median().reset_index()
-    to_origin = medians[medians["role"] == "origin"].sort_values("median_ms")
+    to_origin = select(medians, role="origin").sort_values("median_ms")
     names = [*to_origin["region"], *(r for r in dict.fromkeys(medians["region"]) if r not in set(to_origin["region"]))]
     place = {name: i for i, name in enumerate(names)}
     figure = go.Figure()
@@ -44,7 +45,7 @@ def region_distances(rtts: pd.DataFrame) -> go.Figure:
         ("origin", "to the origin", _ORIGIN, "square"),
         ("pop", "to its point of presence", _POP, "circle"),
     ):
-        mine = medians[medians["role"] == role]
+        mine = select(medians, role=role)
         if mine.empty:
             continue
         figure.add_scatter(

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from harness.analysis.selection import select
 from reports.charts.style import INK, NothingToDraw, about_range, finish, linear_axis, rows_height, whiskers
 from reports.frames import Range, rows
 from reports.labels import Look, mix, plain
@@ -41,7 +42,7 @@ def startup_phases(phases: pd.DataFrame, trials: pd.DataFrame, summaries: pd.Dat
     A row is a variant, or a variant at one load level where the summaries tell levels apart. Raises NothingToDraw if no
     valid trial has startup phases.
     """
-    totals = summaries[summaries["metric"] == _METRIC]
+    totals = select(summaries, metric=_METRIC)
     levels = list(dict.fromkeys(totals["level"].astype(str))) if totals["level"].nunique() > 1 else []
     valid = trials[trials["counts"] & trials[_METRIC].notna()]
     if phases.empty or valid.empty:
@@ -136,7 +137,7 @@ def startup_timeline(phases: pd.DataFrame, variant: str, look: Look) -> go.Figur
 
     Raises NothingToDraw if no valid trial of it has phases.
     """
-    ends = phase_ends(phases[phases["variant"] == variant])
+    ends = phase_ends(select(phases, variant=variant))
     if ends.empty:
         raise NothingToDraw(f"No valid trial of {look.label(variant)} reached a first correct response.")
     names = [_phase(row) for row in rows(ends)]

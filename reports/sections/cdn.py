@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from harness.analysis.cdn_rows import InRegion, OfCache, in_regions, of_caches
+from harness.analysis.formatting import figure, percents_or_dash
 from harness.analysis.intervals import Estimate
 from harness.analysis.regions import farthest
-from harness.analysis.show_cdn import InRegion, OfCache, in_regions, of_caches
-from harness.analysis.show_text_cdn import percents
-from harness.analysis.wording import figure
+from harness.analysis.selection import select
 from harness.units import METRICS
 from reports import charts
 from reports.blocks import Block, Cell, Group, Heading, Section, Table, Text, draw
@@ -103,8 +103,8 @@ def _distances(campaign: Campaign) -> Table:
     far = farthest(frame)
     listed = []
     for region in dict.fromkeys(own["region"]):
-        mine = own[own["region"] == region]
-        to_origin, to_pop = (mine[mine["role"] == role] for role in ("origin", "pop"))
+        mine = select(own, region=region)
+        to_origin, to_pop = (select(mine, role=role) for role in ("origin", "pop"))
         weight = "" if geography is None else f"{geography.region(str(region)).weight:g}"
         said = " (the farthest)" if region == far else ""
         listed.append(
@@ -214,7 +214,7 @@ def _kept(found: list[OfCache], look: Look) -> Table:
                 Cell(f"{look.label(one.variant)}, {one.level}" if several else look.label(one.variant), "head"),
                 Cell(f"{one.kind} {one.policy.upper()}" + (f", {one.caches} of them" if one.caches > 1 else "")),
                 Cell(_capacity(one)),
-                *(Cell(percents(ratio), "figure") for ratio in (one.hit_ratio, one.byte_hit_ratio)),
+                *(Cell(percents_or_dash(ratio), "figure") for ratio in (one.hit_ratio, one.byte_hit_ratio)),
                 *(Cell(_figure(median), "figure") for median in (one.hit_p50_ms, one.miss_p50_ms)),
                 Cell(str(one.trials), "number"),
             )
@@ -243,7 +243,7 @@ def _balances(found: list[OfCache], look: Look) -> Table:
         tuple(
             (
                 Cell(f"{look.label(one.variant)}, {one.level}" if several else look.label(one.variant), "head"),
-                Cell(percents(one.offload), "figure"),
+                Cell(percents_or_dash(one.offload), "figure"),
                 Cell(f"{one.origin_requests:,}", "number"),
                 Cell(f"{one.fetched:,}", "number"),
                 Cell(f"{one.unlike} of {one.trials}", "number"),

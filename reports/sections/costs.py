@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from harness.analysis.selection import select
 from harness.units import METRICS, mib
 from reports import charts
 from reports.blocks import Cell, Chart, Group, Section, Table, Text, draw
@@ -73,7 +74,7 @@ def _phase_table(campaign: Campaign, look: Look) -> Table:
                 Cell(str(row["n"]), "number"),
             )
             for name in look.present(ends)
-            for row in rows(ends[ends["variant"] == name])
+            for row in rows(select(ends, variant=name))
         ),
         "No valid trial reached a first correct response, so there are no phases.",
         folded=True,
@@ -118,7 +119,7 @@ def footprint(campaign: Campaign, look: Look) -> Section:
                 Cell(f"{row['mib']:,.1f}", "number"),
             )
             for name in look.present(parts)
-            for row in rows(parts[parts["variant"] == name])
+            for row in rows(select(parts, variant=name))
         ),
         "No trial recorded a footprint.",
         folded=True,

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from harness.analysis.events import BIN_S, MOMENTS, SLOW_FACTOR, SLOW_LEAST_MS
+from harness.analysis.events import BIN_S, MOMENTS, SLOW_FACTOR, SLOW_LEAST_MS, down
+from harness.analysis.formatting import figure
 from harness.analysis.intervals import known
-from harness.analysis.show_sets import down
-from harness.analysis.wording import figure
+from harness.analysis.selection import select
 from harness.units import DOWN
 from reports import charts
 from reports.blocks import Block, Cell, Group, Heading, Section, Table, Text, draw
@@ -37,14 +37,14 @@ def events(campaign: Campaign, look: Look) -> Section | None:
         )
     ]
     for number, kind in _numbered(frame):
-        own = frame[(frame["number"] == number) & (frame["kind"] == kind)]
-        seen = campaign.timeline[(campaign.timeline["number"] == number) & (campaign.timeline["kind"] == kind)]
+        own = select(frame, number=number, kind=kind)
+        seen = select(campaign.timeline, number=number, kind=kind)
         names = ", ".join(dict.fromkeys(str(instance) for instance in own["instance"]))
         blocks.append(Heading(f"{_DONE[kind]}: {names}"))
         blocks.append(
             Group(
                 tuple(
-                    draw(_caption(own[own["variant"] == name], look), charts.event_timeline, seen, own, name, look)
+                    draw(_caption(select(own, variant=name), look), charts.event_timeline, seen, own, name, look)
                     for name in look.present(own)
                 )
             )
@@ -69,7 +69,7 @@ def _caption(own: pd.DataFrame, look: Look) -> str:
 def _counts(frame: pd.DataFrame, look: Look) -> Table:
     listed = []
     for name in look.present(frame):
-        for _, own in frame[frame["variant"] == name].groupby(["level", "number"], sort=False):
+        for _, own in select(frame, variant=name).groupby(["level", "number"], sort=False):
             first, found = rows(own)[0], down(own)
             listed.append(
                 (

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from harness.analysis.wording import times
+from harness.analysis.claims import decide
+from harness.analysis.formatting import times
 from harness.units import METRICS
 from reports import charts
 from reports.blocks import Block, Cell, Folded, Group, Section, Table, Text, draw
@@ -39,7 +40,7 @@ def claims(campaign: Campaign) -> Section:
                 Cell(found.evidence),
                 Cell(found.decided_by),
             )
-            for found in campaign.claims
+            for found in decide(campaign)
         ),
         "No claim was tested.",
     )

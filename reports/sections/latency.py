@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from harness.analysis.selection import select
 from reports import charts
 from reports.blocks import Block, Cell, Group, Heading, Section, Table, Text, draw
 from reports.charts.latency import arrivals, highest_percentile
@@ -44,7 +45,7 @@ def latency(campaign: Campaign, look: Look) -> Section:
     vast = is_vast(campaign, look)
     points = max(40, min(160, 640 * CROWD // (max(len(levels), 1) * max(len(look.order), CROWD))))
     for level in levels:
-        own = samples[samples["level"] == level]
+        own = select(samples, level=level)
         blocks.append(Heading(f"Load level {level}"))
         blocks += [
             _curves(own[own["variant"].isin(names)], look, points, family, whole=not vast)

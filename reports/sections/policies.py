@@ -8,8 +8,9 @@ import pandas as pd
 
 from harness.analysis.caches import POINTS
 from harness.analysis.claims.policies import size_text
+from harness.analysis.formatting import percents_or_dash, points_text
 from harness.analysis.intervals import Estimate, known
-from harness.analysis.show_text_cdn import percents, points_text
+from harness.analysis.selection import select
 from reports import charts
 from reports.blocks import Block, Cell, Group, Heading, Section, Table, Text, draw
 from reports.frames import rows
@@ -33,7 +34,7 @@ def policies(campaign: Campaign, look: Look) -> Section | None:
         blocks.append(Text(f"There are no simulated ratios: {why}", "empty"))
     sequences = dict.fromkeys([*frame["level"], *campaign.simulated["sequence"]])
     for name in sequences:
-        own = frame[frame["level"] == name]
+        own = select(frame, level=name)
         blocks.append(Heading(f"Sequence {name}"))
         blocks.append(
             draw(
@@ -128,7 +129,7 @@ def _curves(campaign: Campaign, sequence: str, real: pd.DataFrame) -> list[Block
 
 def _table(frame: pd.DataFrame, look: Look) -> Table:
     several = frame["level"].nunique() > 1
-    ordered = [row for name in look.present(frame) for row in rows(frame[frame["variant"] == name])]
+    ordered = [row for name in look.present(frame) for row in rows(select(frame, variant=name))]
     return Table(
         "Hit ratios against simulation: real (interval), simulated at the same effective capacity, and the difference "
         "in percentage points (interval); by requests, then by bytes",
@@ -144,11 +145,11 @@ def _row(row: dict[str, Any], several: bool, look: Look) -> tuple[Cell, ...]:
     return (
         Cell(f"{label}, {row['level']}" if several else label, "head"),
         Cell(row["simulated_policy"] or "none"),
-        Cell(percents(_estimate(row, "hit_ratio")), "figure"),
+        Cell(percents_or_dash(_estimate(row, "hit_ratio")), "figure"),
         Cell("-" if pd.isna(row["simulated"]) else f"{100 * row['simulated']:.2f} %", "number"),
         Cell("-" if pd.isna(row["points"]) else points_text(_estimate(row, "points")), "figure"),
         Cell("-" if pd.isna(row["limit_points"]) else f"{row['limit_points']:g}", "number"),
-        Cell("-" if pd.isna(row["byte_hit_ratio"]) else percents(_estimate(row, "byte_hit_ratio")), "figure"),
+        Cell("-" if pd.isna(row["byte_hit_ratio"]) else percents_or_dash(_estimate(row, "byte_hit_ratio")), "figure"),
         Cell("-" if pd.isna(row["byte_points"]) else points_text(_estimate(row, "byte_points")), "figure"),
         Cell(str(row["n"]), "number"),
     )

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from harness.analysis.formatting import added
 from harness.analysis.intervals import Estimate, known
-from harness.analysis.wording import added
+from harness.analysis.selection import select
 from reports import charts
 from reports.blocks import Block, Cell, Group, Section, Table, Text, draw
 from reports.frames import rows
@@ -36,7 +37,7 @@ def services(campaign: Campaign, look: Look) -> Section | None:
         "Each instance: medians of the valid trials. Startup counts from the instance's own trigger, ready after from "
         "the first trigger of the whole; CPU time is over the requests that the whole deployment answered",
         ("variant", "instance", "on", *(title for title, _ in _FIGURES.values()), "trials"),
-        tuple(row for name in look.present(several) for row in _instances(several[several["variant"] == name], look)),
+        tuple(row for name in look.present(several) for row in _instances(select(several, variant=name), look)),
         folded=look.crowded,
     )
     memory = _memory_by_service(several)
@@ -80,7 +81,7 @@ def fronts(campaign: Campaign, look: Look) -> Section | None:
                 tuple(
                     _share(own, look)
                     for name in look.present(spread)
-                    for _, own in spread[spread["variant"] == name].groupby("instance", sort=False)
+                    for _, own in select(spread, variant=name).groupby("instance", sort=False)
                 ),
             )
         )
@@ -118,14 +119,14 @@ def _memory_by_service(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _kinds(frame: pd.DataFrame) -> str:
     """Which services there are, and whether a front stands before them."""
-    names = list(dict.fromkeys(frame[frame["role"] == "service"]["service"].astype(str)))
+    names = list(dict.fromkeys(select(frame, role="service")["service"].astype(str)))
     front = " and a front" if (frame["role"] == "front").any() else ""
     return f"{len(names)} service{'s' * (len(names) != 1)} ({', '.join(names)}){front}"
 
 
 def _added(campaign: Campaign, look: Look, variant: str, level: str, metrics: tuple[str, ...]) -> tuple[Cell, ...]:
     frame = campaign.fronts
-    mine = {str(row["metric"]): row for row in rows(frame[(frame["variant"] == variant) & (frame["level"] == level)])}
+    mine = {str(row["metric"]): row for row in rows(select(frame, variant=variant, level=level))}
     first = next(iter(mine.values()))
     texts = []
     for metric in metrics:

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from harness.analysis import Campaign
+from harness.analysis.answer import answer
 from harness.artifacts.api import Artifact
 from harness.campaign import prepare, sweep
-from harness.campaign.prepare import Request, begin, find_workload
+from harness.campaign.prepare import Request, begin
 from harness.cli import run
 from harness.errors import BuildError
 from harness.host import facts
 from harness.host.facts import HostFacts
 from harness.host.processes import MARK
+from harness.planning.choice import find_workload
 from harness.planning.plan import Plan
 from harness.records.load import NullFloor
 from harness.runtime import locks
@@ -148,7 +150,7 @@ def _checked(loopback: bool, host: FakeHost) -> FakeInstruments:
 
 def _report(campaign: Campaign, path: Path) -> Path:
     """Quick; the real one takes half a second."""
-    path.write_text(campaign.answer)
+    path.write_text(answer(campaign))
     return path
 
 

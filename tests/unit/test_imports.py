@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from functools import cache
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,8 @@ HOUSE: dict[str, set[str]] = {
     "harness.load": {"harness", "harness.runtime", "harness.spec", "harness.cache"},
     # Samples to figures, on any machine: no engine, no target, no root.
     "harness.analysis": {"harness.spec", "harness.store"},
+    # What was found, for a script and for a person.
+    "harness.output": {"harness.analysis", "harness.spec", "harness.store"},
     # Traces and simulated caches: plain data and child processes, no engine, no root.
     "harness.cache": {"harness", "harness.runtime", "harness.spec"},
     # What can be is said by fronts and targets themselves.
@@ -56,7 +58,7 @@ HOUSE: dict[str, set[str]] = {
     "reports": {"harness", "harness.spec", "harness.store", "harness.analysis", "harness.cache"},
     "harness.cli": {
         "harness", "harness.spec", "harness.host", "harness.runtime", "harness.store", "harness.artifacts",
-        "harness.targets", "harness.analysis", "harness.cache", "harness.planning", "harness.trial",
+        "harness.targets", "harness.analysis", "harness.output", "harness.cache", "harness.planning", "harness.trial",
         "harness.campaign", "reports",
     },
     # A workload runs inside Locust and knows nothing of Tare but its base class.
@@ -72,7 +74,7 @@ LIBRARIES: dict[str, set[str]] = {
     "gevent": {"harness.load"},
     "cryptography": {"harness.proxies", "workloads"},
     "click": {"harness.cli"},
-    "rich": {"harness.cli", "harness.analysis"},
+    "rich": {"harness.cli", "harness.output"},
     "plotly": {"reports"},
     "jinja2": {"harness.proxies", "reports"},
     "scipy": {"harness.analysis"},
@@ -99,8 +101,28 @@ def imports() -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _imported(file: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+@cache
+def executed() -> dict[str, frozenset[str]]:
+    """What each module of ours imports of ours when it runs, inside functions as well; not for annotations alone."""
+    graph = {}
+    for package in ("harness", "reports", "workloads"):
+        for file in sorted((ROOT / package).rglob("*.py")):
+            module = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            graph[module] = frozenset(_imported(file, executed=True)) - {module}
+    return {module: names & graph.keys() for module, names in graph.items()}
+
+
+def _nodes(tree: ast.AST, executed: bool) -> Iterator[ast.AST]:
+    """Every node below; without those of ``if TYPE_CHECKING:`` where only what is executed is asked for."""
+    for node in ast.iter_child_nodes(tree):
+        if executed and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from _nodes(node, executed)
+
+
+def _imported(file: Path, executed: bool = False) -> Iterator[str]:
+    for node in _nodes(ast.parse(file.read_text("utf-8")), executed):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -136,6 +158,13 @@ def test_every_room_is_in_the_table() -> None:
 def test_the_table_has_no_circle() -> None:
     order = TopologicalSorter({room: {room_of(door) for door in doors} for room, doors in HOUSE.items()})
     assert len(list(order.static_order())) >= len(HOUSE)
+
+
+def test_no_module_needs_itself() -> None:
+    try:
+        list(TopologicalSorter(executed()).static_order())
+    except CycleError as error:
+        pytest.fail(f"a circle: {' ▸ '.join(reversed(error.args[1]))}")
 
 
 def test_imports_go_up_the_table() -> None:

@@ -11,8 +11,9 @@ import pandas as pd
 from harness.analysis.claims.base import Claim, Figure, Finding, Verdict
 from harness.analysis.claims.functions import brief, combined
 from harness.analysis.claims.proxies import is_cache
+from harness.analysis.formatting import factor, figure
 from harness.analysis.intervals import Estimate, of_known, of_ratio, of_trials
-from harness.analysis.wording import factor, figure
+from harness.analysis.selection import select
 from harness.units import METRICS
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def fills(campaign: Campaign) -> list[Fill]:
     mine = frame[(frame["caches"] > 0) & frame["origin_requests"].notna() & frame["offload"].notna()]
     shielded = campaign.experiment.geography is not None and campaign.experiment.geography.shield is not None
     names = [variant.name for variant in campaign.manifest.variants if not variant.aa]
-    return [_fill(name, mine[mine["variant"] == name], shielded) for name in names if (mine["variant"] == name).any()]
+    return [_fill(name, select(mine, variant=name), shielded) for name in names if (mine["variant"] == name).any()]
 
 
 def unexplained(rows: pd.DataFrame, *, shielded: bool) -> pd.Series[bool]:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.claims.base import Claim, Figure, Finding, Verdict
-from harness.analysis.claims.functions import Pair, brief, combined, has_event, has_set, listed, pairs, percents
+from harness.analysis.claims.functions import Pair, brief, combined, has_event, has_set, pairs
+from harness.analysis.formatting import listed, percents
 from harness.analysis.intervals import Estimate, of_trials
 
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.analysis.claims.base import Claim, Figure, Finding, Verdict
-from harness.analysis.claims.functions import brief, combined, sentence
+from harness.analysis.claims.functions import brief, combined
 from harness.analysis.claims.proxies import is_cache, is_warm
+from harness.analysis.formatting import added, factor, figure, sentence
 from harness.analysis.fronts import direct_of
 from harness.analysis.intervals import Estimate, of_differences, of_ratio, of_trials
 from harness.analysis.regions import ALL, farthest, nearest
-from harness.analysis.wording import added, factor, figure
+from harness.analysis.selection import select
 from harness.units import METRICS
 
 if TYPE_CHECKING:
@@ -91,12 +92,7 @@ def distances(campaign: Campaign) -> list[Distance]:
 def medians(campaign: Campaign, variant: str, level: str, region: str, cache: str = ALL) -> pd.Series[float]:
     """The median latency of that region's requests in each trial, by block."""
     frame = campaign.regions
-    mine = frame[
-        (frame["variant"] == variant)
-        & (frame["level"] == level)
-        & (frame["region"] == region)
-        & (frame["cache"] == cache)
-    ]
+    mine = select(frame, variant=variant, level=level, region=region, cache=cache)
     return mine.set_index("block")[_P50].dropna()
 
 
@@ -109,7 +105,7 @@ def in_pairs(one: pd.Series[float], other: pd.Series[float]) -> tuple[NDArray[np
 def rtt_ms(campaign: Campaign, region: str) -> float:
     """What the region's client measured to the origin: the median over the trials."""
     frame = campaign.rtts
-    return float(frame[(frame["region"] == region) & (frame["role"] == "origin")]["median_ms"].median())
+    return float(select(frame, region=region, role="origin")["median_ms"].median())
 
 
 def check(campaign: Campaign) -> Finding:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.analysis.claims.base import Claim, Figure, Finding
-from harness.analysis.claims.functions import sentence
 from harness.analysis.claims.proxies import is_forward, what_it_adds
+from harness.analysis.formatting import sentence
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.claims.base import Verdict
-from harness.analysis.intervals import Estimate
+from harness.analysis.formatting import sentence
+from harness.analysis.selection import select
 from harness.spec.event import EventSpec
 from harness.spec.route import is_below
 
@@ -113,7 +114,7 @@ class Pair:
         found = []
         for variant in (self.split, self.whole):
             if variant is not None:
-                trials = frame[(frame["variant"] == variant.name) & (frame["number"] == self.number)]["trial"]
+                trials = select(frame, variant=variant.name, number=self.number)["trial"]
                 found.append(set(counted[counted["trial"].isin(trials)]["block"]))
         return sorted(set.intersection(*found))
 
@@ -128,23 +129,11 @@ def pairs(campaign: Campaign, kind: str) -> Iterator[Pair]:
             continue
         whole = next((v for v in campaign.manifest.variants if _is_whole_of(campaign, v, split)), None)
         prefixes = campaign.manifest.routes[split.topology]
-        mine = campaign.events[(campaign.events["variant"] == split.name) & (campaign.events["kind"] == kind)]
+        mine = select(campaign.events, variant=split.name, kind=kind)
         for (number, service), _ in mine.groupby(["number", "service"], sort=True):
             own, others = _told_apart(campaign, split, int(str(number)), str(service), prefixes)
             if own and others:
                 yield Pair(campaign, split, whole, int(str(number)), str(service), own, others)
-
-
-def percent(share: float) -> str:
-    """``12.0 %``."""
-    return f"{100 * share:.1f} %"
-
-
-def percents(found: Estimate) -> str:
-    """``12.0 % (10.0 to 14.0)`` of shares; the ends cannot leave 0 to 100."""
-    if found.low is None or found.high is None:
-        return f"{percent(found.median)} (one trial)"
-    return f"{percent(found.median)} ({100 * max(found.low, 0):.1f} to {100 * min(found.high, 1):.1f})"
 
 
 def combined(verdicts: Sequence[Verdict]) -> Verdict:
@@ -168,16 +157,6 @@ def brief(said: Sequence[tuple[str, str]], shown: int = 2) -> str:
     return sentence(parts)
 
 
-def sentence(parts: Sequence[str]) -> str:
-    """``A b; c d.``"""
-    text = "; ".join(part for part in parts if part)
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
-
-
-def listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def _is_whole_of(campaign: Campaign, whole: Variant, split: Variant) -> bool:
     def alike(variant: Variant) -> tuple[object, ...]:
         return variant.workload, variant.target, variant.front, variant.replicas, variant.aa
@@ -189,7 +168,7 @@ def _told_apart(
     campaign: Campaign, split: Variant, number: int, service: str, prefixes: dict[str, str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     frame = campaign.event_requests
-    tasks = sorted(set(frame[(frame["variant"] == split.name) & (frame["number"] == number)]["task"]))
+    tasks = sorted(set(select(frame, variant=split.name, number=number)["task"]))
     routes = {task: route_of(task, prefixes) for task in tasks}
     own = tuple(task for task, route in routes.items() if route is not None and prefixes[route] == service)
     others = tuple(task for task, route in routes.items() if route is not None and prefixes[route] != service)

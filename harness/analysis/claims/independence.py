@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.analysis.claims.base import Claim, Figure, Finding, Verdict
-from harness.analysis.claims.functions import Pair, brief, combined, has_event, has_set, listed, pairs
+from harness.analysis.claims.functions import Pair, brief, combined, has_event, has_set, pairs
+from harness.analysis.events import down
+from harness.analysis.formatting import figure, listed
 from harness.analysis.intervals import Estimate, of_differences, of_trials
-from harness.analysis.show_sets import down
-from harness.analysis.wording import figure
+from harness.analysis.selection import select
 from harness.units import DOWN
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _judge(pair: Pair) -> tuple[Verdict, str]:
 
 def _time(pair: Pair, variant: Variant) -> str:
     frame = pair.campaign.events
-    found = down(frame[(frame["variant"] == variant.name) & (frame["number"] == pair.number)])
+    found = down(select(frame, variant=variant.name, number=pair.number))
     return "longer than was watched" if found is None else figure(DOWN, found)
 
 

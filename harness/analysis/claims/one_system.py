@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.analysis.claims.base import Claim, Figure, Finding
-from harness.analysis.claims.functions import has_set, is_split, listed, percent, route_of, sentence
+from harness.analysis.claims.functions import has_set, is_split, route_of
 from harness.analysis.claims.proxies import is_reverse
 from harness.analysis.comparisons import pooled_figure
-from harness.analysis.wording import figure
+from harness.analysis.formatting import figure, listed, percent, sentence
+from harness.analysis.selection import select
 from harness.units import METRICS
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def check(campaign: Campaign) -> Finding:
 def _serves_all(campaign: Campaign, variant: Variant) -> bool:
     """Whether an expected answer came below every route; every task's, where the names do not tell which it asked."""
     samples = campaign.samples
-    mine = samples[samples["variant"] == variant.name]
+    mine = select(samples, variant=variant.name)
     tasks, right = set(mine["task"]), set(mine[mine["outcome"] == "ok"]["task"])
     prefixes = campaign.manifest.routes[variant.topology]
     asked = {route for task in right if (route := route_of(task, prefixes)) is not None}
@@ -77,7 +78,7 @@ def _losses(campaign: Campaign, variants: list[Variant]) -> tuple[list[str], boo
     for variant in variants:
         mine = frame[(frame["variant"] == variant.name) & (frame["kind"] == "kill") & (frame["moment"] == "during")]
         for number, own in mine.groupby("number"):
-            event = events[(events["variant"] == variant.name) & (events["number"] == number)]
+            event = select(events, variant=variant.name, number=number)
             sums = own.groupby("task")[["failed", "requests"]].sum()
             share = float(sums["failed"].sum()) / float(sums["requests"].sum())
             gone = sums["failed"] == sums["requests"]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from harness.analysis.claims.base import Claim, Figure, Finding, Verdict, missing
-from harness.analysis.claims.functions import brief, sentence, spec_of
-from harness.analysis.show_sets import down
-from harness.analysis.wording import figure
+from harness.analysis.claims.functions import brief, spec_of
+from harness.analysis.events import down
+from harness.analysis.formatting import figure, sentence
+from harness.analysis.selection import select
 from harness.units import DOWN
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def check(campaign: Campaign) -> Finding:
     events = campaign.events[campaign.events["variant"].isin([variant.name for variant in variants])]
     said, figures, outcomes = [], [], []
     for variant in variants:
-        for number, own in events[events["variant"] == variant.name].groupby("number", sort=True):
+        for number, own in select(events, variant=variant.name).groupby("number", sort=True):
             if not _is_to_end(campaign, variant, int(str(number))):
                 continue
             text, outcome = _told(campaign, own)

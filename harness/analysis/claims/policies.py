@@ -13,9 +13,10 @@ import pandas as pd
 
 from harness.analysis.caches import POINTS
 from harness.analysis.claims.base import Claim, Figure, Finding, Verdict
-from harness.analysis.claims.functions import sentence
 from harness.analysis.claims.proxies import is_cache
+from harness.analysis.formatting import sentence
 from harness.analysis.intervals import Estimate, known, of_differences
+from harness.analysis.selection import select
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
@@ -187,8 +188,7 @@ def size_text(share: float, size: float) -> str:
 def _pairs(campaign: Campaign, one: str, other: str, level: str) -> tuple[np.ndarray, np.ndarray]:
     frame = campaign.caches
     first, second = (
-        100 * frame[(frame["variant"] == name) & (frame["level"] == level)].set_index("block")["hit_ratio"]
-        for name in (one, other)
+        100 * select(frame, variant=name, level=level).set_index("block")["hit_ratio"] for name in (one, other)
     )
     pairs = pd.concat([first.rename("first"), second.rename("second")], axis=1, join="inner").dropna()
     return pairs["first"].to_numpy(dtype=np.float64), pairs["second"].to_numpy(dtype=np.float64)

@@ -6,7 +6,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from harness.analysis.claims.base import Claim, Figure, Finding, topologies
-from harness.analysis.claims.functions import is_whole, sentence
+from harness.analysis.claims.functions import is_whole
+from harness.analysis.formatting import sentence
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign

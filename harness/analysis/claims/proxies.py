@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.analysis.claims.base import Figure
+from harness.analysis.formatting import added
 from harness.analysis.intervals import Estimate, known
-from harness.analysis.wording import added
+from harness.analysis.selection import select
 from harness.spec.front import DIRECT
 
 if TYPE_CHECKING:
@@ -51,10 +52,10 @@ def what_it_adds(campaign: Campaign, variant: Variant) -> tuple[str, list[Figure
 
     Of the lowest load level that was compared: at a higher one queues would be part of it. The report has all.
     """
-    mine = campaign.fronts[campaign.fronts["variant"] == variant.name]
+    mine = select(campaign.fronts, variant=variant.name)
     level = next((level for level in campaign.levels if level in set(mine["level"])), None)
     texts, figures = [], []
-    for row in mine[mine["level"] == level].to_dict("records"):
+    for row in select(mine, level=level).to_dict("records"):
         found = Estimate(row["added_ms"], known(row["low"]), known(row["high"]), row["n"])
         texts.append(f"{added(found, str(row['verdict']))} {_SHORT[str(row['metric'])]}")
         name = f"{row['metric']} added to {row['direct']} at {level}"

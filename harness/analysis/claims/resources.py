@@ -8,8 +8,8 @@ import numpy as np
 
 from harness.analysis.claims.base import Claim, Figure, Finding, called, emulated, missing, variants_on
 from harness.analysis.comparisons import BETTER, WORSE, Comparison, compare_variants, noise_floor
+from harness.analysis.formatting import factor
 from harness.analysis.intervals import Estimate, of_ratio
-from harness.analysis.wording import factor
 from harness.units import METRICS, mib
 
 if TYPE_CHECKING:

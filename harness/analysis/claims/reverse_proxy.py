@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.analysis.claims.base import Claim, Figure, Finding, Verdict
-from harness.analysis.claims.functions import brief, combined, percent
+from harness.analysis.claims.functions import brief, combined
 from harness.analysis.claims.proxies import is_reverse, what_it_adds
+from harness.analysis.formatting import percent
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign

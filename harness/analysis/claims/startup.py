@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.claims.base import Claim, Figure, Finding, called, emulated, missing, variants_on
 from harness.analysis.comparisons import compare_variants, noise_floor, pooled_figure
+from harness.analysis.formatting import factor, figure
 from harness.analysis.intervals import Estimate
-from harness.analysis.wording import factor, figure
 from harness.units import METRICS
 
 if TYPE_CHECKING:

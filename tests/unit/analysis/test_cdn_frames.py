@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.analysis import Campaign, show_json, show_tables
+from harness.analysis import Campaign
+from harness.analysis.answer import answer
 from harness.analysis.regions import farthest, nearest
+from harness.output.as_json.campaign import show_json
+from harness.output.terminal.campaign import show_tables
 from harness.records.trial import TrialRecord
 from harness.spec.event import EventSpec
 from tests.unit.analysis.synthetic import make_campaign
@@ -158,7 +161,7 @@ def test_tables_for_a_terminal(cdn: Campaign, policies: Campaign, capsys: pytest
 
 
 def test_the_answer_begins_with_what_the_campaign_is_about(cdn: Campaign, policies: Campaign) -> None:
-    assert cdn.answer.startswith("In ap-southeast, 215.1 ms from the origin, the median latency is 217.")
-    assert "with container-varnish-warm it is 0.01" in cdn.answer
-    assert "of the requests spare the origin" in cdn.answer
-    assert policies.answer.startswith("Of steady's requests 34.0 % (container-varnish-fifo-1pc) to 56.")
+    assert answer(cdn).startswith("In ap-southeast, 215.1 ms from the origin, the median latency is 217.")
+    assert "with container-varnish-warm it is 0.01" in answer(cdn)
+    assert "of the requests spare the origin" in answer(cdn)
+    assert answer(policies).startswith("Of steady's requests 34.0 % (container-varnish-fifo-1pc) to 56.")

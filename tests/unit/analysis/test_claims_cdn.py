@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness.analysis import Campaign, ClaimResult
+from harness.analysis.claims import decide
 from harness.records.cache import OriginCount
 from harness.records.trial import TrialRecord
 from tests.unit.analysis.synthetic import failed, invalid, make_campaign
@@ -35,7 +36,7 @@ def policies(tmp_path: Path) -> Make:
 
 
 def claim(campaign: Campaign, name: str) -> ClaimResult:
-    return next(result for result in campaign.claims if result.id == name)
+    return next(result for result in decide(campaign) if result.id == name)
 
 
 def counting(change: Callable[[int, TrialRecord], int]) -> Callable[[TrialRecord], TrialRecord]:
@@ -50,11 +51,11 @@ def counting(change: Callable[[int, TrialRecord], int]) -> Callable[[TrialRecord
 
 
 def test_a_campaign_shows_only_those_that_it_touches(cdn: Make, tmp_path: Path) -> None:
-    assert not CLAIMS & {result.id for result in make_campaign(tmp_path / "plain", blocks=1).claims}
-    assert CLAIMS & {result.id for result in cdn(blocks=1).claims} == {"distance", "cache fill"}
+    assert not CLAIMS & {result.id for result in decide(make_campaign(tmp_path / "plain", blocks=1))}
+    assert CLAIMS & {result.id for result in decide(cdn(blocks=1))} == {"distance", "cache fill"}
     replays = make_policies(tmp_path / "p", blocks=1, fronts=FRONTS, shares=(0.01,), sequences=("steady",))
-    assert CLAIMS & {result.id for result in replays.claims} == {"cache fill", "policies"}
-    assert "reverse proxy" not in {result.id for result in replays.claims}
+    assert CLAIMS & {result.id for result in decide(replays)} == {"cache fill", "policies"}
+    assert "reverse proxy" not in {result.id for result in decide(replays)}
 
 
 def test_distance(cdn: Make) -> None:
@@ -204,7 +205,7 @@ def test_caches_that_decide_nothing_are_said_to(policies: Make) -> None:
 
 
 def test_every_claims_evidence_is_short(tmp_path: Path) -> None:
-    for result in (*make_cdn(tmp_path / "c").claims, *make_policies(tmp_path / "p").claims):
+    for result in (*decide(make_cdn(tmp_path / "c")), *decide(make_policies(tmp_path / "p"))):
         assert result.evidence.endswith(".")
         assert len(result.evidence) < 900
         assert all(figure.n >= 1 for figure in result.figures)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis import compare, differences, load, parse_rule, regressions
+from harness.analysis import differences, load, parse_rule, regressions
+from harness.analysis.compare import compare
 from harness.errors import SpecError
 from harness.records.campaign import ArtifactRecord
 from harness.records.trial import TrialRecord

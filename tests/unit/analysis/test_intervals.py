@@ -152,3 +152,10 @@ def test_a_difference_is_paired_and_may_be_negative() -> None:
     assert of_differences([2.0, 3.0], [1.0, 2.0]) == Estimate(1.0, 1.0, 1.0, 2)
     with pytest.raises(ValueError, match="pairs"):
         of_differences([1.0], [])
+
+
+def test_the_ranks_of_a_medians_interval_are_those_of_the_binomial() -> None:
+    for n in range(12, 300):
+        low, high = ends(of_trials(np.arange(1.0, n + 1)))
+        rank = int(stats.binom.ppf(0.025, n, 0.5))
+        assert (low, high) == (rank, n - rank + 1)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from harness.artifacts.api import Artifact, ImageConfig
 from harness.campaign import prepare, resolve
-from harness.campaign.prepare import chosen_variants, find_workload
 from harness.errors import SpecError, StoreError, Unavailable
 from harness.host.facts import HostFacts
+from harness.planning.choice import chosen_variants, find_workload
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_experiment
 from harness.spec.topology import SERVICE

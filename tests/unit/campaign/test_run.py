@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis import load, show_json
+from harness.analysis import load
 from harness.errors import LoadError
 from harness.load.plan import ClosedLoop, LoadPlan, OpenLoop
+from harness.output.as_json.campaign import show_json
 from harness.records.load import NullFloor
 from reports.html import write_report
 from tests.support.fake_campaign import CALIBRATED, DIGEST, Bench, bench

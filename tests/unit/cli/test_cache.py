@@ -15,7 +15,7 @@ from harness.cache.curves import Curves
 from harness.cache.simulate import SimulationFailure
 from harness.cache.sizes import CacheSize
 from harness.cache.traces import Trace
-from harness.cli import cache
+from harness.cli import simulate as cache
 from harness.cli.main import run_command
 from harness.spec.experiment import Experiment
 from harness.spec.sequence import SequenceSpec

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from harness.cli import analyse
+from harness.cli import show
 from harness.cli.main import run_command, tare
 from harness.errors import BuildError, DeployError, LoadError, NotReady, SpecError, StoreError, TareError, Unavailable
 from harness.runtime.signals import Interrupted
@@ -110,7 +110,7 @@ def test_each_kind_of_failure_has_its_exit_code_and_its_logs_come_before(
         failure.add_note("its last line\n")
         raise failure
 
-    monkeypatch.setattr(analyse, "load", fail)
+    monkeypatch.setattr(show, "load", fail)
     assert run_command(["show", "x"]) == code
     assert capsys.readouterr().err.splitlines() == [
         "its last line", "Error: The engine said: no such thing", "Try: Look at it.",
@@ -124,6 +124,6 @@ def test_an_interruption_is_130_whenever_it_comes(
     def interrupt(_path: object) -> None:
         raise kind
 
-    monkeypatch.setattr(analyse, "load", interrupt)
+    monkeypatch.setattr(show, "load", interrupt)
     assert run_command(["show", "x"]) == 130
     assert capsys.readouterr().err.strip() == "Interrupted. What was measured is kept."

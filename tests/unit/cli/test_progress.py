@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from harness.cli import progress as module
-from harness.cli.progress import CampaignProgress, Durations, duration_text
+from harness.cli.durations import duration_text
+from harness.cli.progress import CampaignProgress, Durations
 from harness.clock import NS_PER_S
 from harness.planning.estimate import expected_s
 from harness.planning.plan import PlannedTrial, plan

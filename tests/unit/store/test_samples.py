@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as arrays
 
 from harness.errors import StoreError
 from harness.load.recorder import CACHE_WORDS, SAMPLE_DTYPE, Outcome, Phase
-from harness.store import samples
+from harness.store import samples, words
 from harness.store.folder import CampaignFolder
 from tests.unit.analysis.synthetic import manifest
 from tests.unit.analysis.synthetic_records import record
@@ -33,8 +33,8 @@ def some_requests(count: int = 3) -> np.ndarray:
 
 @given(raw=arrays.arrays(SAMPLE_DTYPE, st.integers(0, 20)))
 def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, raw: np.ndarray) -> None:
-    raw["phase"] %= len(samples.PHASES)
-    raw["outcome"] %= len(samples.OUTCOMES)
+    raw["phase"] %= len(words.PHASES)
+    raw["outcome"] %= len(words.OUTCOMES)
     raw["task"] %= len(TASKS)
     raw["region"] %= len(REGIONS)
     raw["cache"] %= len(samples.CACHE)
@@ -44,8 +44,8 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, raw:
     assert list(found.columns) == list(samples.COLUMNS)
     for name in ("intended_ns", "sent_ns", "done_ns", "status", "bytes"):
         assert found[name].tolist() == raw[name].tolist()
-    assert found["phase"].tolist() == [samples.PHASES[code] for code in raw["phase"]]
-    assert found["outcome"].tolist() == [samples.OUTCOMES[code] for code in raw["outcome"]]
+    assert found["phase"].tolist() == [words.PHASES[code] for code in raw["phase"]]
+    assert found["outcome"].tolist() == [words.OUTCOMES[code] for code in raw["outcome"]]
     assert found["task"].tolist() == [TASKS[code] for code in raw["task"]]
     assert found["region"].tolist() == [REGIONS[code] for code in raw["region"]]
     assert found["cache"].tolist() == [samples.CACHE[code] for code in raw["cache"]]
@@ -70,8 +70,8 @@ def test_a_file_of_before_regions_and_caches_is_read_as_having_none(tmp_path: Pa
 
 
 def test_the_words_are_the_generators() -> None:
-    assert tuple(phase.name.lower() for phase in Phase) == samples.PHASES
-    assert tuple(outcome.name.lower() for outcome in Outcome) == samples.OUTCOMES
+    assert tuple(phase.name.lower() for phase in Phase) == words.PHASES
+    assert tuple(outcome.name.lower() for outcome in Outcome) == words.OUTCOMES
     assert CACHE_WORDS == samples.CACHE
 
 

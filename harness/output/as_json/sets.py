@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
-from harness.analysis.events import COUNTS, MOMENTS
+from harness.analysis.events import COUNTS, MOMENTS, down
+from harness.analysis.formatting import number
 from harness.analysis.instances import FIGURES
-from harness.analysis.intervals import Estimate, of_trials
+from harness.analysis.intervals import Estimate
+from harness.analysis.selection import select
 from harness.spec.front import DIRECT
 
 if TYPE_CHECKING:
@@ -19,17 +19,10 @@ if TYPE_CHECKING:
 Json = dict[str, object]
 
 
-def number(value: object) -> float | None:
-    """A JSON number: None in place of NaN, infinity and absence."""
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
 def instances_json(campaign: Campaign, variant: str, level: str) -> list[Json]:
     """Each instance of one cell with the medians of its figures; null where none was measured."""
     frame = campaign.instances
-    mine = frame[(frame["variant"] == variant) & (frame["level"] == level)]
+    mine = select(frame, variant=variant, level=level)
     found: list[Json] = []
     for name, own in mine.groupby("instance", sort=False):
         # A mixture of trials must not pass for the faster kind.
@@ -61,7 +54,7 @@ def fronts_json(campaign: Campaign) -> list[Json]:
         spec = campaign.experiment.front(variant.front)
         for level in campaign.levels:
             added = campaign.fronts
-            mine = added[(added["variant"] == variant.name) & (added["level"] == level)]
+            mine = select(added, variant=variant.name, level=level)
             found.append(
                 {
                     "variant": variant.name,
@@ -102,12 +95,6 @@ def events_json(campaign: Campaign) -> list[Json]:
     return found
 
 
-def down(events: pd.DataFrame) -> Estimate | None:
-    """The time from the act to the first correct response after it, over the trials that saw one; None without any."""
-    values = events["down_s"].dropna().to_numpy(dtype=np.float64)
-    return of_trials(values) if len(values) else None
-
-
 def estimate_json(found: Estimate | None) -> Json | None:
     """An estimate as plain data."""
     if found is None:
@@ -126,7 +113,7 @@ def _added(row: dict[object, object]) -> Json:
 
 
 def _served(served: pd.DataFrame, variant: str, level: str) -> Json | None:
-    mine = served[(served["variant"] == variant) & (served["level"] == level)]
+    mine = select(served, variant=variant, level=level)
     if mine.empty:
         return None
     trials = [

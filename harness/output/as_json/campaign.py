@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from harness.analysis.show_cdn import caches_json, policies_json, regions_json
-from harness.analysis.show_sets import Json, events_json, fronts_json, instances_json, number
+from harness.analysis.answer import answer
+from harness.analysis.claims import decide
+from harness.analysis.formatting import number
+from harness.analysis.selection import select
+from harness.output.as_json.cdn import caches_json, policies_json, regions_json
+from harness.output.as_json.sets import Json, events_json, fronts_json, instances_json
 from harness.units import METRICS
 
 if TYPE_CHECKING:
@@ -21,8 +25,8 @@ def show_json(campaign: Campaign) -> Json:
 
     ``variants`` has one entry per cell, each with a ``level`` (null before any measured attempt): ``trials`` (how many
     were tried), ``attempts``, ``valid`` (how many count), ``emulated``, ``metrics``: what was measured, and
-    ``instances``: the medians of each (harness.analysis.show_sets says what ``fronts`` and ``events`` hold,
-    harness.analysis.show_cdn what ``regions``, ``caches`` and ``policies`` do). A metric's
+    ``instances``: the medians of each (harness.output.as_json.sets says what ``fronts`` and ``events`` hold,
+    harness.output.as_json.cdn what ``regions``, ``caches`` and ``policies`` do). A metric's
     ``low`` and ``high`` are null where there is one trial; its ``ratio`` is null for the baseline itself and where no
     block has a pair; ``ratio.n`` counts pairs. ``invalid`` and ``failed`` list every attempt that does not count, with
     the reason; ``noise_floor`` says whether there was an A/A pair.
@@ -37,7 +41,7 @@ def show_json(campaign: Campaign) -> Json:
         "host": dataclasses.asdict(manifest.host),
         "experiment": campaign.experiment.model_dump(mode="json"),
         "question": campaign.experiment.question,
-        "answer": campaign.answer,
+        "answer": answer(campaign),
         "baseline": campaign.experiment.baseline,
         "quick": manifest.quick,
         "seed": manifest.seed,
@@ -50,7 +54,7 @@ def show_json(campaign: Campaign) -> Json:
         "regions": regions_json(campaign),
         "caches": caches_json(campaign),
         "policies": policies_json(campaign),
-        "claims": [dataclasses.asdict(result) for result in campaign.claims],
+        "claims": [dataclasses.asdict(result) for result in decide(campaign)],
         "invalid": _invalid(campaign),
         "failed": _failed(campaign),
         "unavailable": [dataclasses.asdict(entry) for entry in manifest.unavailable],
@@ -61,7 +65,7 @@ def show_json(campaign: Campaign) -> Json:
 
 def _cell(campaign: Campaign, variant: Variant, level: str | None) -> Json:
     trials = campaign.trials
-    mine = trials[(trials["kind"] == "measured") & (trials["variant"] == variant.name) & (trials["level"] == level)]
+    mine = select(trials, kind="measured", variant=variant.name, level=level)
     return {
         "name": variant.name,
         "workload": variant.workload,
@@ -125,7 +129,7 @@ def _ratio(row: Json) -> Json:
 
 
 def _rows(frame: pd.DataFrame, variant: str, level: str) -> dict[str, Json]:
-    mine = frame[(frame["variant"] == variant) & (frame["level"] == level)]
+    mine = select(frame, variant=variant, level=level)
     return {str(row["metric"]): {str(key): value for key, value in row.items()} for row in mine.to_dict("records")}
 
 

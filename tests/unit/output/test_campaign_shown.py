@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.analysis import Campaign, show_json, show_tables
+from harness.analysis import Campaign
+from harness.output.as_json.campaign import show_json
+from harness.output.terminal.campaign import show_tables
 from harness.records.campaign import UnavailableTarget
 from harness.records.trial import TrialRecord
 from tests.unit.analysis.synthetic import failed, invalid, make_campaign

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from harness.analysis.text_table import text_table
+from harness.output.terminal.table import text_table
 
 
 @pytest.mark.parametrize("width", [30, 80])

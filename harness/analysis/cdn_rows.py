@@ -1,4 +1,4 @@
-"""``tare show --json``, on regions and caches; and what its tables and the report's are made of."""
+"""What every table of regions and caches is made of: a row per variant and region, and per variant with caches."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis.caching import PARTS
+from harness.analysis.formatting import number
 from harness.analysis.intervals import Estimate, of_known
 from harness.analysis.regions import ALL
-from harness.analysis.show_sets import Json, estimate_json, number
+from harness.analysis.selection import select
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
@@ -64,8 +65,8 @@ def in_regions(campaign: Campaign) -> Iterator[InRegion]:
     frame, distances = campaign.regions, campaign.rtts
     for (variant, level, region), own in frame.groupby(["variant", "level", "region"], sort=False):
         mine = distances[(distances["variant"] == variant) & (distances["region"] == region) & distances["own"]]
-        to_origin, to_pop = mine[mine["role"] == "origin"], mine[mine["role"] == "pop"]
-        whole = own[own["cache"] == ALL]
+        to_origin, to_pop = select(mine, role="origin"), select(mine, role="pop")
+        whole = select(own, cache=ALL)
         yield InRegion(
             variant=str(variant),
             level=str(level),
@@ -108,75 +109,6 @@ def of_caches(campaign: Campaign) -> Iterator[OfCache]:
             hit_p50_ms=of_known(own["hit_p50_ms"]),
             miss_p50_ms=of_known(own["miss_p50_ms"]),
         )
-
-
-def regions_json(campaign: Campaign) -> list[Json]:
-    """Each variant, level and region: measured round-trip times, and the median latency by what the cache did."""
-    return [
-        {
-            "variant": one.variant,
-            "level": one.level,
-            "region": one.region,
-            "emulated": campaign.is_emulated(one.variant),
-            "rtt_to_origin_ms": one.origin_ms,
-            "rtt_to_origin_asked_ms": one.asked_ms,
-            "pop": one.pop or None,
-            "rtt_to_pop_ms": one.pop_ms,
-            "requests": one.requests,
-            "latency_p50_ms": {name: estimate_json(found) for name, found in one.medians.items()},
-            "latency_p99_ms": estimate_json(one.p99),
-        }
-        for one in in_regions(campaign)
-    ]
-
-
-def caches_json(campaign: Campaign) -> list[Json]:
-    """Each variant and level: hit ratios and offload (shares), and the origin's count against what was fetched.
-
-    ``origin_requests`` and ``fetched`` are sums over the trials; ``unlike`` counts the trials in which they differ.
-    """
-    return [
-        {
-            "variant": one.variant,
-            "level": one.level,
-            "kind": one.kind or None,
-            "policy": one.policy or None,
-            "caches": one.caches,
-            "cache_share": one.cache_share,
-            "size_bytes": one.size_bytes,
-            "effective_bytes": one.effective_bytes,
-            "trials": one.trials,
-            **{
-                name: estimate_json(getattr(one, name))
-                for name in ("hit_ratio", "byte_hit_ratio", "offload", "hit_p50_ms", "miss_p50_ms")
-            },
-            **{
-                name: getattr(one, name)
-                for name in ("origin_requests", "fetched", "unlike", "collapsed", "stale", "errors")
-            },
-        }
-        for one in of_caches(campaign)
-    ]
-
-
-def policies_json(campaign: Campaign) -> Json | None:
-    """Real policies against simulated ones, and every simulated ratio; null where no sequence was replayed.
-
-    Ratios are hit ratios, ``points`` real less simulated in percentage points.
-    """
-    if campaign.policies.empty and campaign.simulation is None:
-        return None
-    found = campaign.simulation
-    return {
-        "real": [_plain(row) for row in campaign.policies.to_dict("records")],
-        "simulated": [_plain(row) for row in campaign.simulated.to_dict("records")],
-        "notes": list(found.notes) if found is not None else [],
-        "why_not": found.why_not or None if found is not None else "nothing was simulated",
-    }
-
-
-def _plain(row: dict[object, object]) -> Json:
-    return {str(key): value if isinstance(value, str | bool | int) else number(value) for key, value in row.items()}
 
 
 def _whole(value: float) -> int | None:

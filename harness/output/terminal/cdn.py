@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from harness.analysis.cdn_rows import in_regions, of_caches
+from harness.analysis.formatting import figure, percents_or_dash, points_text
 from harness.analysis.intervals import Estimate, known
-from harness.analysis.show_cdn import in_regions, of_caches
-from harness.analysis.wording import figure
+from harness.output.terminal.table import text_table
 from harness.units import METRICS
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def cdn_tables(campaign: Campaign) -> list[Table]:
 
 def _regions(campaign: Campaign) -> Table:
     heads = ("variant", "region", "RTT to origin", "to PoP", "median", "hits", "misses", "hits + misses")
-    table = _table("Regions (medians of the trials, 95 % intervals)", *heads)
+    table = text_table("Regions (medians of the trials, 95 % intervals)", *heads)
     for one in in_regions(campaign):
         table.add_row(
             Text(campaign.label(one.variant)),
@@ -50,12 +51,12 @@ def _caches(campaign: Campaign) -> Table:
         "caches fetched",
         "trials unlike",
     )
-    table = _table("Caches (shares, 95 % intervals; counts of all trials)", *heads)
+    table = text_table("Caches (shares, 95 % intervals; counts of all trials)", *heads)
     for one in of_caches(campaign):
         table.add_row(
             Text(campaign.label(one.variant)),
             Text(one.level),
-            *(percents(found) for found in (one.hit_ratio, one.byte_hit_ratio, one.offload)),
+            *(percents_or_dash(found) for found in (one.hit_ratio, one.byte_hit_ratio, one.offload)),
             "-" if one.origin_requests is None else f"{one.origin_requests:,}",
             f"{one.fetched:,}",
             f"{one.unlike} of {one.trials}",
@@ -65,7 +66,7 @@ def _caches(campaign: Campaign) -> Table:
 
 def _policies(campaign: Campaign) -> Table:
     heads = ("variant", "sequence", "real", "simulated", "policy", "points", "limit")
-    table = _table("Hit ratios against simulation at the effective capacity", *heads)
+    table = text_table("Hit ratios against simulation at the effective capacity", *heads)
     for row in campaign.policies.to_dict("records"):
         real = Estimate(row["hit_ratio"], known(row["hit_ratio_low"]), known(row["hit_ratio_high"]), row["n"])
         points = Estimate(row["points"], known(row["points_low"]), known(row["points_high"]), row["n"])
@@ -73,7 +74,7 @@ def _policies(campaign: Campaign) -> Table:
         table.add_row(
             Text(campaign.label(row["variant"])),
             Text(row["level"]),
-            percents(real),
+            percents_or_dash(real),
             "-" if absent else f"{100 * row['simulated']:.2f} %",
             row["simulated_policy"] or "none",
             "-" if absent else points_text(points),
@@ -82,32 +83,9 @@ def _policies(campaign: Campaign) -> Table:
     return table
 
 
-def percents(found: Estimate | None) -> str:
-    """``12.34 % (12.30 to 12.38)``, ``12.34 % (one trial)``, or ``-``; the ends cannot leave 0 to 100."""
-    if found is None:
-        return "-"
-    if found.low is None or found.high is None:
-        return f"{100 * found.median:.2f} % (one trial)"
-    return f"{100 * found.median:.2f} % ({100 * max(found.low, 0):.2f} to {100 * min(found.high, 1):.2f})"
-
-
-def points_text(found: Estimate) -> str:
-    """``+0.41 (+0.38 to +0.44)`` percentage points, or ``+0.41 (one trial)``."""
-    if found.low is None or found.high is None:
-        return f"{found.median:+.2f} (one trial)"
-    return f"{found.median:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
-
-
 def _ms(value: float | None) -> str:
     return "-" if value is None else f"{value:,.1f} ms"
 
 
 def _figure(found: Estimate | None) -> str:
     return "-" if found is None else figure(_P50, found)
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", show_lines=False)
-    for column in columns:
-        table.add_column(column)
-    return table

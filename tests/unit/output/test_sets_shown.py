@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.analysis import Campaign, show_json, show_tables
+from harness.analysis import Campaign
+from harness.output.as_json.campaign import show_json
+from harness.output.terminal.campaign import show_tables
 from tests.unit.analysis.synthetic import make_campaign
 from tests.unit.analysis.synthetic_sets import make_sets
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from harness.analysis.claims import decide
+from harness.analysis.formatting import factor, figure
 from harness.analysis.intervals import Estimate
-from harness.analysis.show_text_cdn import cdn_tables
-from harness.analysis.show_text_sets import set_tables
-from harness.analysis.text_table import text_table
-from harness.analysis.wording import factor, figure
+from harness.analysis.selection import select
+from harness.output.terminal.cdn import cdn_tables
+from harness.output.terminal.sets import set_tables
+from harness.output.terminal.table import text_table
 from harness.units import METRICS
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def show_tables(campaign: Campaign) -> list[Table]:
 
 def _claims(campaign: Campaign) -> Table:
     table = text_table("Claims", "claim", "verdict", "evidence")
-    for result in campaign.claims:
+    for result in decide(campaign):
         table.add_row(
             Text(result.claim), Text(result.verdict, style=_STYLES.get(result.verdict, "")), Text(result.evidence)
         )
@@ -55,7 +57,7 @@ def _claims(campaign: Campaign) -> Table:
 
 
 def _figures(campaign: Campaign, level: str) -> Table:
-    rows = campaign.summaries[campaign.summaries["level"] == level]
+    rows = select(campaign.summaries, level=level)
     variants = [variant.name for variant in campaign.manifest.variants if variant.name in set(rows["variant"])]
     labels = [Text(campaign.label(variant)) for variant in variants]
     title = f"Figures at {level} (95 % intervals; ratio to {campaign.experiment.baseline})"
@@ -94,10 +96,10 @@ def _entry(campaign: Campaign, variant: str, level: str, metric: str) -> tuple[s
 
 def _trials(campaign: Campaign) -> Table:
     table = text_table("Trials", "variant", "level", "tried", "valid", "attempts")
-    measured = campaign.trials[campaign.trials["kind"] == "measured"]
+    measured = select(campaign.trials, kind="measured")
     for variant in campaign.manifest.variants:
         for level in campaign.levels:
-            mine = measured[(measured["variant"] == variant.name) & (measured["level"] == level)]
+            mine = select(measured, variant=variant.name, level=level)
             counts = (mine["block"].nunique(), int(mine["counts"].sum()), len(mine))
             table.add_row(Text(campaign.label(variant.name)), Text(level), *(str(count) for count in counts))
     return table
@@ -123,7 +125,7 @@ def _unavailable(campaign: Campaign) -> Table:
 
 def _only(campaign: Campaign, which: str, variant: str, level: str, metric: str) -> dict[str, object] | None:
     frame = campaign.summaries if which == "summaries" else campaign.comparisons
-    found = frame[(frame["variant"] == variant) & (frame["level"] == level) & (frame["metric"] == metric)]
+    found = select(frame, variant=variant, level=level, metric=metric)
     rows = [{str(key): value for key, value in row.items()} for row in found.to_dict("records")]
     return rows[0] if rows else None
 

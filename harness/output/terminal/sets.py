@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from harness.analysis.events import MOMENTS
+from harness.analysis.events import MOMENTS, down
+from harness.analysis.formatting import added, figure
 from harness.analysis.instances import FIGURES
 from harness.analysis.intervals import Estimate, known
-from harness.analysis.show_sets import down
-from harness.analysis.text_table import text_table
-from harness.analysis.wording import added, figure
+from harness.analysis.selection import select
+from harness.output.terminal.table import text_table
 from harness.units import DOWN, METRICS
 
 if TYPE_CHECKING:
@@ -57,14 +57,14 @@ def _fronts(campaign: Campaign) -> Table:
     keys = [*zip(campaign.fronts["variant"], campaign.fronts["level"], strict=True)]
     keys += zip(spread["variant"], spread["level"], strict=True)
     for variant, level in dict.fromkeys(keys):
-        found = campaign.fronts[(campaign.fronts["variant"] == variant) & (campaign.fronts["level"] == level)]
+        found = select(campaign.fronts, variant=variant, level=level)
         texts = {
             str(row["metric"]): added(
                 Estimate(row["added_ms"], known(row["low"]), known(row["high"]), row["n"]), row["verdict"]
             )
             for row in found.to_dict("records")
         }
-        own = spread[(spread["variant"] == variant) & (spread["level"] == level)]["share"]
+        own = select(spread, variant=variant, level=level)["share"]
         shares = f"{own.min():.1%} to {own.max():.1%}" if len(own) else "-"
         table.add_row(
             Text(campaign.label(str(variant))),

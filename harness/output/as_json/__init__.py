@@ -1,0 +1,1 @@
+"""``tare show --json``: the campaign as plain data."""

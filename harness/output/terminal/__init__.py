@@ -1,0 +1,1 @@
+"""``tare show`` and others: tables for a terminal."""
