@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.artifacts.rootfs import build_workload
+from harness.artifacts.builders.rootfs import build_workload
 from harness.host import facts
 from harness.host.cpus import CpuSplit, split_cpus
 from harness.host.processes import MARK

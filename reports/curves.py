@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness import __version__
-from harness.cache.curves import Curves
+from harness.simulation.curves import Curves
 from reports.blocks import Cell, Table, draw
 from reports.charts.miss_ratios import miss_ratio_chart
 from reports.frames import rows

@@ -61,15 +61,15 @@ class Artifact:
 
     @property
     def directory(self) -> Path:
-        """The unpacked tree (harness.artifacts.directory makes it)."""
+        """The unpacked tree (harness.artifacts.packagings.directory makes it)."""
         return self.folder / "rootfs"
 
     @property
     def disk(self) -> Path:
-        """The raw ext4 workload disk (harness.artifacts.disk makes it)."""
+        """The raw ext4 workload disk (harness.artifacts.packagings.disk makes it)."""
         return self.folder / "workload.ext4"
 
     @property
     def image(self) -> str:
-        """The name of the derived container image (harness.artifacts.image makes it)."""
+        """The name of the derived container image (harness.artifacts.packagings.image makes it)."""
         return f"tare/{self.name}:{self.short}"

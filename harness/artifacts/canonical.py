@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from harness.artifacts.debian import SOURCE_DATE_EPOCH
+from harness.artifacts.builders.debian import SOURCE_DATE_EPOCH
 from harness.artifacts.digest import member_path
 from harness.artifacts.tree import HOSTS
 from harness.errors import BuildError

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.artifacts.debian import SOURCE_DATE_EPOCH
+from harness.artifacts.builders.debian import SOURCE_DATE_EPOCH
 from harness.artifacts.tools import run_tool
 from harness.errors import SpecError
 

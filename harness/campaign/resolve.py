@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.artifacts.api import Artifact
-from harness.artifacts.embedded import build_embedded
-from harness.artifacts.from_image import build_from_image
-from harness.artifacts.rootfs import build_workload
-from harness.cache.catalogue import Catalogue
+from harness.artifacts.builders.embedded import build_embedded
+from harness.artifacts.builders.from_image import build_from_image
+from harness.artifacts.builders.rootfs import build_workload
 from harness.errors import BuildError, SpecError, Unavailable
 from harness.planning.validate import catalogue_of
 from harness.proxies import certificates
@@ -18,6 +17,7 @@ from harness.proxies import registry as front_registry
 from harness.proxies.api import Certificate, Front
 from harness.records.campaign import ArtifactRecord
 from harness.records.variant import Variant
+from harness.simulation.catalogue import Catalogue
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_workload
 from harness.spec.front import DIRECT

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from harness.host import cgroup
+from harness.host.cgroups import detect as cgroup
 from harness.host.paths import run_dir
 from harness.host.processes import end, lineage, marked
 from harness.lab import forwarding, namespace

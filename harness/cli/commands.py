@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from harness.cache.options import FORMATS, MAX_BAD, SIZES
-from harness.cache.policies import ALL
+from harness.simulation.options import FORMATS, MAX_BAD, SIZES
+from harness.simulation.policies import ALL
 
 _PATH = click.Path(path_type=Path)
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON alone on standard output.")

@@ -8,7 +8,8 @@ from rich.markup import escape
 from harness.cli.output import new_console
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import ExitCode, Unavailable
-from harness.host import facts, provision
+from harness.host import facts
+from harness.host.provisioning import steps as provision
 
 
 def stop_engines() -> int:

@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from harness.analysis.answer import answer
 from harness.analysis.campaign import load
-from harness.artifacts.from_image import artifact_name
+from harness.artifacts.builders.from_image import artifact_name
 from harness.campaign import sweep as sweeping
 from harness.campaign.calibration import measure_floor
 from harness.campaign.prepare import Request, begin, resume

@@ -12,20 +12,20 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
-from harness.cache.catalogue import Catalogue
-from harness.cache.curves import Curves, miss_ratio_curves
-from harness.cache.experiment import experiment_curves, of_catalogue, sizes_of
-from harness.cache.options import SIZES
-from harness.cache.policies import Policy, chosen
-from harness.cache.records import Progress as Report
-from harness.cache.sequences import PREFIX, parse_sequence
-from harness.cache.simulate import MissRatio
-from harness.cache.sizes import parse_share, parse_sizes
-from harness.cache.traces import Trace
 from harness.cli.output import new_console, print_json
 from harness.errors import ExitCode, SpecError
 from harness.planning.choice import find_workload
 from harness.runtime.signals import interruptible
+from harness.simulation.catalogue import Catalogue
+from harness.simulation.curves import Curves, miss_ratio_curves
+from harness.simulation.experiment import experiment_curves, of_catalogue, sizes_of
+from harness.simulation.options import SIZES
+from harness.simulation.policies import Policy, chosen
+from harness.simulation.records import Progress as Report
+from harness.simulation.sequences import PREFIX, parse_sequence
+from harness.simulation.simulate import MissRatio
+from harness.simulation.sizes import parse_share, parse_sizes
+from harness.simulation.traces import Trace
 from harness.spec.files import read_experiment, read_workload
 from harness.spec.sequence import SequenceSpec
 from reports.curves import write_curves

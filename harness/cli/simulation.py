@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.console import Console
 from rich.markup import escape
 
-from harness.cache.catalogue import Catalogue
-from harness.cache.experiment import simulate_experiment
 from harness.errors import Unavailable
 from harness.records.cache import CacheRecord, Simulated
+from harness.simulation.catalogue import Catalogue
+from harness.simulation.experiment import simulate_experiment
 from harness.spec.experiment import Experiment
 from harness.store.folder import CampaignFolder
 
@@ -19,7 +19,7 @@ def simulate_beside(
     """Keep what policies keep of the replayed sequences in the campaign's folder, unless it is there already.
 
     Only of replays through one cache: what several of them are asked for is no one's sequence. Without libCacheSim the
-    folder says so, and how to get it. Raises SpecError or StoreError as harness.cache.experiment does.
+    folder says so, and how to get it. Raises SpecError or StoreError as harness.simulation.experiment does.
     """
     caches = _caches(folder)
     if experiment.load.replay is None or experiment.geography is not None or catalogue is None or not caches:

@@ -19,8 +19,8 @@ from typing import Literal
 from harness.clock import NS_PER_S, now_ns
 from harness.errors import TareError
 from harness.host import kvm_device
-from harness.host.guest_initrd import USER_SPACE
-from harness.host.guest_kernel import GuestKernel, guest_kernel_if_built
+from harness.host.guest.initrd import USER_SPACE
+from harness.host.guest.kernel import GuestKernel, guest_kernel_if_built
 from harness.host.paths import cache_dir
 
 QEMU = "qemu-system-x86_64"

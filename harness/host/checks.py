@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.host import accelerator, cgroup
-from harness.host.engines import EngineFact
+from harness.host import accelerator
+from harness.host.cgroups import detect as cgroup
 from harness.host.facts import HostFacts
-from harness.host.packages import missing
 from harness.host.paths import cache_dir
+from harness.host.provisioning.engines import EngineFact
+from harness.host.provisioning.packages import missing
 from harness.units import MIB
 
 Verdict = Literal["yes", "no", "warn"]

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.clock import NS_PER_MS, now_ns, sleep_until_ns
-from harness.host import cgroup, machine
-from harness.host.engines import EngineFact, docker_engine, libvirt_engine, qemu_version
+from harness.host import machine
+from harness.host.cgroups import detect as cgroup
 from harness.host.paths import cache_dir
+from harness.host.provisioning.engines import EngineFact, docker_engine, libvirt_engine, qemu_version
 from harness.records.host import MachineFacts
 
 MOMENT_MS = 150

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.clock import NS_PER_S
 from harness.host import machine
-from harness.host.cgroup import CgroupReader
+from harness.host.cgroups.detect import CgroupReader
 from harness.records.window import Noise
 
 

@@ -13,7 +13,7 @@ from typing import Self
 from harness.errors import DeployError
 from harness.lab import forwarding, namespace, netlink
 from harness.lab.api import LabAddress
-from harness.lab.refusals import told
+from harness.lab.kernel_errors import told
 from harness.lab.subnets import claimed_subnet
 
 LINK_PREFIX = "tare"

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from harness.lab import netlink
-from harness.lab.refusals import told
+from harness.lab.kernel_errors import told
 
 NETNS_FOLDER = Path("/run/netns")
 INTERFACE = "eth0"

@@ -11,6 +11,7 @@ from typing import Self
 
 from harness.lab import namespace
 from harness.lab.api import LabAddress
+from harness.lab.backbone.process import Access, Core
 from harness.lab.bridged import (
     FIRST_SERVICE_HOST,
     LINK_PREFIX,
@@ -20,8 +21,7 @@ from harness.lab.bridged import (
     make_bridge,
     make_client,
 )
-from harness.lab.core_process import Access, Core
-from harness.lab.rtt import Path, measure
+from harness.lab.round_trips import Path, measure
 from harness.lab.subnets import SUBNET_PREFIX, claimed_subnet
 from harness.records.network import RttRecord
 from harness.spec.geography import Geography

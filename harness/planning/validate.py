@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.cache.catalogue import Catalogue, requests
 from harness.errors import SpecError
 from harness.proxies import registry as front_registry
 from harness.proxies.api import Front
 from harness.proxies.caching import CacheSize, check, size_of
 from harness.records.variant import Variant
+from harness.simulation.catalogue import Catalogue, requests
 from harness.spec.event import EventSpec
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_workload

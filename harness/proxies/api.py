@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 from typing import ClassVar
 
 from harness.artifacts.api import Artifact
-from harness.artifacts.packages import build_packages
+from harness.artifacts.builders.packages import build_packages
 from harness.errors import SpecError
 from harness.proxies.caching import CacheSize, OutcomeHeader, check, with_size
 from harness.proxies.delivery import delivered

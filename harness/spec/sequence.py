@@ -21,7 +21,7 @@ SURGE's Pareto tail above 133 kB is left out: a handful of huge objects would de
 class ObjectSizes(SpecModel):
     """The size of every object: ``size_bytes``, or without it a log-normal size of its own, by default as published.
 
-    It depends on the object's number and these keys alone (harness.cache.sequences.object_sizes).
+    It depends on the object's number and these keys alone (harness.simulation.sequences.object_sizes).
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1

@@ -32,7 +32,7 @@ class RootfsSpec(SpecModel):
     Python, which need not be the host's. ``npm`` is a folder with ``package.json`` and ``package-lock.json``, whose
     packages are installed into ``/app/node_modules`` without running any of their scripts. ``catalogue`` is the path
     in the app tree that the sizes of the workload's ``[catalogue]`` are written to when the tree is built
-    (harness.artifacts.catalogue).
+    (harness.artifacts.builders.catalogue).
     """
 
     suite: Annotated[str, Field(pattern="^[a-z]+$")] = "bookworm"

@@ -11,7 +11,7 @@ from typing import Self
 
 from harness.clock import Stopwatch
 from harness.errors import DeployError
-from harness.host.cgroup import CgroupReader
+from harness.host.cgroups.detect import CgroupReader
 from harness.lab.api import LabAddress
 from harness.records.instance import InsideView
 from harness.records.memory import GuestMemory

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from harness.errors import SpecError
 from harness.targets.api import Target
-from harness.targets.container import ContainerTarget
-from harness.targets.process import ProcessTarget
-from harness.targets.swarm import SwarmTarget
-from harness.targets.vm import VmTarget
+from harness.targets.docker.target import ContainerTarget
+from harness.targets.process.target import ProcessTarget
+from harness.targets.swarm.target import SwarmTarget
+from harness.targets.vm.target import VmTarget
 
 TARGETS: dict[str, type[Target]] = {kind.name: kind for kind in (ProcessTarget, ContainerTarget, VmTarget, SwarmTarget)}
 

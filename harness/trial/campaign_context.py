@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.artifacts.api import Artifact
-from harness.cache.catalogue import Catalogue
 from harness.host.cpus import CpuSplit
 from harness.proxies.api import Certificate, Front
 from harness.records.variant import Variant
+from harness.simulation.catalogue import Catalogue
 from harness.spec.experiment import Experiment
 from harness.spec.service import Exchange
 from harness.spec.topology import Member, Topology

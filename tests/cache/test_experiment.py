@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.cache.catalogue import Catalogue, requests
-from harness.cache.experiment import simulate_experiment
-from harness.cache.policies import chosen
 from harness.records.cache import CacheRecord
+from harness.simulation.catalogue import Catalogue, requests
+from harness.simulation.experiment import simulate_experiment
+from harness.simulation.policies import chosen
 from harness.spec.experiment import Experiment
 from harness.spec.sequence import CatalogueSpec, SequenceSpec
 from tests.support.plain_caches import PLAIN

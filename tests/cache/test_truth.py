@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.cache import sequences
-from harness.cache.curves import miss_ratio_curves
-from harness.cache.policies import POLICIES, chosen
-from harness.cache.records import Block, records
-from harness.cache.simulate import MissRatio, SimulationFailure, simulate
-from harness.cache.sizes import parse_sizes
-from harness.cache.spool import Spool, make_spool
-from harness.cache.traces import Trace
+from harness.simulation import sequences
+from harness.simulation.curves import miss_ratio_curves
+from harness.simulation.policies import POLICIES, chosen
+from harness.simulation.records import Block, records
+from harness.simulation.simulate import MissRatio, SimulationFailure, simulate
+from harness.simulation.sizes import parse_sizes
+from harness.simulation.spool import Spool, make_spool
+from harness.simulation.traces import Trace
 from harness.spec.sequence import SequenceSpec
 from tests.support.plain_caches import PLAIN, Request, lfu, sieve
 
@@ -118,7 +118,7 @@ def test_w_tinylfu_in_units_is_close_to_w_tinylfu_in_bytes(tmp_path: Path, monke
     size = spool.footprint_bytes // 2
     assert POLICIES["W-TinyLFU"].unit_bytes(size) == 1
     exact = ran(spool, "W-TinyLFU", [size])["W-TinyLFU", size]
-    monkeypatch.setattr("harness.cache.policies.SKETCH_UNITS", 1 << 15)
+    monkeypatch.setattr("harness.simulation.policies.SKETCH_UNITS", 1 << 15)
     rounded = ran(spool, "W-TinyLFU", [size])["W-TinyLFU", size]
     assert rounded.unit_bytes > 10
     assert (rounded.by_requests, rounded.by_bytes) == pytest.approx((exact.by_requests, exact.by_bytes), abs=0.01)
@@ -128,7 +128,7 @@ def test_w_tinylfu_in_units_is_close_to_w_tinylfu_in_bytes(tmp_path: Path, monke
 def test_a_simulation_that_does_not_end_has_no_result_and_disturbs_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.cache.simulate.LIMIT_S", 10.0)
+    monkeypatch.setattr("harness.simulation.simulate.LIMIT_S", 10.0)
     spool = make_spool(sequences.blocks(SPECS["fixed"]), tmp_path, name="it")
     # The ranks of libCacheSim's LFUDA explode in a small cache: the reason why there is a limit.
     never, ended, crashed = simulate(spool, chosen("LFUDA,LRU"), [5_000], jobs=2) + simulate(

@@ -16,7 +16,7 @@ from harness.campaign.provenance import host_record
 from harness.campaign.run import CampaignRun
 from harness.clock import utc_now
 from harness.host.accelerator import Accelerator
-from harness.host.cgroup import CgroupReader
+from harness.host.cgroups.detect import CgroupReader
 from harness.host.cpus import CpuSplit
 from harness.host.machine import CpuTimes
 from harness.host.noise import NoiseCounters

@@ -10,13 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.cache.catalogue import Catalogue
 from harness.lab.api import LabAddress
+from harness.lab.backbone.process import Core
 from harness.lab.bridged import Lab
-from harness.lab.core_process import Core
 from harness.lab.regional import RegionalLab
 from harness.proxies.caching import OutcomeHeader
 from harness.records.network import CoreRecord, RttRecord
+from harness.simulation.catalogue import Catalogue
 from harness.spec.geography import Geography
 from harness.spec.sequence import CatalogueSpec
 from harness.targets.api import Target

@@ -11,11 +11,11 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from harness.artifacts.api import Artifact, ImageConfig
-from harness.cache.catalogue import Catalogue
 from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab, LoopbackLab
 from harness.proxies.api import Certificate, Front, Rendered, Route
 from harness.records.variant import Variant
+from harness.simulation.catalogue import Catalogue
 from harness.spec.front import FrontSpec
 from harness.spec.geography import Geography
 from harness.spec.service import Readiness, ServiceSpec

@@ -16,7 +16,7 @@ from socketserver import TCPServer
 from harness.artifacts.api import Artifact
 from harness.clock import Stopwatch
 from harness.errors import DeployError
-from harness.host.cgroup import CgroupReader
+from harness.host.cgroups.detect import CgroupReader
 from harness.host.facts import HostFacts
 from harness.lab.api import LabAddress
 from harness.targets.api import (

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.artifacts.api import Artifact
-from harness.artifacts.rootfs import build_workload
+from harness.artifacts.builders.rootfs import build_workload
 from harness.host.cpus import split_cpus
 from harness.spec.files import read_workload
 from harness.spec.service import Limits

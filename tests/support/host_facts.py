@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.host.engines import EngineFact
 from harness.host.facts import TOOLS, HostFacts
+from harness.host.provisioning.engines import EngineFact
 
 GIB = 1024**3
 

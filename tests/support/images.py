@@ -11,7 +11,7 @@ from pathlib import Path
 
 import docker
 
-from harness.artifacts.from_image import artifact_name
+from harness.artifacts.builders.from_image import artifact_name
 
 _BUSYBOX = Path("/bin/busybox")
 _APPLETS = ("sh", "httpd", "sleep", "echo", "cat", "id", "nc")

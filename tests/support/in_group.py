@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from harness.host.cgroup import OwnCgroup
+from harness.host.cgroups.detect import OwnCgroup
 
 
 def start(group: OwnCgroup, program: str) -> subprocess.Popen[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.host.cgroup import layout
+from harness.host.cgroups.detect import layout
 from harness.host.cpu_lists import parse_cpu_list
 
 

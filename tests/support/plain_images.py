@@ -9,8 +9,8 @@ from pathlib import Path
 
 import docker
 
-from harness.artifacts.from_image import artifact_name
-from harness.artifacts.packages import build_packages
+from harness.artifacts.builders.from_image import artifact_name
+from harness.artifacts.builders.packages import build_packages
 from harness.proxies.api import SUITE
 from harness.proxies.registry import FRONTS
 from harness.spec.service import ServiceSpec

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.artifacts.directory import ensure_directory
+from harness.artifacts.packagings.directory import ensure_directory
 from harness.proxies.api import Front, Rendered
 from harness.proxies.delivery import FOLDER
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.artifacts.rootfs import build_workload
+from harness.artifacts.builders.rootfs import build_workload
 from harness.host.cpus import split_cpus
 from harness.lab.api import LabAddress
 from harness.lab.bridged import BridgedLab

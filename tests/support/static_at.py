@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from harness.cache.catalogue import Catalogue
+from harness.simulation.catalogue import Catalogue
 from harness.spec.files import read_workload
 
 FOLDER = Path(__file__).resolve().parents[2] / "workloads" / "static"

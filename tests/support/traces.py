@@ -12,7 +12,7 @@ import psutil
 
 _LINK = re.compile(r"^\d+: (tare[^@:]+)", re.MULTILINE)
 _OURS = (
-    b"harness.targets.spawner",
+    b"harness.targets.process.spawner",
     b"probes/prober.py",
     b"harness.load.calibration.null_service",
     b"locust",

@@ -34,7 +34,7 @@ from harness.clock import NS_PER_MS, now_ns
 from harness.lab.api import LabAddress
 from harness.lab.bridged import BridgedLab
 from harness.targets.api import Service
-from harness.targets.container import ContainerTarget
+from harness.targets.docker.target import ContainerTarget
 from harness.units import MIB
 from tests.support import hello, poll
 from tests.support.deploy import bridged_lab, deployed

@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from harness.clock import NS_PER_MS, now_ns
-from harness.host.cgroup import OwnCgroup
+from harness.host.cgroups.detect import OwnCgroup
 from harness.probes.cpu import process_times
 from tests.support.in_group import SPINS, spin, start
 from tests.support.truth import Truth

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.cache.sequences import blocks, object_sizes
 from harness.proxies.caching import CacheSize
 from harness.proxies.registry import FRONTS, make
+from harness.simulation.sequences import blocks, object_sizes
 from harness.spec.front import CacheSpec
 from harness.spec.sequence import SequenceSpec
 from harness.targets import registry

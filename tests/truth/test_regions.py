@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness.lab.bridged import make_host
-from harness.lab.precedence import precedence
-from harness.targets.container import ContainerTarget
-from harness.targets.vm import VmTarget
+from harness.lab.realtime import precedence
+from harness.targets.docker.target import ContainerTarget
+from harness.targets.vm.target import VmTarget
 from tests.support.deploy import regional_lab
 from tests.support.in_regions import PORT, inside, running
 from tests.support.netns_sockets import connect_ms

@@ -29,37 +29,37 @@ HOUSE: dict[str, set[str]] = {
     "harness.runtime": {"harness.host"},
     "harness.store": {"harness.spec", "harness.runtime"},
     # A catalogue's sizes are those of the sequences that ask for them.
-    "harness.artifacts": {"harness.spec", "harness.host", "harness.cache.sequences"},
+    "harness.artifacts": {"harness.spec", "harness.host", "harness.simulation.sequences"},
     # A geography is plain data.
     "harness.lab": {"harness.host", "harness.runtime", "harness.spec.geography"},
     "harness.proxies": {"harness.spec", "harness.host", "harness.artifacts"},
     "harness.targets": {"harness.spec", "harness.host", "harness.runtime", "harness.artifacts", "harness.lab"},
     "harness.probes": {"harness.spec", "harness.host", "harness.runtime", "harness.targets.api"},
-    "harness.load": {"harness", "harness.runtime", "harness.spec", "harness.cache"},
+    "harness.load": {"harness", "harness.runtime", "harness.spec", "harness.simulation"},
     # Samples to figures, on any machine: no engine, no target, no root.
     "harness.analysis": {"harness.spec", "harness.store"},
     # What was found, for a script and for a person.
     "harness.output": {"harness.analysis", "harness.spec", "harness.store"},
     # Traces and simulated caches: plain data and child processes, no engine, no root.
-    "harness.cache": {"harness", "harness.runtime", "harness.spec"},
+    "harness.simulation": {"harness", "harness.runtime", "harness.spec"},
     # What can be is said by fronts and targets themselves.
-    "harness.planning": {"harness.spec", "harness.cache", "harness.proxies", "harness.targets.registry"},
+    "harness.planning": {"harness.spec", "harness.simulation", "harness.proxies", "harness.targets.registry"},
     # Where deploying, measuring and loading meet. The verdict on a trial is recorded with it; it is pure, and analysis
     # must be able to give it again.
     "harness.trial": {
         "harness.spec", "harness.host", "harness.runtime", "harness.store", "harness.artifacts", "harness.lab",
-        "harness.proxies", "harness.targets", "harness.probes", "harness.load", "harness.cache", "harness.planning",
-        "harness.analysis.validity",
+        "harness.proxies", "harness.targets", "harness.probes", "harness.load", "harness.simulation",
+        "harness.planning", "harness.analysis.validity",
     },
     "harness.campaign": {
         "harness", "harness.spec", "harness.host", "harness.store", "harness.artifacts", "harness.lab",
-        "harness.proxies", "harness.targets", "harness.load", "harness.cache", "harness.planning", "harness.trial",
+        "harness.proxies", "harness.targets", "harness.load", "harness.simulation", "harness.planning", "harness.trial",
     },
-    "reports": {"harness", "harness.spec", "harness.store", "harness.analysis", "harness.cache"},
+    "reports": {"harness", "harness.spec", "harness.store", "harness.analysis", "harness.simulation"},
     "harness.cli": {
         "harness", "harness.spec", "harness.host", "harness.runtime", "harness.store", "harness.artifacts",
-        "harness.targets", "harness.analysis", "harness.output", "harness.cache", "harness.planning", "harness.trial",
-        "harness.campaign", "reports",
+        "harness.targets", "harness.analysis", "harness.output", "harness.simulation", "harness.planning",
+        "harness.trial", "harness.campaign", "reports",
     },
     # A workload runs inside Locust and knows nothing of Tare but its base class.
     "workloads": {"harness.load"},
@@ -78,7 +78,7 @@ LIBRARIES: dict[str, set[str]] = {
     "plotly": {"reports"},
     "jinja2": {"harness.proxies", "reports"},
     "scipy": {"harness.analysis"},
-    "libcachesim": {"harness.cache"},
+    "libcachesim": {"harness.simulation"},
     "pytest": set(),
 }
 """Who may import a library that is heavy, changes the process (gevent) or talks to an engine."""
@@ -186,10 +186,10 @@ def test_nothing_imports_the_tests() -> None:
 @pytest.mark.parametrize(
     ("module", "name", "allowed"),
     [
-        ("harness.targets.vm", "harness.lab.api", True),
+        ("harness.targets.vm.target", "harness.lab.api", True),
         ("harness.lab.bridged", "harness.targets.api", False),
         ("harness.probes.memory", "harness.targets.api", True),
-        ("harness.probes.memory", "harness.targets.vm", False),
+        ("harness.probes.memory", "harness.targets.vm.target", False),
         ("harness.trial.run", "harness.analysis.validity", True),
         ("harness.trial.run", "harness.analysis.intervals", False),
         ("harness.no_such_room", "harness.planning.plan", False),
@@ -197,9 +197,9 @@ def test_nothing_imports_the_tests() -> None:
         ("harness.clock", "harness.units", False),
         ("harness.records.trial", "harness.units", True),
         ("harness.records.trial", "harness.spec.matrix", False),
-        ("harness.lab.rtt", "harness.records.network", True),
+        ("harness.lab.round_trips", "harness.records.network", True),
         ("harness.load.worker.engine", "harness.store.folder", False),
-        ("harness.cache.curves", "harness.host.facts", False),
+        ("harness.simulation.curves", "harness.host.facts", False),
     ],
 )
 def test_the_rule_itself(module: str, name: str, allowed: bool) -> None:

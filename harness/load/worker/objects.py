@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 
-from harness.cache.catalogue import Catalogue, requests
-from harness.cache.traces import Trace
 from harness.errors import LoadError
 from harness.load.plan.sequence import SequencePlan
 from harness.load.worker.object_sequence import ObjectRef, ObjectStream
+from harness.simulation.catalogue import Catalogue, requests
+from harness.simulation.traces import Trace
 from harness.spec.sequence import SequenceSpec, TraceSpec
 
 DEFAULT_EXPONENT = 0.8

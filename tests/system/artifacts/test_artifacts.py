@@ -15,12 +15,12 @@ import docker
 import pytest
 
 from harness.artifacts.api import Artifact
+from harness.artifacts.builders.from_image import CONTAINER_PREFIX, build_from_image
+from harness.artifacts.builders.rootfs import build_workload
 from harness.artifacts.digest import tar_digest, tar_stream_digest, tree_digest
-from harness.artifacts.directory import ensure_directory
-from harness.artifacts.disk import allocated_bytes, ensure_disk
-from harness.artifacts.from_image import CONTAINER_PREFIX, build_from_image
-from harness.artifacts.image import DIGEST_LABEL, ensure_image, image_bytes
-from harness.artifacts.rootfs import build_workload
+from harness.artifacts.packagings.directory import ensure_directory
+from harness.artifacts.packagings.disk import allocated_bytes, ensure_disk
+from harness.artifacts.packagings.image import DIGEST_LABEL, ensure_image, image_bytes
 from harness.errors import SpecError
 from harness.proxies.api import Route, Upstream
 from harness.proxies.registry import make

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.artifacts.builders.embedded import build_embedded
+from harness.artifacts.builders.rootfs import build_workload
 from harness.artifacts.digest import tree_digest
-from harness.artifacts.directory import ensure_directory
-from harness.artifacts.embedded import build_embedded
-from harness.artifacts.rootfs import build_workload
+from harness.artifacts.packagings.directory import ensure_directory
 from harness.spec.files import read_workload
 from tests.support.until import until
 

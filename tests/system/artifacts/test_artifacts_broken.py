@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.artifacts.builders.rootfs import build_workload
 from harness.artifacts.cache import artifacts_dir
-from harness.artifacts.rootfs import build_workload
 from harness.errors import BuildError
 from harness.spec.files import read_workload
 from tests.support.until import until
@@ -26,7 +26,7 @@ BUILD_LIMIT_S = 300
 BUILD = """
 import sys
 from pathlib import Path
-from harness.artifacts.rootfs import build_workload
+from harness.artifacts.builders.rootfs import build_workload
 from harness.spec.files import read_workload
 folder = Path(sys.argv[1])
 build_workload(folder, read_workload(folder))

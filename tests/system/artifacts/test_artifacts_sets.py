@@ -8,9 +8,9 @@ import docker
 import pytest
 
 from harness.artifacts.api import Artifact
+from harness.artifacts.builders.rootfs import build_workload
 from harness.artifacts.digest import tar_digest
-from harness.artifacts.image import ensure_image
-from harness.artifacts.rootfs import build_workload
+from harness.artifacts.packagings.image import ensure_image
 from tests.support.shop import FOLDER, WORKLOAD
 from tests.support.twice import twice
 

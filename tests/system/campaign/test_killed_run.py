@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.artifacts.image import ensure_image
+from harness.artifacts.packagings.image import ensure_image
 from harness.planning.plan import plan
 from harness.records.trial import TrialRecord
 from harness.spec.experiment import Experiment

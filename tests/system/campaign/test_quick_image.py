@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.artifacts.from_image import build_from_image
-from harness.artifacts.guest import guest_disk
+from harness.artifacts.builders.from_image import build_from_image
+from harness.artifacts.builders.guest import guest_disk
 from harness.host.paths import cache_dir
 from harness.records.instance import Digests
 from harness.spec.service import Readiness
-from harness.targets.process import ProcessTarget
+from harness.targets.process.target import ProcessTarget
 from tests.support import hello, plain_images
 from tests.support.command import started, trials
 from tests.support.deploy import bridged_lab, deployed

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from harness.errors import Unavailable
-from harness.host import cgroup
-from harness.host.cgroup import OwnCgroup
+from harness.host.cgroups import detect as cgroup
+from harness.host.cgroups.detect import OwnCgroup
 from tests.support.in_group import SPINS, spin, start
 
 MIB = 1024 * 1024

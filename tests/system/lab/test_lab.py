@@ -9,7 +9,7 @@ import pytest
 
 from harness.lab.bridged import make_host
 from harness.probes import reach
-from harness.targets.container import ContainerTarget
+from harness.targets.docker.target import ContainerTarget
 from tests.support import hello
 from tests.support.deploy import bridged_lab, deployed
 

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 import pytest
 
 from harness.clock import NS_PER_MS, NS_PER_S, now_ns, sleep_until_ns
-from harness.lab import rtt
-from harness.lab.precedence import precedence
+from harness.lab import round_trips as rtt
+from harness.lab.realtime import precedence
 from tests.support.netns_sockets import connect_ms, socket_in
 from tests.support.regions import FAR, NEAR, RTT_MS, lab_with_host, listening
 from tests.support.transfer import MSS, transfer

@@ -16,8 +16,8 @@ from harness.clock import Stopwatch
 from harness.errors import DeployError
 from harness.lab import forwarding, namespace
 from harness.lab.bridged import links, make_host
-from harness.targets.container import ContainerTarget
-from harness.targets.vm import VmTarget
+from harness.targets.docker.target import ContainerTarget
+from harness.targets.vm.target import VmTarget
 from tests.support.deploy import regional_lab
 from tests.support.in_regions import PORT, accepts, inside, running
 from tests.support.netns_sockets import connect_ms

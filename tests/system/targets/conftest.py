@@ -10,7 +10,7 @@ import pytest
 from harness.artifacts.api import Artifact, ImageConfig
 from harness.targets import registry
 from harness.targets.api import Service, Target
-from harness.targets.swarm_mode import NAME as SWARM_MODE
+from harness.targets.swarm.mode import NAME as SWARM_MODE
 from tests.support import hello
 from tests.support.fake_campaign import free_port
 from tests.support.fakes import FakeTarget

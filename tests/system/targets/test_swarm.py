@@ -15,12 +15,12 @@ import pytest
 from harness.errors import DeployError
 from harness.probes.exchanges import ask
 from harness.spec.route import Route
-from harness.targets import swarm_mode
 from harness.targets.api import Instance, Service
-from harness.targets.container_engine import client, remove_network
-from harness.targets.process import ProcessTarget
-from harness.targets.swarm import SwarmTarget
-from harness.targets.swarm_instance import SwarmInstance
+from harness.targets.docker.engine import client, remove_network
+from harness.targets.process.target import ProcessTarget
+from harness.targets.swarm import mode as swarm_mode
+from harness.targets.swarm.instance import SwarmInstance
+from harness.targets.swarm.target import SwarmTarget
 from tests.support import hello
 from tests.support.deploy import Deployed, bridged_lab, deployed
 from tests.support.launch import launch

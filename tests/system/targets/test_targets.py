@@ -20,9 +20,9 @@ import pytest
 from harness.artifacts.api import Artifact
 from harness.clock import Stopwatch
 from harness.errors import DeployError
-from harness.host.engines import EngineFact
 from harness.host.facts import HostFacts, collect
 from harness.host.processes import start_time
+from harness.host.provisioning.engines import EngineFact
 from harness.targets.api import InstanceProcess, Service, Target
 from harness.targets.orchestrated import Orchestrated
 from tests.support.deploy import Deployed, deployed

@@ -22,8 +22,8 @@ from harness.host.paths import cache_dir
 from harness.lab.bridged import BridgedLab, links
 from harness.spec.service import Limits, Readiness
 from harness.targets.api import Service
-from harness.targets.vm import VmTarget
-from harness.targets.vm_libvirt import domain_names
+from harness.targets.vm.connection import domain_names
+from harness.targets.vm.target import VmTarget
 from tests.support.launch import launch
 
 pytestmark = [pytest.mark.xdist_group("vm"), pytest.mark.timeout(600)]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.artifacts.rootfs import build_workload
+from harness.artifacts.builders.rootfs import build_workload
 from harness.host.cpus import split_cpus
 from harness.spec.service import Limits
 from harness.targets.api import Service

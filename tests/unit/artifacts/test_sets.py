@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 from harness.artifacts.api import Artifact
+from harness.artifacts.builders.embedded import adapted
+from harness.artifacts.builders.rootfs import artifact_of, workload_inputs
 from harness.artifacts.config import PLAIN
-from harness.artifacts.embedded import adapted
 from harness.artifacts.entry import EntryRecord, write_entry
-from harness.artifacts.rootfs import artifact_of, workload_inputs
 from harness.spec.files import read_workload
 
 WORKLOADS = Path(__file__).resolve().parents[3] / "workloads"

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from harness.artifacts.api import ImageConfig, User
+from harness.artifacts.builders.debian import mirrors_for
+from harness.artifacts.builders.embedded import adapted, mapped
+from harness.artifacts.builders.from_image import artifact_name, similar_names
 from harness.artifacts.canonical import ChunkStream, canonicalise
-from harness.artifacts.debian import mirrors_for
 from harness.artifacts.digest import tar_digest
-from harness.artifacts.embedded import adapted, mapped
-from harness.artifacts.from_image import artifact_name, similar_names
-from harness.artifacts.image import changes
+from harness.artifacts.packagings.image import changes
 from harness.artifacts.tools import run_tool
 from harness.artifacts.tree import app_digest, copy_app
 from harness.errors import BuildError, SpecError, Unavailable

@@ -11,7 +11,7 @@ import pytest
 
 from harness.campaign import sweep
 from harness.errors import DeployError
-from harness.host import cgroup
+from harness.host.cgroups import detect as cgroup
 from harness.lab import forwarding, namespace
 from harness.targets.api import Leftover
 from tests.support.fakes import FakeTarget

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.cache import simulate as simulating
-from harness.cache.catalogue import Catalogue
-from harness.cache.curves import Curves
-from harness.cache.simulate import SimulationFailure
-from harness.cache.sizes import CacheSize
-from harness.cache.traces import Trace
 from harness.cli import simulate as cache
 from harness.cli.main import run_command
+from harness.simulation import simulate as simulating
+from harness.simulation.catalogue import Catalogue
+from harness.simulation.curves import Curves
+from harness.simulation.simulate import SimulationFailure
+from harness.simulation.sizes import CacheSize
+from harness.simulation.traces import Trace
 from harness.spec.experiment import Experiment
 from harness.spec.sequence import SequenceSpec
-from tests.unit.cache.curves import curves
+from tests.unit.simulation.curves import curves
 
 ZIPF = "zipf:requests=1000,objects=100,exponent=0.9"
 
@@ -221,6 +221,6 @@ def test_a_wrong_request_is_two_lines(capsys: pytest.CaptureFixture[str], argume
 def test_the_trace_is_named_that_is_not_there(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("harness.cache.curves.require_library", lambda: None)
+    monkeypatch.setattr("harness.simulation.curves.require_library", lambda: None)
     assert run_command(["cache", "simulate", str(tmp_path / "a.csv")]) == 2
     assert capsys.readouterr().err.startswith(f"Error: There is no file {tmp_path / 'a.csv'}.\nTry: ")

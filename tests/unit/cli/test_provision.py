@@ -10,9 +10,10 @@ import pytest
 
 from harness.cli.main import run_command
 from harness.errors import BuildError
-from harness.host import facts, provision
+from harness.host import facts
 from harness.host.facts import HostFacts
-from harness.host.provision import Step
+from harness.host.provisioning import steps as provision
+from harness.host.provisioning.steps import Step
 
 Plans = Callable[..., list[str]]
 

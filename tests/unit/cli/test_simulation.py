@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.cache.catalogue import Catalogue
 from harness.cli import simulation
 from harness.cli.simulation import simulate_beside
 from harness.errors import Unavailable
 from harness.records.cache import CacheRecord, Simulated, SimulatedRatio
+from harness.simulation.catalogue import Catalogue
 from harness.spec.experiment import Experiment
 from harness.spec.sequence import CatalogueSpec
 from harness.store.folder import CampaignFolder

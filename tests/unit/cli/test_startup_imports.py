@@ -23,7 +23,7 @@ os.write(3, json.dumps([code, found]).encode())
 
 OURS_FOR_HELP = {
     "harness", "harness.cli", "harness.cli.main", "harness.cli.commands", "harness.errors", "harness.interrupts",
-    "harness.cache", "harness.cache.options", "harness.cache.policies",
+    "harness.simulation", "harness.simulation.options", "harness.simulation.policies",
 }  # fmt: skip
 
 WITHOUT_ENGINE = {"pandas", "scipy", "plotly", "pyarrow", "locust", "gevent"}

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from harness.host import accelerator, kvm_device
-from harness.host.guest_initrd import USER_SPACE
-from harness.host.guest_kernel import GuestKernel
+from harness.host.guest.initrd import USER_SPACE
+from harness.host.guest.kernel import GuestKernel
 
 KERNEL = GuestKernel(Path("/c/k1/vmlinuz"), Path("/c/k1/initrd"), "6.1", (), "linux-image")
 VERSION = 'if [ "$1" = --version ]; then echo "QEMU 1"; exit; fi\n'

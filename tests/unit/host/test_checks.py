@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from harness.host import cgroup, packages
 from harness.host import checks as module
 from harness.host.accelerator import Accelerator
+from harness.host.cgroups import detect as cgroup
 from harness.host.checks import Check, checks
-from harness.host.engines import EngineFact
 from harness.host.facts import HostFacts
+from harness.host.provisioning import packages
+from harness.host.provisioning.engines import EngineFact
 
 KVM = Accelerator("kvm", "a guest kernel reached user space", True)
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.host import engines, facts
-from harness.host.engines import EngineFact, docker_engine, libvirt_answers, qemu_version, socket_problem
+from harness.host import facts
+from harness.host.provisioning import engines
+from harness.host.provisioning.engines import EngineFact, docker_engine, libvirt_answers, qemu_version, socket_problem
 
 
 def test_collect_is_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.errors import DeployError
 from harness.lab.bridged import BridgedLab, LoopbackLab, mac_of
-from harness.targets.swarm_service import address_range
+from harness.targets.swarm.service import address_range
 
 
 def lab() -> BridgedLab:

@@ -12,7 +12,7 @@ from harness.errors import DeployError
 from harness.lab import namespace
 from harness.lab.bridged import BridgedLab, LoopbackLab, is_own_link
 from harness.lab.regional import RegionalLab
-from harness.lab.rtt import checksum
+from harness.lab.round_trips import checksum
 from harness.spec.geography import Geography
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.cache.catalogue import Catalogue
 from harness.errors import ExitCode, SpecError
 from harness.planning.validate import front_names, validate_deployable
 from harness.proxies.api import Front
 from harness.proxies.registry import FRONTS
+from harness.simulation.catalogue import Catalogue
 from harness.spec.experiment import Experiment
 from harness.spec.topology import Topology
 from tests.support.fake_campaign import experiment

@@ -9,7 +9,7 @@ import pytest
 
 from harness.clock import Stopwatch
 from harness.errors import DeployError
-from harness.host.cgroup import CgroupReader
+from harness.host.cgroups.detect import CgroupReader
 from harness.probes.memory import engine_memory, pss_bytes, read_memory
 from harness.probes.qemu_memory import QemuParts, guest_memory_bytes, parts
 from harness.records.memory import CgroupMemory

@@ -10,8 +10,8 @@ import pytest
 from reports.charts import NothingToDraw
 from reports.charts.miss_ratios import miss_ratio_chart
 from reports.curves import render_curves
-from tests.unit.cache.curves import NAMES, curves
 from tests.unit.reports.test_html import Page
+from tests.unit.simulation.curves import NAMES, curves
 
 
 def test_each_policy_is_a_line_over_the_sizes() -> None:

@@ -18,7 +18,7 @@ from harness.runtime.signals import Interrupted
 from harness.targets.api import Instance, Service, Staged
 from tests.support.fake_campaign import free_port
 from tests.support.fakes import FakeInstance, FakeTarget, healthy
-from tests.unit.targets.vm_service import service as any_service
+from tests.unit.targets.vm.vm_service import service as any_service
 
 AT = LabAddress(prefix="tare-unit-svc", ip=IPv4Address("127.0.0.1"))
 

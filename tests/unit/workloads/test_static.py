@@ -25,7 +25,7 @@ from origin.content import content, cut, pieces, unit
 from origin.request import Refused, Request, parse
 from origin.table import read_sizes
 
-from harness.artifacts.catalogue import catalogue_table
+from harness.artifacts.builders.catalogue import catalogue_table
 from tests.support.static_at import FOLDER, WORKLOAD, StaticAt, body_of
 from tests.support.static_suite import CHECKS, Check
 from tests.support.until import until

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.cache.catalogue import Catalogue
 from harness.errors import LoadError, SpecError
 from harness.load.plan import SequencePlan
 from harness.load.worker.object_sequence import ObjectRef, ObjectStream, sequence_beside
 from harness.load.worker.objects import Objects
+from harness.simulation.catalogue import Catalogue
 from harness.spec.sequence import CatalogueSpec, SequenceSpec, TraceSpec
 
 CATALOGUE = CatalogueSpec(objects=50, seed=3)

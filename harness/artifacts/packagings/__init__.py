@@ -1,0 +1,1 @@
+"""What is derived from one root file system: a directory, a disk, an image."""

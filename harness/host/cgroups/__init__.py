@@ -1,0 +1,1 @@
+"""Control groups of versions 1 and 2 behind one interface."""

@@ -1,0 +1,1 @@
+"""What joins a lab's regions: a process of its own that delays each frame by the distance."""

@@ -1,0 +1,1 @@
+"""Target ``container``: a Docker container."""

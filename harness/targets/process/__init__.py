@@ -1,0 +1,1 @@
+"""Target ``process``: a plain process of this host."""

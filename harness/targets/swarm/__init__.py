@@ -1,0 +1,1 @@
+"""Target ``swarm``: a Docker Swarm service."""

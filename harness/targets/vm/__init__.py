@@ -1,0 +1,1 @@
+"""Target ``vm``: a libvirt virtual machine."""
