@@ -22,7 +22,7 @@ from reports.frames import rows
 EMULATED = "emulated"
 _EMULATOR = "tcg"
 
-CROWD = 6
+MANY_VARIANTS = 6
 """From more variants than this on, tables turn and charts are split, so that each stays readable."""
 
 _LINE = 18
@@ -125,7 +125,7 @@ class Look:
     @property
     def crowded(self) -> bool:
         """Whether there are more variants than one picture can hold side by side."""
-        return len(self.order) > CROWD
+        return len(self.order) > MANY_VARIANTS
 
     def lines(self, names: Sequence[str]) -> int:
         """How many lines the tallest of these labels takes on an axis."""
@@ -133,13 +133,15 @@ class Look:
 
     def groups(self, names: Sequence[str]) -> list[tuple[str, list[str]]]:
         """Sets of variants that fit one picture, each with what they have in common; one set if all fit."""
-        if len(names) <= CROWD:
+        if len(names) <= MANY_VARIANTS:
             return [("", list(names))]
         found: dict[str, list[str]] = {}
         for name in names:
             found.setdefault(self.families[name].removesuffix(AA_SUFFIX), []).append(name)
         return [
-            (family, members[i : i + CROWD]) for family, members in found.items() for i in range(0, len(members), CROWD)
+            (family, members[i : i + MANY_VARIANTS])
+            for family, members in found.items()
+            for i in range(0, len(members), MANY_VARIANTS)
         ]
 
     def present(self, frame: pd.DataFrame) -> list[str]:

@@ -10,7 +10,7 @@ from harness.units import METRICS, Metric
 from reports.blocks import sentence_list
 from reports.charts.compare import RESOLVED
 from reports.frames import Range, rows
-from reports.labels import CROWD, Look
+from reports.labels import MANY_VARIANTS, Look
 
 
 def interval_text(total: Range, about: Metric) -> str:
@@ -44,7 +44,7 @@ def finding(summaries: pd.DataFrame, comparisons: pd.DataFrame, name: str, basel
 
 def _shown(at: pd.DataFrame, names: list[str]) -> tuple[list[str], int]:
     """Of many variants the first (the baseline), and the smallest and the largest of the others; how many are left."""
-    if len(names) <= CROWD:
+    if len(names) <= MANY_VARIANTS:
         return names, 0
     medians = at.set_index("variant")["median"]
     others = sorted(names[1:], key=lambda name: float(medians[name]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.units import METRICS
 from reports.blocks import Block, Cell, Table, Text
 from reports.frames import Range, rows
-from reports.labels import CROWD, Look
+from reports.labels import MANY_VARIANTS, Look
 from reports.sentences import finding, interval_text, short
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ VAST = 20
 LEFT_OUT = "`tare show --json` and the frames of the campaign have all of it; a file of 6 MB has not the room."
 
 
-def is_vast(campaign: Campaign, look: Look) -> bool:
+def too_many_cells(campaign: Campaign, look: Look) -> bool:
     """Whether there are so many cells (variants at load levels) that the report keeps to what matters most.
 
     48 of them fit 6 MB that way, of which plotly's own code takes 4.8.
@@ -45,7 +45,7 @@ def figures(campaign: Campaign, look: Look, caption: str, names: Sequence[str]) 
     frame = frame[frame["metric"].isin(names) & frame["median"].notna()]
     variants = look.present(frame)
     by_key = {(str(row["metric"]), str(row["level"]), str(row["variant"])): row for row in rows(frame)}
-    if len(variants) > CROWD:
+    if len(variants) > MANY_VARIANTS:
         return _turned(by_key, variants, look, caption, names)
     listed = []
     for name in names:

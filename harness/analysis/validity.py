@@ -11,7 +11,7 @@ from harness.analysis.percentiles import percentile
 from harness.clock import NS_PER_MS
 from harness.records.instance import Digests
 from harness.records.load import LoadFacts
-from harness.records.network import CoreRecord, RttRecord
+from harness.records.network import BackboneRecord, RttRecord
 from harness.records.trial import TrialRecord
 from harness.records.window import Noise
 from harness.spec.experiment import Validity
@@ -30,14 +30,15 @@ def judge(
     limits: Validity,
     is_replay: bool = False,
     rtts: Sequence[RttRecord] = (),
-    core: CoreRecord | None = None,
+    backbone: BackboneRecord | None = None,
 ) -> tuple[str, ...]:
     """Why a trial does not count: one reason a rule, in METHOD's order; empty if it counts.
 
     A part that is None was not measured and is not judged. ``latency_p99_ns`` None means too few samples for a 99th
     percentile; the send lag is then held to ``max_send_lag_ms`` alone. A request that got no response at all (refused,
     broken off, timed out) counts as an unexpected response: otherwise a service could improve its percentiles by not
-    answering. Throttling, swap-in and packets that the core between regions dropped have no setting: none is allowed.
+    answering. Throttling, swap-in and packets that the backbone dropped have no setting: none is allowed.
+
     A replay has no schedule: nothing of it can be late or missed, so its errors and its answers alone are judged.
     """
     reasons: list[str] = []
@@ -51,7 +52,7 @@ def judge(
         reasons.append(
             f"{wrong:,} unexpected responses ({load.errors:,} of them none at all), limit {limits.max_unexpected:,}"
         )
-    reasons += _of_distances(rtts, core, limits)
+    reasons += _of_distances(rtts, backbone, limits)
     return tuple(reasons)
 
 
@@ -71,7 +72,7 @@ def judge_record(record: TrialRecord, p99_ns: int | None, limits: Validity) -> t
         limits=limits,
         is_replay=record.replay is not None,
         rtts=record.rtts,
-        core=record.core,
+        backbone=record.backbone,
     )
 
 
@@ -109,7 +110,7 @@ def _of_noise(noise: Noise, limits: Validity) -> Iterator[str]:
         yield f"{noise.swapped_in_pages:,} pages swapped in, limit 0"
 
 
-def _of_distances(rtts: Sequence[RttRecord], core: CoreRecord | None, limits: Validity) -> Iterator[str]:
+def _of_distances(rtts: Sequence[RttRecord], backbone: BackboneRecord | None, limits: Validity) -> Iterator[str]:
     """Regions that are not as far apart as they should be, of which the worst is named, and a core that was full."""
     wrong = [(excess, rtt) for rtt in rtts if (excess := abs(rtt.median_ms - rtt.asked_ms) - _allowed(rtt, limits)) > 0]
     if wrong:
@@ -118,8 +119,8 @@ def _of_distances(rtts: Sequence[RttRecord], core: CoreRecord | None, limits: Va
             f"{worst.region} is {worst.median_ms:.2f} ms from {worst.host} and back, asked {worst.asked_ms:g} ms, "
             f"limit {_allowed(worst, limits):.2f} ms off"
         )
-    if core is not None and core.dropped > 0:
-        yield f"the core between the regions dropped {core.dropped:,} packets, limit 0"
+    if backbone is not None and backbone.dropped > 0:
+        yield f"the backbone between the regions dropped {backbone.dropped:,} packets, limit 0"
 
 
 def _allowed(rtt: RttRecord, limits: Validity) -> float:

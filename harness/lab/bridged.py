@@ -13,7 +13,7 @@ from typing import Self
 from harness.errors import DeployError
 from harness.lab import forwarding, namespace, netlink
 from harness.lab.api import LabAddress
-from harness.lab.kernel_errors import told
+from harness.lab.kernel_errors import kernel_errors
 from harness.lab.subnets import claimed_subnet
 
 LINK_PREFIX = "tare"
@@ -133,7 +133,7 @@ def make_bridge(stack: ExitStack, name: str, pool: IPv4Network) -> None:
     Raises DeployError.
     """
     address = pool.network_address + 1
-    with netlink.route() as route, told(f"Bridge {name} cannot be made"):
+    with netlink.route() as route, kernel_errors(f"Bridge {name} cannot be made"):
         route.link(
             "add",
             ifname=name,
@@ -173,7 +173,7 @@ def free_block(next_host: int, spares: int) -> tuple[int, int]:
 
 def remove_link(name: str) -> None:
     """Remove a link of that name; nothing happens if there is none, or if it goes meanwhile. Raises DeployError."""
-    with told(f"Link {name} cannot be removed"), netlink.route() as route:
+    with kernel_errors(f"Link {name} cannot be removed"), netlink.route() as route:
         for index in route.link_lookup(ifname=name):
             try:
                 route.link("del", index=index)

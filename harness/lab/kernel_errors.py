@@ -10,7 +10,7 @@ from harness.lab import netlink
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def kernel_errors(what: str) -> Iterator[None]:
     """Raise DeployError that begins with ``what`` for whatever the kernel refuses meanwhile."""
     try:
         yield

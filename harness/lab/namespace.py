@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from harness.lab import netlink
-from harness.lab.kernel_errors import told
+from harness.lab.kernel_errors import kernel_errors
 
 NETNS_FOLDER = Path("/run/netns")
 INTERFACE = "eth0"
@@ -23,7 +23,7 @@ def names() -> list[str]:
 
 def create(name: str) -> None:
     """A named network namespace with its loopback up. Raises DeployError."""
-    with told(f"Network namespace {name} cannot be made"):
+    with kernel_errors(f"Network namespace {name} cannot be made"):
         netlink.create(name)
         with netlink.inside(name) as namespace:
             namespace.link("set", index=1, state="up")
@@ -42,7 +42,7 @@ def remove(name: str) -> None:
 
 def join_bridge(name: str, *, bridge: str, interface: str, ip: IPv4Address, prefixlen: int, mac: str) -> None:
     """Make namespace ``name`` a host on ``bridge``: a veth whose host side is ``interface``. Raises DeployError."""
-    with told(f"Namespace {name} cannot join bridge {bridge}"):
+    with kernel_errors(f"Namespace {name} cannot join bridge {bridge}"):
         with netlink.route() as route:
             route.link(
                 "add",
@@ -61,14 +61,14 @@ def join_bridge(name: str, *, bridge: str, interface: str, ip: IPv4Address, pref
 
 def know_neighbour(name: str, ip: IPv4Address, mac: str) -> None:
     """A permanent neighbour entry, so that ARP's one-second retry is no startup time. Raises DeployError."""
-    with told(f"Namespace {name} cannot be told of {ip}"), netlink.inside(name) as namespace:
+    with kernel_errors(f"Namespace {name} cannot be told of {ip}"), netlink.inside(name) as namespace:
         (inner,) = namespace.link_lookup(ifname=INTERFACE)
         namespace.neigh("replace", dst=str(ip), lladdr=mac, ifindex=inner, state=_NUD_PERMANENT)
 
 
 def refuse_route(name: str, ip: IPv4Address) -> None:
     """That namespace has no way to ``ip`` any more: connecting fails at once. Idempotent. Raises DeployError."""
-    with told(f"Namespace {name} cannot be kept from {ip}"), netlink.inside(name) as namespace:
+    with kernel_errors(f"Namespace {name} cannot be kept from {ip}"), netlink.inside(name) as namespace:
         namespace.route("replace", dst=f"{ip}/32", type="unreachable")
 
 
@@ -78,7 +78,7 @@ def reach_directly(name: str, network: IPv4Network) -> None:
     ``name`` may be the path of a namespace that has no name, such as a container's.
     """
     with (
-        told(f"Namespace {name} cannot be given a route to {network}"),
+        kernel_errors(f"Namespace {name} cannot be given a route to {network}"),
         netlink.inside(name, make=False) as namespace,
     ):
         (inner,) = namespace.link_lookup(ifname=INTERFACE)

@@ -1,4 +1,4 @@
-"""The lab with regions: a bridge and a client in each, joined by a core that delays what passes between them."""
+"""The lab with regions: a bridge and a client in each, joined by a backbone that delays what passes between them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Self
 
 from harness.lab import namespace
 from harness.lab.api import LabAddress
-from harness.lab.backbone.process import Access, Core
+from harness.lab.backbone.process import Backbone, Uplink
 from harness.lab.bridged import (
     FIRST_SERVICE_HOST,
     LINK_PREFIX,
@@ -46,7 +46,7 @@ class RegionalLab(BridgedLab):
 
     One flat network; each region has a bridge of its own in it, with a client, and a part of the addresses (``pool``).
     ``client_netns`` and ``bridge`` are those of the region of the services (``geography.origin``), ``clients`` are the
-    clients' namespaces by region. ``cpus`` are those that the core may run on (none given: all).
+    clients' namespaces by region. ``cpus`` are those that the backbone may run on (none given: all).
     """
 
     def __init__(self, prefix: str, tag: str, geography: Geography, cpus: frozenset[int] = frozenset()) -> None:
@@ -67,7 +67,7 @@ class RegionalLab(BridgedLab):
         self.client_netns = self.clients[geography.origin]
         self._next_hosts = dict.fromkeys(self._sites, FIRST_SERVICE_HOST)
         self._cpus = cpus
-        self._core: Core | None = None
+        self._backbone: Backbone | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -77,7 +77,7 @@ class RegionalLab(BridgedLab):
             for name, site in self._sites.items():
                 pool = self.pool(name)
                 make_client(stack, site.client, site.bridge, site.client_link, pool, _NETWORK_PREFIX)
-            self._core = stack.enter_context(Core([self._access(name) for name in self._sites], self._cpus))
+            self._backbone = stack.enter_context(Backbone([self._uplink(name) for name in self._sites], self._cpus))
             self._stack = stack.pop_all()
         return self
 
@@ -87,11 +87,11 @@ class RegionalLab(BridgedLab):
         self._stack.close()
 
     @property
-    def core(self) -> Core:
+    def backbone(self) -> Backbone:
         """The process that joins the regions; after the lab's end it has its last report. RuntimeError before."""
-        if self._core is None:
+        if self._backbone is None:
             raise RuntimeError("the lab is not up")
-        return self._core
+        return self._backbone
 
     def pool(self, region: str) -> IPv4Network:
         """The addresses of a region. Raises RuntimeError when the lab is not up."""
@@ -110,7 +110,7 @@ class RegionalLab(BridgedLab):
     def address(self, role: str, spares: int = 0, region: str | None = None) -> LabAddress:
         """A free place in ``region`` (None: the origin's), with at least so many spares.
 
-        The client of that region knows it already; for the others the core answers. Raises DeployError when the
+        The client of that region knows it already; for the others the backbone answers. Raises DeployError when the
         region is full.
         """
         name = region if region is not None else self.geography.origin
@@ -159,9 +159,9 @@ class RegionalLab(BridgedLab):
         ]
         return measure(self.clients, paths, echoes)
 
-    def _access(self, region: str) -> Access:
+    def _uplink(self, region: str) -> Uplink:
         site, spec = self._sites[region], self.geography.region(region)
-        return Access(
+        return Uplink(
             tap=site.tap,
             bridge=site.bridge,
             pool=self.pool(region),

@@ -17,7 +17,7 @@ from ipaddress import IPv4Address
 from harness.clock import NS_PER_MS, NS_PER_S, now_ns
 from harness.errors import DeployError
 from harness.lab import netlink
-from harness.lab.kernel_errors import told
+from harness.lab.kernel_errors import kernel_errors
 from harness.lab.realtime import precedence
 from harness.records.network import RttRecord
 
@@ -96,7 +96,7 @@ def _exchange(
 
 
 def _send(sender: socket.socket, path: Path, body: bytes, mark: int) -> None:
-    with told(f"The client of region {path.region} cannot reach {path.host} at {path.ip}"):
+    with kernel_errors(f"The client of region {path.region} cannot reach {path.host} at {path.ip}"):
         packet = _HEAD.pack(_REQUEST, 0, 0, mark, 0) + body
         sender.sendto(_HEAD.pack(_REQUEST, 0, checksum(packet), mark, 0) + body, (str(path.ip), 0))
 
@@ -148,5 +148,5 @@ def _socket_in(name: str) -> socket.socket:
         return socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_ICMP)
 
     # Only the thread that asks enters the namespace, and it ends here; the socket stays in it.
-    with told(f"Namespace {name} cannot be measured from"), ThreadPoolExecutor(1) as thread:
+    with kernel_errors(f"Namespace {name} cannot be measured from"), ThreadPoolExecutor(1) as thread:
         return thread.submit(opened).result()

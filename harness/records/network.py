@@ -21,8 +21,8 @@ class RttRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CoreRecord:
-    """What the core that joins the regions did over the trial.
+class BackboneRecord:
+    """What the backbone that joins the regions did over the trial.
 
     ``dropped``: by its full queues, which no trial should see; ``lost``: on purpose, by the geography's loss.
     ``late_p99_ns``: how late packets left it, beyond their delay. ``cpu_ns`` is its own CPU time.

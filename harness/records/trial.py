@@ -9,7 +9,7 @@ from harness.records.cache import CacheRecord, OriginCount
 from harness.records.instance import Digests, Footprint, InsideView, InstanceRecord
 from harness.records.load import Capacity, LoadFacts, ReplayRecord
 from harness.records.memory import MemoryView
-from harness.records.network import CoreRecord, RttRecord
+from harness.records.network import BackboneRecord, RttRecord
 from harness.records.startup import Startup
 from harness.records.variant import Variant
 from harness.records.window import Cpu, Noise
@@ -96,7 +96,7 @@ class TrialRecord:
     """From publishing an event to its being applied, one value per event, by the workload's own endpoint. Only where
     both ends read one kernel's clock."""
     rtts: tuple[RttRecord, ...] = ()
-    core: CoreRecord | None = None
+    backbone: BackboneRecord | None = None
     origin: OriginCount | None = None
     caches: tuple[CacheRecord, ...] = ()
     replay: ReplayRecord | None = None

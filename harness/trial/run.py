@@ -134,7 +134,7 @@ def _measure(context: TrialContext, draft: TrialDraft) -> None:
                 raise LoadError("No trial is a ramp.", "Run the experiment again from its file.")
         draft.record = replace(draft.record, origin=_counted(context, before, draft))
         if isinstance(lab, RegionalLab):
-            draft.record = replace(draft.record, core=lab.core.report())
+            draft.record = replace(draft.record, backbone=lab.backbone.report())
         draft.digests_of = readings.digests_of(deployment)
         draft.record = replace(draft.record, digests=readings.total_digests(deployment, draft.digests_of))
     except TareError as error:
@@ -188,7 +188,7 @@ def _verdict(draft: TrialDraft, setting: CampaignContext) -> tuple[str, ...]:
         limits=setting.experiment.validity,
         is_replay=record.replay is not None,
         rtts=record.rtts,
-        core=record.core,
+        backbone=record.backbone,
     )
 
 

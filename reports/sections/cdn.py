@@ -15,8 +15,8 @@ from harness.units import METRICS
 from reports import charts
 from reports.blocks import Block, Cell, Group, Heading, Section, Table, Text, draw
 from reports.charts.latency import arrivals
-from reports.labels import CROWD, Look
-from reports.tables import is_vast
+from reports.labels import MANY_VARIANTS, Look
+from reports.tables import too_many_cells
 
 if TYPE_CHECKING:
     from harness.analysis import Campaign
@@ -60,7 +60,7 @@ def caches(campaign: Campaign, look: Look) -> Section | None:
             name,
             look,
         )
-        for name in (_RATIOS[:1] if is_vast(campaign, look) else _RATIOS)
+        for name in (_RATIOS[:1] if too_many_cells(campaign, look) else _RATIOS)
     )
     blocks = [
         *(_about_warmth(campaign, look) if campaign.rtts.empty else ()),
@@ -142,7 +142,7 @@ def _latencies(campaign: Campaign, look: Look) -> Table:
         ("region", "variant", "round trips, ms", "all", "hits", "misses", "requests"),
         tuple(_latency(one, several, look) for one in found),
         "No valid trial has requests from a region.",
-        folded=len(found) > 4 * CROWD,
+        folded=len(found) > 4 * MANY_VARIANTS,
     )
 
 
@@ -220,7 +220,7 @@ def _kept(found: list[OfCache], look: Look) -> Table:
             )
             for one in rows
         ),
-        folded=len(rows) > 2 * CROWD,
+        folded=len(rows) > 2 * MANY_VARIANTS,
     )
 
 
@@ -252,5 +252,5 @@ def _balances(found: list[OfCache], look: Look) -> Table:
             for one in rows
         ),
         "The origin did not count its requests.",
-        folded=len(rows) > 2 * CROWD,
+        folded=len(rows) > 2 * MANY_VARIANTS,
     )

@@ -40,7 +40,7 @@ def validity(campaign: Campaign) -> Section:
         for name in (
             "throttled periods and swapped-in pages in the window",
             "difference in the artifact's digest",
-            "packets dropped by the core between regions",
+            "packets dropped by the backbone between regions",
         )
     ]
     columns = ("what", "limit", "where it comes from")

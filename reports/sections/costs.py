@@ -12,7 +12,7 @@ from reports import charts
 from reports.blocks import Cell, Chart, Group, Section, Table, Text, draw
 from reports.frames import rows
 from reports.labels import Look
-from reports.tables import LEFT_OUT, figures, findings, is_vast
+from reports.tables import LEFT_OUT, figures, findings, too_many_cells
 
 if TYPE_CHECKING:
     from harness.analysis import Campaign
@@ -25,7 +25,7 @@ VALID_ONLY = (
 
 def startup(campaign: Campaign, look: Look) -> Section:
     blocks = findings(campaign, look, "startup_s")
-    blocks.append(_dots(campaign, look, "startup_s") if is_vast(campaign, look) else _phases(campaign, look))
+    blocks.append(_dots(campaign, look, "startup_s") if too_many_cells(campaign, look) else _phases(campaign, look))
     timelines = tuple(
         draw(
             f"{look.label(name)}: phases on a scale of their own",
@@ -36,7 +36,7 @@ def startup(campaign: Campaign, look: Look) -> Section:
         )
         for name in look.present(campaign.phases)
     )
-    if timelines and not is_vast(campaign, look):
+    if timelines and not too_many_cells(campaign, look):
         blocks.append(Group(timelines))
     blocks.append(figures(campaign, look, "Startup", ("startup_s",)))
     blocks.append(_phase_table(campaign, look))
@@ -137,7 +137,7 @@ def footprint(campaign: Campaign, look: Look) -> Section:
 
 def strips(campaign: Campaign, look: Look) -> Section:
     """Every metric, every trial; of a vast campaign some metrics that have no such chart elsewhere."""
-    vast = is_vast(campaign, look)
+    vast = too_many_cells(campaign, look)
     shown = (
         ("memory_mib", "latency_p50_ms", "latency_p99_ms")
         if vast

@@ -14,7 +14,7 @@ from reports.blocks import Block, Cell, Folded, Group, Section, Table, Text, dra
 from reports.frames import Range, rows
 from reports.labels import Look, variant_label
 from reports.sentences import short
-from reports.tables import LEFT_OUT, is_vast
+from reports.tables import LEFT_OUT, too_many_cells
 
 if TYPE_CHECKING:
     from harness.analysis import Campaign
@@ -49,7 +49,7 @@ def claims(campaign: Campaign) -> Section:
 
 def comparison(campaign: Campaign, look: Look) -> Section:
     frame = in_order(campaign.comparisons, look)
-    vast = is_vast(campaign, look)
+    vast = too_many_cells(campaign, look)
     if vast:
         frame = frame[frame["metric"].isin((*CHOSEN, *KEPT))].reset_index(drop=True)
     named = campaign.experiment.baseline

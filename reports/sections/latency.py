@@ -10,8 +10,8 @@ from harness.analysis.selection import select
 from reports import charts
 from reports.blocks import Block, Cell, Group, Heading, Section, Table, Text, draw
 from reports.charts.latency import arrivals, highest_percentile
-from reports.labels import CROWD, Look
-from reports.tables import figures, findings, is_vast
+from reports.labels import MANY_VARIANTS, Look
+from reports.tables import figures, findings, too_many_cells
 
 if TYPE_CHECKING:
     from harness.analysis import Campaign
@@ -42,8 +42,8 @@ def latency(campaign: Campaign, look: Look) -> Section:
     if not levels:
         blocks.append(Text("No valid trial has latency samples, so there are no curves.", "empty"))
     # Many levels and variants share the file's room.
-    vast = is_vast(campaign, look)
-    points = max(40, min(160, 640 * CROWD // (max(len(levels), 1) * max(len(look.order), CROWD))))
+    vast = too_many_cells(campaign, look)
+    points = max(40, min(160, 640 * MANY_VARIANTS // (max(len(levels), 1) * max(len(look.order), MANY_VARIANTS))))
     for level in levels:
         own = select(samples, level=level)
         blocks.append(Heading(f"Load level {level}"))

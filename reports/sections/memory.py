@@ -9,7 +9,7 @@ import pandas as pd
 from reports import charts
 from reports.blocks import Cell, Section, Table, Text, draw
 from reports.labels import Look
-from reports.tables import figures, findings, is_vast
+from reports.tables import figures, findings, too_many_cells
 
 if TYPE_CHECKING:
     from harness.analysis import Campaign
@@ -73,7 +73,7 @@ def memory(campaign: Campaign, look: Look) -> Section:
                 "uses of its machine, the second is the price of software emulation, and hardware virtualisation does "
                 "not pay it."
             ),
-            *(() if is_vast(campaign, look) else (side_by_side,)),
+            *(() if too_many_cells(campaign, look) else (side_by_side,)),
             figures(campaign, look, "Memory", _SHOWN),
             _ledger(frame, look),
         ),

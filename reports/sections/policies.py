@@ -14,7 +14,7 @@ from harness.analysis.selection import select
 from reports import charts
 from reports.blocks import Block, Cell, Group, Heading, Section, Table, Text, draw
 from reports.frames import rows
-from reports.labels import CROWD, Look
+from reports.labels import MANY_VARIANTS, Look
 
 if TYPE_CHECKING:
     from harness.analysis import Campaign
@@ -136,7 +136,7 @@ def _table(frame: pd.DataFrame, look: Look) -> Table:
         ("variant", "simulated as", "real", "simulated", "points", "allowed", "real, bytes", "points, bytes", "trials"),
         tuple(_row(row, several, look) for row in ordered),
         "No valid trial replayed a sequence through one cache.",
-        folded=len(ordered) > 4 * CROWD,
+        folded=len(ordered) > 4 * MANY_VARIANTS,
     )
 
 

@@ -11,11 +11,11 @@ from types import TracebackType
 from typing import Self
 
 from harness.lab.api import LabAddress
-from harness.lab.backbone.process import Core
+from harness.lab.backbone.process import Backbone
 from harness.lab.bridged import Lab
 from harness.lab.regional import RegionalLab
 from harness.proxies.caching import OutcomeHeader
-from harness.records.network import CoreRecord, RttRecord
+from harness.records.network import BackboneRecord, RttRecord
 from harness.simulation.catalogue import Catalogue
 from harness.spec.geography import Geography
 from harness.spec.sequence import CatalogueSpec
@@ -35,25 +35,25 @@ CATALOGUE = Catalogue.of(CatalogueSpec(objects=100, size_bytes=1000))
 SEQUENCE: Mapping[str, object] = {"requests": 1000, "objects": 100, "exponent": 1}
 
 
-class StillCore(Core):
+class StillCore(Backbone):
     """Forwards nothing, and says that it did well, or that it dropped ``dropped``."""
 
     def __init__(self, dropped: int = 0) -> None:
         super().__init__(())
         self._dropped = dropped
 
-    def report(self) -> CoreRecord:
-        return CoreRecord(packets=100, bytes=10_000, dropped=self._dropped, lost=0, late_p99_ns=1000, cpu_ns=1000)
+    def report(self) -> BackboneRecord:
+        return BackboneRecord(packets=100, bytes=10_000, dropped=self._dropped, lost=0, late_p99_ns=1000, cpu_ns=1000)
 
 
 class FarLab(RegionalLab):
     """``given``: the roles and their regions, in order. ``off_ms``: by how much every measured distance is wrong."""
 
-    def __init__(self, prefix: str, geography: Geography, core: Core, off_ms: float = 0.0) -> None:
+    def __init__(self, prefix: str, geography: Geography, backbone: Backbone, off_ms: float = 0.0) -> None:
         super().__init__(prefix, "x", geography)
         self.client_netns = None
         self.given: list[tuple[str, str]] = []
-        self._still = core
+        self._still = backbone
         self._off_ms = off_ms
         self._last = 10
 
@@ -66,7 +66,7 @@ class FarLab(RegionalLab):
         return None
 
     @property
-    def core(self) -> Core:
+    def backbone(self) -> Backbone:
         return self._still
 
     def address(self, role: str, spares: int = 0, region: str | None = None) -> LabAddress:
@@ -91,11 +91,11 @@ class FarLab(RegionalLab):
 class FarInstruments(WideInstruments):
     """In such a lab, where a geography asks for one."""
 
-    core: Core = field(default_factory=StillCore)
+    backbone: Backbone = field(default_factory=StillCore)
     off_ms: float = 0.0
 
     def far(self, prefix: str, geography: Geography) -> AbstractContextManager[Lab]:
-        return FarLab(prefix, geography, self.core, self.off_ms)
+        return FarLab(prefix, geography, self.backbone, self.off_ms)
 
 
 class FakeCache(FakeFront):

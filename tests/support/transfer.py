@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 
 from harness.clock import now_ns
-from harness.records.network import CoreRecord
+from harness.records.network import BackboneRecord
 from tests.support.netns_sockets import socket_in
 from tests.support.regions import NEAR, lab_with_host, listening
 
@@ -30,7 +30,7 @@ class Transfer:
     took_ns: int
     mss: int
     sent_again: int
-    core: CoreRecord
+    backbone: BackboneRecord
 
 
 def round_trips(size: int) -> int:
@@ -78,6 +78,6 @@ def transfer(size: int) -> Transfer:
             end_ns = now_ns()
         client.close()
         thread.join(30)
-        core = lab.core.report()
+        core = lab.backbone.report()
     mss, again = sent
     return Transfer(data, bytes(got), end_ns - begin_ns, mss, again, core)

@@ -23,7 +23,7 @@ from tests.truth.conftest import Weigh
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 WAKE_UPS = 4
-"""Of an echo's round trip: the core's for each direction, and its sender's twice."""
+"""Of an echo's round trip: the backbone's for each direction, and its sender's twice."""
 
 FOR_MEDIANS = partial(on_time, 0.5 / WAKE_UPS)
 FOR_P99 = partial(on_time, 0.01 / WAKE_UPS)
@@ -40,7 +40,7 @@ def test_echoes_and_connects_take_the_distance(weigh: Weigh) -> None:
             with precedence():
                 connects = [connect_ms(lab.clients[NEAR], str(at.ip), port) for _ in range(10)]
                 within = [connect_ms(lab.clients[FAR], str(at.ip), port) for _ in range(5)]
-            assert lab.core.report().dropped == 0
+            assert lab.backbone.report().dropped == 0
         return near.median_ms, statistics.median(connects), far.median_ms, statistics.median(within)
 
     over, inside = (RTT_MS, RTT_MS + 1), (0, 1)
@@ -54,7 +54,7 @@ def test_echoes_and_connects_take_the_distance(weigh: Weigh) -> None:
 
 
 def test_the_first_packet_waits_for_no_question_of_who_has_the_address(weigh: Weigh) -> None:
-    """The core answers it, so a first connect takes one round trip as well; by asking it would take two."""
+    """The backbone answers it, so a first connect takes one round trip as well; by asking it would take two."""
 
     def once() -> tuple[float]:
         with lab_with_host() as (lab, at, home), listening(home, at) as server:
@@ -82,31 +82,31 @@ def test_a_transfer_takes_the_round_trips_of_slow_start(weigh: Weigh) -> None:
 
 
 ECHOES_AT_ONCE = 50
-"""Paths that take turns, each with an echo every 10 ms: 5,000 echoes a second, 10,000 packets through the core."""
+"""Paths that take turns, each with an echo every 10 ms: 5,000 echoes a second, 10,000 packets through the backbone."""
 
 ECHOES = 200
 
 
 def test_ten_thousand_packets_a_second_are_less_than_a_millisecond_late(weigh: Weigh) -> None:
-    """Beyond the distance, at p99: the echoes as who sends them sees it, the packets as the core counts."""
+    """Beyond the distance, at p99: the echoes as who sends them sees it, the packets as the backbone counts."""
 
     def once() -> tuple[float, float, float]:
         with lab_with_host() as (lab, at, _):
             paths = [rtt.Path(NEAR, f"host{number}", at.ip, RTT_MS) for number in range(ECHOES_AT_ONCE)]
-            before, begin_ns = lab.core.report(), now_ns()
+            before, begin_ns = lab.backbone.report(), now_ns()
             found = rtt.round_trips(lab.clients, paths, ECHOES)
-            end_ns, core = now_ns(), lab.core.report()
+            end_ns, backbone = now_ns(), lab.backbone.report()
         errors_ms = sorted(each / NS_PER_MS - RTT_MS for rtts_ns in found for each in rtts_ns)
         assert len(errors_ms) == ECHOES_AT_ONCE * ECHOES
-        assert (core.dropped, core.lost) == (0, 0)
+        assert (backbone.dropped, backbone.lost) == (0, 0)
         seconds = (end_ns - begin_ns) / NS_PER_S - 2 * RTT_MS / 1000
-        rate = (core.packets - before.packets) / seconds
-        return errors_ms[math.ceil(0.99 * len(errors_ms)) - 1], core.late_p99_ns / NS_PER_MS, rate
+        rate = (backbone.packets - before.packets) / seconds
+        return errors_ms[math.ceil(0.99 * len(errors_ms)) - 1], backbone.late_p99_ns / NS_PER_MS, rate
 
     truths = (
         Truth("how late echoes are at 10,000 packets/s, p99", "ms", 0, 1, within=0.5),
-        Truth("how late packets leave the core at that rate, p99", "ms", 0, 1, within=0.5),
-        Truth("packets/s that the core carried", "", 9_600, 10_400, within=200),
+        Truth("how late packets leave the backbone at that rate, p99", "ms", 0, 1, within=0.5),
+        Truth("packets/s that the backbone carried", "", 9_600, 10_400, within=200),
     )
     weigh(truths, once, budget_s=60, watch=FOR_P99)
 

@@ -52,8 +52,9 @@ HOUSE: dict[str, set[str]] = {
         "harness.planning", "harness.analysis.validity",
     },
     "harness.campaign": {
-        "harness", "harness.spec", "harness.host", "harness.runtime", "harness.store", "harness.artifacts", "harness.lab",
-        "harness.proxies", "harness.targets", "harness.load", "harness.simulation", "harness.planning", "harness.trial",
+        "harness", "harness.spec", "harness.host", "harness.runtime", "harness.store", "harness.artifacts",
+        "harness.lab", "harness.proxies", "harness.targets", "harness.load", "harness.simulation", "harness.planning",
+        "harness.trial",
     },
     "reports": {"harness", "harness.spec", "harness.store", "harness.analysis", "harness.simulation"},
     "harness.cli": {

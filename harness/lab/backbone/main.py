@@ -1,7 +1,7 @@
-"""The core's own process: carries frames between the regions' TAP devices, each as late as the distance wants it.
+"""The backbone's own process: carries frames between the regions' TAP devices, each as late as the distance wants it.
 
 It and what it imports use the standard library alone, so that it is up in some 30 ms. Its first line on standard input
-is the order (JSON: a list of harness.lab.backbone.process.Access.order); each further line asks for its report, a line
+is the order (JSON: a list of harness.lab.backbone.process.Uplink.order); each further line asks for its report, a line
 of JSON; the input's end means that the parent is gone. It waits in ``select``, whose time-outs the kernel keeps by its
 high-resolution timers (those of ``epoll`` and ``poll`` are whole milliseconds in Python).
 """
@@ -94,7 +94,7 @@ def _write(descriptors: Sequence[int], port: int, frame: bytes) -> bool:
 
 
 def _report(switch: Switch, orders: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """As harness.store.cdn_records.CoreRecord has it. What the devices' own queues dropped counts as ours."""
+    """As harness.records.network.BackboneRecord has it. What the devices' own queues dropped counts as ours."""
     unread = sum(int(Path(f"/sys/class/net/{order['tap']}/statistics/tx_dropped").read_text()) for order in orders)
     return {
         "packets": switch.packets,

@@ -1,4 +1,4 @@
-"""The core's own process, as its parent sees it: the regions' TAP devices handed over, pinned, asked for its report."""
+"""The backbone's own process, as its parent sees it: TAP devices handed over, pinned, asked for its report."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import Any, Self
 from harness.clock import NS_PER_MS, NS_PER_S, now_ns
 from harness.errors import DeployError
 from harness.lab.backbone.tap import open_tap
-from harness.records.network import CoreRecord
+from harness.records.network import BackboneRecord
 from harness.runtime import child
 from harness.runtime.confinement import Confinement
 
 _ANSWER_LIMIT_S = 20.0
-_OUTSIDE = "the core runs only inside its context"
+_OUTSIDE = "the backbone runs only inside its context"
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """A region's access to the core. ``rtts_ms`` are the round-trip times to every region, in the regions' order.
+class Uplink:
+    """A region's uplink to the backbone. ``rtts_ms`` are the round-trip times to every region, in the regions' order.
 
     ``rate_mbit`` and ``loss`` hold in each direction.
     """
@@ -48,30 +48,30 @@ class Access:
         }
 
 
-class Core:
+class Backbone:
     """The process that joins the regions. A context manager; entering it returns once it forwards.
 
     Raises DeployError when the devices cannot be made or the process does not start. It ends when its parent does, and
     its devices end with it. ``realtime`` tells whether the kernel gave it precedence over ordinary processes.
     """
 
-    def __init__(self, accesses: Sequence[Access], cpus: frozenset[int] = frozenset()) -> None:
-        self._accesses = accesses
+    def __init__(self, uplinks: Sequence[Uplink], cpus: frozenset[int] = frozenset()) -> None:
+        self._uplinks = uplinks
         self._command = Confinement(cpus=cpus).command(child.bare("harness.lab.backbone.main"))
         self._process: child.Child | None = None
-        self._last: CoreRecord | None = None
+        self._last: BackboneRecord | None = None
         self.realtime = False
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             descriptors = []
-            for access in self._accesses:
-                descriptors.append(open_tap(access.tap, access.bridge))
+            for uplink in self._uplinks:
+                descriptors.append(open_tap(uplink.tap, uplink.bridge))
                 # The child has its own copies then.
                 stack.callback(os.close, descriptors[-1])
             self._process = child.Child(self._command, pass_fds=descriptors)
         try:
-            orders = [access.order(fd) for access, fd in zip(self._accesses, descriptors, strict=True)]
+            orders = [uplink.order(fd) for uplink, fd in zip(self._uplinks, descriptors, strict=True)]
             self.realtime = bool(self._asked(json.dumps(orders))["realtime"])
         except BaseException:
             # An interruption, too, must not leave it running.
@@ -95,10 +95,10 @@ class Core:
         """Of the process. Raises RuntimeError outside the context."""
         return self._inside().pid
 
-    def report(self) -> CoreRecord:
+    def report(self) -> BackboneRecord:
         """What it has done since its start; after its end, what it had done. Raises DeployError when it has failed."""
         if self._process is not None and self._process.running:
-            self._last = CoreRecord(**self._asked("report"))
+            self._last = BackboneRecord(**self._asked("report"))
         if self._last is None:
             raise RuntimeError(_OUTSIDE)
         return self._last
@@ -109,7 +109,9 @@ class Core:
         process.send(order)
         line = process.receive(now_ns() + round(_ANSWER_LIMIT_S * NS_PER_S))
         if not line:
-            error = DeployError("The core that joins the regions has ended or does not answer.", "Run the trial again.")
+            error = DeployError(
+                "The backbone that joins the regions has ended or does not answer.", "Run the trial again."
+            )
             error.add_note(process.end())
             raise error
         answer: dict[str, Any] = json.loads(line)

@@ -1,6 +1,6 @@
-"""What the core does to a frame: where it goes and when it is there. Pure but for the writing.
+"""What the backbone does to a frame: where it goes and when it is there. Pure but for the writing.
 
-Standard library only: it is part of the core's own process. Times are nanoseconds of the monotonic clock.
+Standard library only: it is part of the backbone's own process. Times are nanoseconds of the monotonic clock.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LONGEST_FRAME = 1514
 """A frame of the lab's networks: 1,500 bytes behind an Ethernet header."""
 
 BACKLOG_NS = 250_000_000
-"""How much may wait for an access of limited rate: what it carries in that time, the old rule for a router's buffer
+"""How much may wait for an uplink of limited rate: what it carries in that time, the old rule for a router's buffer
 (bandwidth x 250 ms; Villamizar and Song, "High performance TCP in ANSNET", 1994)."""
 
 MAX_FRAMES = 65_536
@@ -33,7 +33,7 @@ _NOBODY = bytes(4)
 
 
 class Line:
-    """One direction of a region's access: its rate in bits of whole frames a second, and its loss."""
+    """One direction of a region's uplink: its rate in bits of whole frames a second, and its loss."""
 
     __slots__ = ("_draw", "_free_ns", "_loss", "_ns_per_byte", "plain")
 

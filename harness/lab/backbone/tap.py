@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 
 from harness.lab import netlink
-from harness.lab.kernel_errors import told
+from harness.lab.kernel_errors import kernel_errors
 
 _TUNSETIFF = 0x400454CA
 _IFF_TAP = 0x0002
@@ -22,7 +22,7 @@ def open_tap(name: str, bridge: str) -> int:
     It has none of the offloads, so what is read from it are frames as long as a wire carries them, with their
     checksums: the kernel cuts segments and completes checksums before a device without them. Raises DeployError.
     """
-    with told(f"TAP device {name} cannot be made"):
+    with kernel_errors(f"TAP device {name} cannot be made"):
         descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI))

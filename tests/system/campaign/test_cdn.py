@@ -107,8 +107,8 @@ def test_a_near_copy_spares_clients_the_distance_and_the_origin_the_requests(tmp
         assert set(rtts) == {(region, host) for region in ("home", "far") for host in hosts}
         assert rtts["far", "origin"].asked_ms == RTT_MS
         assert rtts["far", "origin"].median_ms >= RTT_MS
-        assert record.core is not None
-        assert (record.core.dropped, record.core.packets > 0) == (0, True)
+        assert record.backbone is not None
+        assert (record.backbone.dropped, record.backbone.packets > 0) == (0, True)
         assert [cache.instance for cache in record.caches] == hosts[1:]
         assert len(of(samples[front], outcome="ok")) == len(samples[front]), "every body was the right one"
     assert set(samples["direct"]["region"]) == {"home", "far"}

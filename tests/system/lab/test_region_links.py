@@ -25,12 +25,12 @@ def test_nothing_crosses_before_the_distance() -> None:
         near, far = lab.measure_rtts({"host": at.ip})
         port = server.getsockname()[1]
         connects = [connect_ms(lab.clients[NEAR], str(at.ip), port) for _ in range(5)]
-        core = lab.core.report()
+        backbone = lab.backbone.report()
     assert (near.region, near.host, near.asked_ms, near.echoes) == (NEAR, "host", RTT_MS, 100)
     assert (far.region, far.asked_ms) == (FAR, 0)
     assert near.median_ms >= RTT_MS
     assert min(connects) >= RTT_MS
-    assert (core.dropped, core.lost) == (0, 0)
+    assert (backbone.dropped, backbone.lost) == (0, 0)
 
 
 def test_a_transfer_brings_every_byte_in_full_frames() -> None:
@@ -38,21 +38,21 @@ def test_a_transfer_brings_every_byte_in_full_frames() -> None:
     done = transfer(1_000_000)
     assert hashlib.sha256(done.got).digest() == hashlib.sha256(done.data).digest()
     assert done.mss == MSS
-    assert (done.core.dropped, done.core.lost) == (0, 0)
+    assert (done.backbone.dropped, done.backbone.lost) == (0, 0)
 
 
 ECHOES_AT_ONCE = 50
-"""Paths that take turns, each with an echo every 10 ms: 5,000 echoes a second, 10,000 packets through the core."""
+"""Paths that take turns, each with an echo every 10 ms: 5,000 echoes a second, 10,000 packets through the backbone."""
 
 
 def test_many_echoes_all_come_back_and_none_too_early() -> None:
     with lab_with_host() as (lab, at, _):
         paths = [rtt.Path(NEAR, f"host{number}", at.ip, RTT_MS) for number in range(ECHOES_AT_ONCE)]
         found = rtt.round_trips(lab.clients, paths, 100)
-        core = lab.core.report()
+        backbone = lab.backbone.report()
     assert [len(rtts_ns) for rtts_ns in found] == [100] * ECHOES_AT_ONCE
     assert min(map(min, found)) >= RTT_MS * NS_PER_MS
-    assert (core.dropped, core.lost) == (0, 0)
+    assert (backbone.dropped, backbone.lost) == (0, 0)
 
 
 def test_datagrams_keep_their_order_at_such_a_rate() -> None:
@@ -80,9 +80,9 @@ def test_datagrams_keep_their_order_at_such_a_rate() -> None:
             sleep_until_ns(begin_ns + number * gap_ns)
             sender.sendto(number.to_bytes(4, "big"), (str(at.ip), 9999))
         thread.join(10)
-        core = lab.core.report()
+        backbone = lab.backbone.report()
     assert numbers == list(range(count))
-    assert core.dropped == 0
+    assert backbone.dropped == 0
 
 
 def test_a_rate_delays_what_comes_at_once_and_drops_nothing() -> None:
@@ -101,20 +101,20 @@ def test_a_rate_delays_what_comes_at_once_and_drops_nothing() -> None:
         for _ in range(count):
             receiver.recv(2000)
         took_ms = (now_ns() - begin_ns) / NS_PER_MS
-        core = lab.core.report()
+        backbone = lab.backbone.report()
     # At least: a host may be slow, but no link may be quicker than its rate.
     assert took_ms >= RTT_MS / 2 + (count - 1) * 1.042
-    assert (core.dropped, core.lost) == (0, 0)
+    assert (backbone.dropped, backbone.lost) == (0, 0)
 
 
 def test_a_loss_holds_in_both_directions_and_is_counted() -> None:
-    """An echo passes the far region's access twice, so 0.9 x 0.9 come back: 4,050 of 5,000, standard deviation 28."""
+    """An echo passes the far region's uplink twice, so 0.9 x 0.9 come back: 4,050 of 5,000, standard deviation 28."""
     with lab_with_host(loss=0.1) as (lab, at, _):
         paths = [rtt.Path(NEAR, f"host{number}", at.ip, RTT_MS) for number in range(25)]
-        before = lab.core.report()
+        before = lab.backbone.report()
         back = sum(map(len, rtt.round_trips(lab.clients, paths, 200)))
-        core = lab.core.report()
+        backbone = lab.backbone.report()
     # Of the 25 echoes that come first, and are not in ``back``, some are lost as well.
-    assert 0 <= core.lost - before.lost - (5_000 - back) <= 25
+    assert 0 <= backbone.lost - before.lost - (5_000 - back) <= 25
     assert abs(back - 4_050) < 5 * 28
-    assert core.dropped == 0
+    assert backbone.dropped == 0

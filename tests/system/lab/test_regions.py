@@ -35,7 +35,7 @@ def test_a_host_that_does_not_answer_is_named() -> None:
 def test_containers_and_a_process_reach_each_other_over_the_distance_only(tmp_path: Path) -> None:
     """The engine has a network of its own for each region, and keeps internal networks apart: not these.
 
-    Never sooner than the distance, and within a region not by the core. How exactly: tests/truth/test_regions.py.
+    Never sooner than the distance, and within a region not by the backbone. How exactly: tests/truth/test_regions.py.
     """
     target = ContainerTarget()
     with regional_lab("regions", geography(), CORE_CPUS) as lab, ExitStack() as stack:
@@ -50,9 +50,9 @@ def test_containers_and_a_process_reach_each_other_over_the_distance_only(tmp_pa
                 (inside(far), near, RTT_MS),
                 (inside(near), far, RTT_MS),
             ):
-                before = lab.core.report().packets
+                before = lab.backbone.report().packets
                 assert connect_ms(where, str(what.address.ip), PORT) >= distance_ms
-                assert (lab.core.report().packets > before) == (distance_ms > 0), (where, what.address)
+                assert (lab.backbone.report().packets > before) == (distance_ms > 0), (where, what.address)
             far.kill()
             far.restart(Stopwatch())
             until(lambda: accepts(far.address))
@@ -75,11 +75,11 @@ def test_a_machine_has_its_distance_too(tmp_path: Path) -> None:
 
 def test_nothing_is_left_of_it() -> None:
     with lab_with_host() as (lab, _, _):
-        core = Path(f"/proc/{lab.core.pid}")
+        backbone = Path(f"/proc/{lab.backbone.pid}")
         ours = links(f"tare{lab.tag}")
         assert len(ours) == 7  # a bridge, a client's and a device for each region; the host's
         assert len([name for name in forwarding.bridges_with_rule("tare") if name in ours]) == 2
-    assert not core.exists()
+    assert not backbone.exists()
     assert links(f"tare{lab.tag}") == []
     assert [name for name in namespace.names() if name.startswith(lab.prefix)] == []
     assert [name for name in forwarding.bridges_with_rule("tare") if name in ours] == []
@@ -87,18 +87,18 @@ def test_nothing_is_left_of_it() -> None:
 
 def test_a_core_that_ends_is_told() -> None:
     with regional_lab("regions", geography()) as lab:
-        os.kill(lab.core.pid, signal.SIGKILL)
+        os.kill(lab.backbone.pid, signal.SIGKILL)
         until(lambda: not links(f"tare{lab.tag}-t"))
-        with pytest.raises(DeployError, match="core that joins the regions has ended"):
-            lab.core.report()
+        with pytest.raises(DeployError, match="backbone that joins the regions has ended"):
+            lab.backbone.report()
     assert links(f"tare{lab.tag}") == []
 
 
 def test_a_core_that_ended_unnoticed_fails_the_lab() -> None:
     with ExitStack() as stack:
         lab = stack.enter_context(regional_lab("regions", geography()))
-        os.kill(lab.core.pid, signal.SIGKILL)
-        with pytest.raises(DeployError, match="core that joins the regions has ended"):
+        os.kill(lab.backbone.pid, signal.SIGKILL)
+        with pytest.raises(DeployError, match="backbone that joins the regions has ended"):
             stack.close()
     assert links(f"tare{lab.tag}") == []
 
@@ -108,7 +108,7 @@ import sys, time
 from tests.support.deploy import regional_lab
 from tests.support.regions import geography
 with regional_lab("regions", geography()) as lab:
-    print(lab.tag, lab.prefix, lab.core.pid, flush=True)
+    print(lab.tag, lab.prefix, lab.backbone.pid, flush=True)
     time.sleep(60)
 """
 

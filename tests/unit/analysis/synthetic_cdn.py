@@ -13,7 +13,7 @@ from harness.analysis import Campaign, load
 from harness.records.cache import CacheRecord, OriginCount
 from harness.records.campaign import ArtifactRecord, Manifest
 from harness.records.instance import InstanceRecord
-from harness.records.network import CoreRecord, RttRecord
+from harness.records.network import BackboneRecord, RttRecord
 from harness.records.trial import EventRecord, TrialRecord
 from harness.records.variant import Variant
 from harness.spec.event import EventSpec
@@ -163,7 +163,7 @@ def _cdn_trial(
         instances=instances_of(base, variant, pops),
         events=tuple(events),
         rtts=tuple(_rtts(geography, pops, rng)),
-        core=CoreRecord(packets=9000, bytes=10**7, dropped=0, lost=0, late_p99_ns=200_000, cpu_ns=S),
+        backbone=BackboneRecord(packets=9000, bytes=10**7, dropped=0, lost=0, late_p99_ns=200_000, cpu_ns=S),
         origin=OriginCount(requests=fetched + made.excess, bytes=12_000 * fetched),
         caches=tuple(
             CacheRecord(instance=pop, kind="varnish", policy="lru", size_bytes=64 << 20, effective_bytes=60 << 20)

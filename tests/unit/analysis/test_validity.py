@@ -9,7 +9,7 @@ import pytest
 from harness.analysis.validity import judge, judge_record, latency_p99_ns
 from harness.records.instance import Digests
 from harness.records.load import LoadFacts, ReplayRecord
-from harness.records.network import CoreRecord, RttRecord
+from harness.records.network import BackboneRecord, RttRecord
 from harness.records.window import Noise
 from harness.spec.experiment import Validity
 from tests.unit.analysis import synthetic
@@ -129,13 +129,13 @@ def distance(asked_ms: float, median_ms: float, host: str = "front-far") -> RttR
     return RttRecord(region="far", host=host, asked_ms=asked_ms, median_ms=median_ms, p99_ms=median_ms, echoes=100)
 
 
-def core(dropped: int) -> CoreRecord:
-    return CoreRecord(packets=1000, bytes=1, dropped=dropped, lost=5, late_p99_ns=1, cpu_ns=1)
+def core(dropped: int) -> BackboneRecord:
+    return BackboneRecord(packets=1000, bytes=1, dropped=dropped, lost=5, late_p99_ns=1, cpu_ns=1)
 
 
 def apart(*rtts: RttRecord, dropped: int = 0) -> tuple[str, ...]:
     return judge(
-        load=load(), latency_p99_ns=None, noise=QUIET, digests=SAME, limits=LIMITS, rtts=rtts, core=core(dropped)
+        load=load(), latency_p99_ns=None, noise=QUIET, digests=SAME, limits=LIMITS, rtts=rtts, backbone=core(dropped)
     )
 
 
@@ -151,7 +151,7 @@ def test_the_region_that_is_most_off_is_named() -> None:
 
 
 def test_a_core_that_dropped_packets_has_changed_what_was_measured() -> None:
-    assert apart(dropped=3) == ("the core between the regions dropped 3 packets, limit 0",)
+    assert apart(dropped=3) == ("the backbone between the regions dropped 3 packets, limit 0",)
 
 
 def test_a_replay_has_no_schedule_but_its_answers_count() -> None:

@@ -22,7 +22,8 @@ os.write(3, json.dumps([code, found]).encode())
 """
 
 OURS_FOR_HELP = {
-    "harness", "harness.cli", "harness.cli.main", "harness.cli.commands", "harness.errors", "harness.runtime", "harness.runtime.signals",
+    "harness", "harness.cli", "harness.cli.main", "harness.cli.commands", "harness.errors",
+    "harness.runtime", "harness.runtime.signals",
     "harness.simulation", "harness.simulation.options", "harness.simulation.policies",
 }  # fmt: skip
 

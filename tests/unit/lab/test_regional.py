@@ -59,7 +59,7 @@ def test_a_strange_address_is_in_no_region(lab: RegionalLab) -> None:
 
 def test_a_lab_that_is_not_up_has_neither_core_nor_addresses() -> None:
     made = RegionalLab("tare-x", "x", Geography(preset="five-regions", origin="eu-central"))
-    for ask in (lambda: made.core, lambda: made.address("svc"), lambda: made.pool("sa-east")):
+    for ask in (lambda: made.backbone, lambda: made.address("svc"), lambda: made.pool("sa-east")):
         with pytest.raises(RuntimeError, match="not up"):
             ask()
 

@@ -17,7 +17,7 @@ from reports.labels import Look
 from reports.sections import all_sections
 from reports.sections.cdn import caches, regions
 from reports.sections.policies import policies
-from reports.tables import is_vast
+from reports.tables import too_many_cells
 from tests.unit.analysis.synthetic import failed
 from tests.unit.analysis.synthetic_cdn import REGIONS, make_cdn
 from tests.unit.analysis.synthetic_policies import Policies, make_policies
@@ -204,7 +204,7 @@ def test_eight_policies_at_three_sizes_on_two_sequences_fit_a_file(tmp_path: Pat
         tmp_path / "c", fronts=fronts, hit_ratios=ratios, shares=(0.001, 0.01, 0.1), requests=500, warmup=100
     )
     look = look_of(campaign)
-    assert is_vast(campaign, look)
+    assert too_many_cells(campaign, look)
     assert len(render(campaign)) < 6_000_000
     sections = {section.id: section for section in all_sections(campaign, look)}
     assert "tare show --json" in words(sections["comparison"])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.records.variant import Variant
-from reports.labels import CROWD, Look, clear, darker, mix, plain, variant_label, wrapped
+from reports.labels import MANY_VARIANTS, Look, clear, darker, mix, plain, variant_label, wrapped
 
 
 def trials(*rows: tuple[str, str]) -> pd.DataFrame:
@@ -130,8 +130,8 @@ def test_a_crowd_is_split_into_pictures_and_a_few_are_not() -> None:
     look = Look.of(trials().astype(object), many())
     groups = look.groups(look.order)
     assert [family for family, _ in groups] == ["process", "container", "vm"]
-    assert all(len(names) <= CROWD for _, names in groups)
-    assert look.groups(look.order[:CROWD]) == [("", list(look.order[:CROWD]))]
+    assert all(len(names) <= MANY_VARIANTS for _, names in groups)
+    assert look.groups(look.order[:MANY_VARIANTS]) == [("", list(look.order[:MANY_VARIANTS]))]
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_the_distances_the_core_the_origin_and_the_caches_are_kept(tmp_path: Pat
     assert [(rtt.region, rtt.host) for rtt in record.rtts] == [
         (region, host) for region in ("near", "far", "farther") for host in hosts
     ]
-    assert record.core == StillCore().report()
+    assert record.backbone == StillCore().report()
     assert record.origin == OriginCount(requests=3, bytes=30)
     assert [cache.instance for cache in record.caches] == hosts[1:]
     assert record.replay is None
@@ -95,7 +95,7 @@ def test_exchanges_pass_the_caches_by(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("instruments", "reason"),
     [
-        (FarInstruments(core=StillCore(dropped=2)), "the core between the regions dropped 2 packets, limit 0"),
+        (FarInstruments(backbone=StillCore(dropped=2)), "the backbone between the regions dropped 2 packets, limit 0"),
         (
             FarInstruments(off_ms=2.0),
             "near is 12.00 ms from origin and back, asked 10 ms, limit 1.00 ms off",
@@ -140,7 +140,7 @@ def test_a_replay_has_its_extent_and_no_rate(tmp_path: Path) -> None:
     assert record.load is not None
     assert (record.load.target_rps, record.load.completed) == (0.0, REQUESTS)
     assert record.load.window_begin_ns == record.replay.window_begin_ns < record.replay.window_end_ns
-    assert (record.cpu, record.rtts, record.core) == (None, (), None)
+    assert (record.cpu, record.rtts, record.backbone) == (None, (), None)
     assert record.memory_load is not None
     assert record.noise is not None
     assert record.origin == OriginCount(requests=3, bytes=30)

@@ -1,4 +1,4 @@
-"""The core's own process, with sockets for TAP devices: they keep frames apart as well."""
+"""The backbone's own process, with sockets for TAP devices: they keep frames apart as well."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Running:
 
 
 @pytest.fixture
-def core() -> Iterator[Running]:
+def backbone() -> Iterator[Running]:
     with ExitStack() as stack:
         yield Running(stack)
 
@@ -69,44 +69,44 @@ def received(end: socket.socket, limit_s: float = 5.0) -> bytes:
     return end.recv(2048)
 
 
-def test_a_frame_crosses_after_its_delay(core: Running) -> None:
+def test_a_frame_crosses_after_its_delay(backbone: Running) -> None:
     data = frame(THERE, HERE, b"hello")
     begin_ns = now_ns()
-    core.outer[0].send(data)
-    assert received(core.outer[1]) == data
+    backbone.outer[0].send(data)
+    assert received(backbone.outer[1]) == data
     assert (now_ns() - begin_ns) / NS_PER_MS >= DELAY_MS
 
 
-def test_it_reports_when_asked_and_goes_on(core: Running) -> None:
+def test_it_reports_when_asked_and_goes_on(backbone: Running) -> None:
     for count in (1, 2):
-        core.outer[1].send(frame(HERE, THERE, b"x", 100))
-        received(core.outer[0])
-        report = core.asked("report")
+        backbone.outer[1].send(frame(HERE, THERE, b"x", 100))
+        received(backbone.outer[0])
+        report = backbone.asked("report")
         assert (report["packets"], report["bytes"], report["lost"]) == (count, 100 * count, 0)
         assert report["late_p99_ns"] > 0
         assert report["cpu_ns"] > 0
 
 
-def test_it_ends_with_its_parent(core: Running) -> None:
-    assert core.process.stdin is not None
-    core.process.stdin.close()
-    assert core.process.wait(5) == 0
+def test_it_ends_with_its_parent(backbone: Running) -> None:
+    assert backbone.process.stdin is not None
+    backbone.process.stdin.close()
+    assert backbone.process.wait(5) == 0
 
 
-def test_it_sleeps_while_nothing_is_under_way(core: Running) -> None:
+def test_it_sleeps_while_nothing_is_under_way(backbone: Running) -> None:
     def waits() -> list[str]:
         """That it sleeps, and how often it has begun to."""
-        lines = Path(f"/proc/{core.process.pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{backbone.process.pid}/status").read_text().splitlines()
         return [line for line in lines if line.startswith(("State:", "voluntary_ctxt_switches:"))]
 
-    core.asked("report")
+    backbone.asked("report")
     until(lambda: "sleeping" in waits()[0])
     before = waits()
     time.sleep(0.2)  # this long, doing nothing is what is looked at
     assert waits() == before
 
 
-def test_frames_keep_their_order(core: Running) -> None:
+def test_frames_keep_their_order(backbone: Running) -> None:
     for number in range(100):
-        core.outer[0].send(frame(THERE, HERE, number.to_bytes(4, "big")))
-    assert [int.from_bytes(received(core.outer[1])[14:18], "big") for _ in range(100)] == list(range(100))
+        backbone.outer[0].send(frame(THERE, HERE, number.to_bytes(4, "big")))
+    assert [int.from_bytes(received(backbone.outer[1])[14:18], "big") for _ in range(100)] == list(range(100))
