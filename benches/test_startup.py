@@ -18,6 +18,8 @@ from benches.conftest import Bench
 from harness.clock import NS_PER_S, Stopwatch
 from harness.instruments import RealInstruments, StartupProber
 from harness.lab.api import LabAddress
+from harness.load.confinement import Confinement
+from harness.spec.route import STRAIGHT
 
 ROUNDS = {"process": 10, "container": 10, "vm": 3, "swarm": 10}
 """Fewer boots of a virtual machine: an emulated one takes some ten seconds."""
@@ -44,17 +46,10 @@ def test_startup(benchmark: BenchmarkFixture, bench: Bench, tmp_path: Path) -> N
             lab = rounds.enter_context(tools.lab(f"tare-bench-{number}"))
             at = lab.address("svc")
             service = bench.service
+            client = Confinement(lab.client_netns, bench.cpus.generator)
+            address = (str(at.ip), service.port)
             prober = rounds.enter_context(
-                tools.prober(
-                    str(at.ip),
-                    service.port,
-                    service.ready,
-                    netns=lab.client_netns,
-                    cpus=bench.cpus.generator,
-                    tls_ca=None,
-                    proxy=None,
-                    period_ns=bench.target.probe_period_ns,
-                )
+                tools.prober(address, service.ready, client, STRAIGHT, bench.target.probe_period_ns)
             )
             return (at, prober, scratch), {}
 

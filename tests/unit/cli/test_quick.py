@@ -39,7 +39,7 @@ def test_quick_compares_an_image_without_a_file(
     assert (found.experiment.baseline, found.experiment.matrix.aa, found.experiment.repeats) == ("fake", "fake", 2)
     assert found.experiment.limits.memory_mib == 256
     assert {record.variant.name for record in found.counted_records} == {"fake", "fake-aa", "other"}
-    assert {plan.path for plan in host.instruments.plans} == {"/health"}
+    assert {plan.tasks.path for plan in host.instruments.plans} == {"/health"}
 
 
 def shortened(make: Callable[..., object]) -> Callable[..., object]:
