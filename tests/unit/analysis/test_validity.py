@@ -129,13 +129,19 @@ def distance(asked_ms: float, median_ms: float, host: str = "front-far") -> RttR
     return RttRecord(region="far", host=host, asked_ms=asked_ms, median_ms=median_ms, p99_ms=median_ms, echoes=100)
 
 
-def core(dropped: int) -> BackboneRecord:
+def backbone(dropped: int) -> BackboneRecord:
     return BackboneRecord(packets=1000, bytes=1, dropped=dropped, lost=5, late_p99_ns=1, cpu_ns=1)
 
 
 def apart(*rtts: RttRecord, dropped: int = 0) -> tuple[str, ...]:
     return judge(
-        load=load(), latency_p99_ns=None, noise=QUIET, digests=SAME, limits=LIMITS, rtts=rtts, backbone=core(dropped)
+        load=load(),
+        latency_p99_ns=None,
+        noise=QUIET,
+        digests=SAME,
+        limits=LIMITS,
+        rtts=rtts,
+        backbone=backbone(dropped),
     )
 
 
@@ -150,7 +156,7 @@ def test_the_region_that_is_most_off_is_named() -> None:
     assert apart(distance(0, 1.5)) == ("far is 1.50 ms from front-far and back, asked 0 ms, limit 1.00 ms off",)
 
 
-def test_a_core_that_dropped_packets_has_changed_what_was_measured() -> None:
+def test_a_backbone_that_dropped_packets_has_changed_what_was_measured() -> None:
     assert apart(dropped=3) == ("the backbone between the regions dropped 3 packets, limit 0",)
 
 

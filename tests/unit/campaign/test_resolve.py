@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.artifacts.api import Artifact
-from harness.artifacts.config import resolve
+from harness.campaign import resolve
 from harness.campaign.resolve import artifact_records, fronts_of, source_of
 from harness.errors import BuildError, ExitCode, SpecError, Unavailable
 from harness.planning.validate import validate
