@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 UPSTREAM = ("@{upstream}", "origin/main", "origin/HEAD")
 SUITES = Path("tests/system")
-HELD_TO_A_CONTRACT = ("targets", "fronts", "workloads")
+HELD_TO_A_CONTRACT = ("targets", "proxies", "workloads")
 """The folders whose suites run over a registry. What else is in ``tests/system`` is for make test-all."""
 
 

@@ -1,4 +1,4 @@
-"""The contract of fronts. The contract suite (``tests/system/fronts/test_fronts.py``) holds every front to it."""
+"""The contract of fronts. The contract suite (``tests/system/proxies/test_fronts.py``) holds every front to it."""
 
 from __future__ import annotations
 
