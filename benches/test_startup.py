@@ -16,12 +16,13 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benches.conftest import Bench
 from harness.clock import NS_PER_S, Stopwatch
+from harness.records.capabilities import Family
 from harness.runtime.confinement import Confinement
 from harness.spec.route import STRAIGHT
 from harness.targets.api import Staged
 from harness.trial.instrument_factory import RealInstruments, StartupProber
 
-ROUNDS = {"process": 10, "container": 10, "vm": 3, "swarm": 10}
+ROUNDS: dict[Family, int] = {"process": 10, "container": 10, "machine": 3}
 """Fewer boots of a virtual machine: an emulated one takes some ten seconds."""
 
 _startups_ns: list[int] = []
@@ -70,5 +71,5 @@ def test_startup(benchmark: BenchmarkFixture, bench: Bench, tmp_path: Path) -> N
             rounds.close()
 
         benchmark.pedantic(  # type: ignore[no-untyped-call]  # pytest-benchmark leaves it unannotated
-            start, setup=lay_out, teardown=tear_down, rounds=ROUNDS[bench.target.name]
+            start, setup=lay_out, teardown=tear_down, rounds=ROUNDS[bench.target.family]
         )

@@ -24,12 +24,15 @@ from harness.planning.choice import chosen_variants, targets_of
 from harness.planning.plan import Plan, plan
 from harness.planning.validate import validate
 from harness.proxies.api import Certificate, Front
+from harness.proxies.registry import capabilities as proxy_capabilities
 from harness.records.campaign import Manifest, UnavailableTarget
+from harness.records.capabilities import Capabilities
 from harness.records.variant import Variant
 from harness.spec.experiment import Experiment
 from harness.spec.files import spec_digest
 from harness.store.folder import CampaignFolder
 from harness.targets.api import Target
+from harness.targets.registry import capabilities as target_capabilities
 from harness.targets.registry import make
 from harness.trial.campaign_context import CampaignContext
 from harness.trial.instrument_factory import RealInstruments
@@ -85,6 +88,7 @@ def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, CampaignCo
         variants=ready.variants,
         unavailable=tuple(ready.missing),
         prepare_s=dict(ready.seconds),
+        capabilities=Capabilities(target_capabilities(), proxy_capabilities()),
     )
     folder = CampaignFolder.create(path, manifest)
     return plan(experiment, ready.variants), _setting(experiment, ready, cpus, folder, embedded=embedded)

@@ -15,6 +15,7 @@ from harness.artifacts.builders.packages import build_packages
 from harness.errors import SpecError
 from harness.proxies.caching import CacheSize, OutcomeHeader, check, with_size
 from harness.proxies.delivery import delivered
+from harness.records.capabilities import ProxyCapabilities
 from harness.spec.front import FrontSpec
 from harness.spec.service import Readiness, ServiceSpec
 
@@ -140,6 +141,11 @@ class Front(ABC):
 
     overhead_bytes: ClassVar[int] = 0
     """What each object takes of the capacity beside its body; measured, see docs/adding-a-proxy.md."""
+
+    @classmethod
+    def capabilities(cls) -> ProxyCapabilities:
+        """What a campaign's manifest keeps of it."""
+        return ProxyCapabilities(cls.forward, tuple(sorted(cls.policies)))
 
     def prepare(self) -> Artifact:
         """Build its root file system once, or take it from the cache. Raises Unavailable or BuildError."""

@@ -11,6 +11,7 @@ from harness.proxies.squid.cache import SquidCacheFront
 from harness.proxies.squid.forward import SquidFront
 from harness.proxies.trafficserver.proxy import TrafficServerFront
 from harness.proxies.varnish.proxy import VarnishFront
+from harness.records.capabilities import ProxyCapabilities
 from harness.spec.front import DIRECT
 
 _KINDS: tuple[type[Front], ...] = (
@@ -23,6 +24,11 @@ _KINDS: tuple[type[Front], ...] = (
     TrafficServerFront,
 )
 FRONTS: dict[str, type[Front]] = {kind.name: kind for kind in _KINDS}
+
+
+def capabilities() -> dict[str, ProxyCapabilities]:
+    """Of every kind of front, by name."""
+    return {name: kind.capabilities() for name, kind in FRONTS.items()}
 
 
 def make(name: str) -> Front:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from harness.records.capabilities import Capabilities
 from harness.records.host import HostRecord
 from harness.records.variant import Variant
 
@@ -57,6 +58,8 @@ class Manifest:
     """The workload's folder, relative to the campaign's, which a resume needs again; None for an image."""
     variants: tuple[Variant, ...]
     unavailable: tuple[UnavailableTarget, ...] = ()
+    capabilities: Capabilities
+    """What the targets and the kinds of proxy can do that were registered."""
     prepare_s: dict[str, float] = field(default_factory=dict)
     """Seconds that the untimed preparation took, by target: outside every figure, and reported apart."""
 

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from harness.artifacts.api import Artifact, User
 from harness.errors import DeployError
 from harness.host.facts import HostFacts
 from harness.lab.api import LabAddress
+from harness.records.capabilities import Family, TargetCapabilities
 from harness.records.instance import Footprint, InsideView
 from harness.records.memory import GuestMemory
 from harness.spec.service import Limits, Readiness, ServiceSpec
@@ -91,6 +92,9 @@ class Target(ABC):
     summary: str
     """One line for ``tare doctor``: what a service on this target is."""
 
+    family: ClassVar[Family]
+    """What carries a service: claims compare one family with another."""
+
     engine_processes: Sequence[str] = ()
     """Names of the daemons that carry this target's instances; their growth is a line of its own in the ledger."""
 
@@ -102,6 +106,11 @@ class Target(ABC):
 
     shared_parts: frozenset[str] = frozenset()
     """Parts of the footprint that all instances on a host share, whatever they are deployed from."""
+
+    @classmethod
+    def capabilities(cls) -> TargetCapabilities:
+        """What a campaign's manifest keeps of it."""
+        return TargetCapabilities(cls.family, cls.orchestrates)
 
     @property
     def probe_period_ns(self) -> int:

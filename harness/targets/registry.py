@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.errors import SpecError
+from harness.records.capabilities import TargetCapabilities
 from harness.targets.api import Target
 from harness.targets.docker.target import ContainerTarget
 from harness.targets.process.target import ProcessTarget
@@ -13,6 +14,11 @@ TARGETS: dict[str, type[Target]] = {kind.name: kind for kind in (ProcessTarget, 
 
 USUAL = (ProcessTarget.name, ContainerTarget.name, VmTarget.name)
 """What a comparison is of unless it says otherwise: the packagings. An orchestrator is a way to keep one of them."""
+
+
+def capabilities() -> dict[str, TargetCapabilities]:
+    """Of every target, by name."""
+    return {name: kind.capabilities() for name, kind in TARGETS.items()}
 
 
 def make(name: str) -> Target:

@@ -32,6 +32,7 @@ from harness.spec.topology import SERVICE, SINGLE, Member, Topology
 from harness.store.folder import CampaignFolder
 from harness.targets.api import Service, Target
 from harness.trial.campaign_context import CampaignContext, Deployable
+from tests.support.capabilities import REGISTERED
 from tests.support.fake_instruments import FakeInstruments, null_floor
 from tests.support.fakes import FakeTarget
 from tests.support.host_facts import ready_facts
@@ -107,6 +108,7 @@ def manifest(spec: Experiment, planned: Plan) -> Manifest:
         tare_commit="unknown",
         command=("tare", "run"),
         experiment=spec.model_dump(mode="json"),
+        capabilities=REGISTERED,
         spec_digest=spec_digest(spec),
         seed=spec.seed,
         quick=False,

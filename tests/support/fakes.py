@@ -55,6 +55,7 @@ class FakeTarget(Target):
     """Answers as it is told to. Every service starts whose program exists on this host; none is really run."""
 
     name = "fake"
+    family = "process"
     summary = "a thread of the tests"
     takes_embedded = True
 

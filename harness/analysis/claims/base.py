@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from harness.analysis.frames import accelerator_of
+from harness.records.capabilities import Family
 from harness.records.instance import InsideView
 from harness.records.trial import TrialRecord
 
@@ -85,13 +86,20 @@ def host_boot_ids(campaign: Campaign) -> set[str]:
 
     A campaign that was resumed after a reboot has several.
     """
-    known = {campaign.manifest.host.boot_id} | {inside.boot_id for inside in insides(campaign, "process")}
+    known = {campaign.manifest.host.boot_id} | {
+        inside.boot_id for inside in insides(campaign, *targets_of(campaign, "process"))
+    }
     return known - {"unknown", ""}
 
 
 def topologies(campaign: Campaign) -> list[str]:
     """Every topology of the campaign, in the order of its variants."""
     return list(dict.fromkeys(variant.topology for variant in campaign.manifest.variants))
+
+
+def targets_of(campaign: Campaign, *families: Family) -> tuple[str, ...]:
+    """The target that stands for each of the families; where none does, the family's name, which no trial has."""
+    return tuple(campaign.manifest.capabilities.of_family(family) or family for family in families)
 
 
 def variants_on(campaign: Campaign, *targets: str) -> tuple[str | None, ...]:
@@ -118,7 +126,7 @@ def emulated(campaign: Campaign, target: str) -> bool:
 
 def called(campaign: Campaign, target: str) -> str:
     """The target for a sentence: every one that shows an emulated machine says so."""
-    name = "VM" if target == "vm" else target
+    name = "VM" if (target,) == targets_of(campaign, "machine") else target
     return f"{name} (emulated)" if emulated(campaign, target) else name
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.analysis.claims.base import Claim, Figure, Finding, called, host_boot_ids, in_trials, insides, missing
+from harness.analysis.claims.base import (
+    Claim,
+    Figure,
+    Finding,
+    called,
+    host_boot_ids,
+    in_trials,
+    insides,
+    missing,
+    targets_of,
+)
 from harness.records.instance import InsideView
 
 if TYPE_CHECKING:
@@ -18,10 +28,11 @@ def check(campaign: Campaign) -> Finding:
     under emulation. One counterexample refutes; both halves are needed to support.
     """
     host = host_boot_ids(campaign)
-    containers, guests, bare = (insides(campaign, target) for target in ("container", "vm", "process"))
+    on_container, on_vm, on_process = targets_of(campaign, "container", "machine", "process")
+    containers, guests, bare = (insides(campaign, target) for target in (on_container, on_vm, on_process))
     figures = tuple(
         Figure(target, name, max(getattr(inside, name) for inside in seen), n=len(seen))
-        for target, seen in (("process", bare), ("container", containers), ("vm", guests))
+        for target, seen in ((on_process, bare), (on_container, containers), (on_vm, guests))
         if seen
         for name in ("visible_processes", "devices")
     )
@@ -38,12 +49,12 @@ def check(campaign: Campaign) -> Finding:
             f"({_sees(containers)})"
         )
     if guests:
-        parts.append(f"the {called(campaign, 'vm')} hid both {in_trials(whole, len(guests))} ({_sees(guests)})")
+        parts.append(f"the {called(campaign, on_vm)} hid both {in_trials(whole, len(guests))} ({_sees(guests)})")
     if bare:
         parts.append(f"the bare process saw the host's processes {in_trials(_open(bare), len(bare))} ({_sees(bare)})")
     if hidden < len(containers) or whole < len(guests):
         return Finding("refuted", _sentence(parts), figures)
-    absent = [target for target, seen in (("container", containers), ("vm", guests)) if not seen]
+    absent = [target for target, seen in ((on_container, containers), (on_vm, guests)) if not seen]
     if absent:
         return Finding("not measured", _sentence([*parts, missing(campaign, absent)]), figures)
     return Finding("supported", _sentence(parts), figures)

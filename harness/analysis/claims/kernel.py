@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.analysis.claims.base import Claim, Figure, Finding, called, host_boot_ids, in_trials, insides, missing
+from harness.analysis.claims.base import (
+    Claim,
+    Figure,
+    Finding,
+    called,
+    host_boot_ids,
+    in_trials,
+    insides,
+    missing,
+    targets_of,
+)
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
@@ -17,10 +27,11 @@ def check(campaign: Campaign) -> Finding:
     counterexample refutes; both halves are needed to support.
     """
     host = host_boot_ids(campaign)
-    containers, guests = insides(campaign, "container"), insides(campaign, "vm")
+    on_container, on_vm = targets_of(campaign, "container", "machine")
+    containers, guests = insides(campaign, on_container), insides(campaign, on_vm)
     figures = tuple(
         Figure(target, "kernel_release", ", ".join(sorted({inside.kernel_release for inside in seen})), n=len(seen))
-        for target, seen in (("container", containers), ("vm", guests))
+        for target, seen in ((on_container, containers), (on_vm, guests))
         if seen
     )
     if not host:
@@ -33,14 +44,14 @@ def check(campaign: Campaign) -> Finding:
     if guests:
         releases = ", ".join(sorted({inside.kernel_release for inside in guests}))
         parts.append(
-            f"the {called(campaign, 'vm')} on a boot of its own {in_trials(own, len(guests))} "
+            f"the {called(campaign, on_vm)} on a boot of its own {in_trials(own, len(guests))} "
             f"(kernel {releases}; the host's is {campaign.manifest.host.kernel})"
         )
     evidence = "; ".join(parts)
     if shared < len(containers) or own < len(guests):
         return Finding("refuted", evidence + ".", figures)
     if not containers or not guests:
-        absent = [target for target, seen in (("container", containers), ("vm", guests)) if not seen]
+        absent = [target for target, seen in ((on_container, containers), (on_vm, guests)) if not seen]
         return Finding("not measured", "; ".join([*parts, missing(campaign, absent)]) + ".", figures)
     return Finding("supported", evidence + ".", figures)
 

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
     from harness.records.variant import Variant
 
-ORCHESTRATED = ("swarm",)
-"""The targets that keep services running by themselves."""
-
 _DONE = {"kill": "{} was healed", "scale": "{} was scaled", "replace": "{} was replaced", "restart": "{} was restarted"}
 _VERDICTS = {"always": "supported", "sometimes": "not resolved", "never": "refuted"}
 _DECIDING = ("kill", "scale")
@@ -46,7 +43,11 @@ def check(campaign: Campaign) -> Finding:
                 name = f"{own.iloc[0]['kind']} {own.iloc[0]['service']}, {DOWN.name}"
                 figures.append(Figure(variant.name, name, found.median, found.low, found.high, found.n))
     if not outcomes:
-        why = "no event that was to end happened there" if variants else missing(campaign, ORCHESTRATED)
+        why = (
+            "no event that was to end happened there"
+            if variants
+            else missing(campaign, campaign.manifest.capabilities.orchestrated())
+        )
         return Finding("not measured", sentence([why]), ())
     # One of each kind first.
     firsts = {kind: place for place, (kind, _) in reversed(list(enumerate(outcomes)))}
@@ -68,7 +69,8 @@ def occurs(campaign: Campaign) -> bool:
 def _names(campaign: Campaign) -> set[str]:
     """The orchestrated targets, and the placements that hold one."""
     placements = campaign.experiment.placements
-    return {*ORCHESTRATED, *(name for name, place in placements.items() if set(place.values()) & set(ORCHESTRATED))}
+    orchestrated = set(campaign.manifest.capabilities.orchestrated())
+    return {*orchestrated, *(name for name, place in placements.items() if set(place.values()) & orchestrated)}
 
 
 def _is_to_end(campaign: Campaign, variant: Variant, number: int) -> bool:

@@ -8,25 +8,19 @@ from harness.analysis.claims.base import Figure
 from harness.analysis.formatting import added
 from harness.analysis.intervals import Estimate, known
 from harness.analysis.selection import select
+from harness.records.capabilities import ProxyCapabilities
 from harness.spec.front import DIRECT
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
     from harness.records.variant import Variant
 
-FORWARD = ("squid",)
-"""The kinds of front that stand before clients; all others stand before services."""
-
-CACHES = ("varnish", "nginx-cache", "squid-cache", "trafficserver")
-"""The kinds of front that cache."""
-
 _SHORT = {"latency_p50_ms": "at the median", "latency_p99_ms": "at the 99th percentile"}
 
 
 def is_forward(campaign: Campaign, variant: Variant) -> bool:
     """Whether its front is a forward proxy."""
-    spec = campaign.experiment.front(variant.front)
-    return spec is not None and spec.kind in FORWARD
+    return _capabilities(campaign, variant).forward
 
 
 def is_reverse(campaign: Campaign, variant: Variant) -> bool:
@@ -37,14 +31,21 @@ def is_reverse(campaign: Campaign, variant: Variant) -> bool:
 
 def is_cache(campaign: Campaign, variant: Variant) -> bool:
     """Whether its front caches."""
-    spec = campaign.experiment.front(variant.front)
-    return spec is not None and spec.kind in CACHES
+    return _capabilities(campaign, variant).caches
 
 
 def is_warm(campaign: Campaign, variant: Variant) -> bool:
     """Whether its caches were filled before the load began."""
     spec = campaign.experiment.front(variant.front)
-    return spec is not None and spec.kind in CACHES and spec.warm and campaign.experiment.prefill > 0
+    return spec is not None and is_cache(campaign, variant) and spec.warm and campaign.experiment.prefill > 0
+
+
+def _capabilities(campaign: Campaign, variant: Variant) -> ProxyCapabilities:
+    """What its front can do, as the campaign recorded it; nothing without one."""
+    spec = campaign.experiment.front(variant.front)
+    if spec is None:
+        return ProxyCapabilities()
+    return campaign.manifest.capabilities.proxies.get(spec.kind, ProxyCapabilities())
 
 
 def what_it_adds(campaign: Campaign, variant: Variant) -> tuple[str, list[Figure]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.claims.base import Claim, Figure, Finding, called, emulated, missing, variants_on
+from harness.analysis.claims.base import Claim, Figure, Finding, called, emulated, missing, targets_of, variants_on
 from harness.analysis.comparisons import BETTER, WORSE, Comparison, compare_variants, noise_floor
 from harness.analysis.formatting import factor
 from harness.analysis.intervals import Estimate, of_ratio
@@ -27,9 +27,10 @@ def check(campaign: Campaign) -> Finding:
     and a real VM needs at least that. Where it alone exceeds the container's whole memory, the evidence says so; it
     cannot support the claim, which speaks of CPU as well, nor can it refute it, being a lower bound.
     """
-    container, vm = variants_on(campaign, "container", "vm")
+    on_container, on_vm = targets_of(campaign, "container", "machine")
+    container, vm = variants_on(campaign, on_container, on_vm)
     if container is None or vm is None:
-        absent = [target for target, name in (("container", container), ("vm", vm)) if name is None]
+        absent = [target for target, name in ((on_container, container), (on_vm, vm)) if name is None]
         return Finding("not measured", missing(campaign, absent).capitalize() + ".")
     cells = campaign.counted
     found = {
@@ -42,8 +43,8 @@ def check(campaign: Campaign) -> Finding:
         if entry is not None
         for ratio in (entry.estimate,)
     )
-    is_emulated = emulated(campaign, "vm")
-    evidence = f"Against the container, the {called(campaign, 'vm')} takes " + ", ".join(
+    is_emulated = emulated(campaign, on_vm)
+    evidence = f"Against the container, the {called(campaign, on_vm)} takes " + ", ".join(
         _part(name, entry) for name, entry in found.items() if entry is not None
     )
     undecided = [name for name in _DECIDING if found[name] is None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.analysis.claims.base import Claim, Figure, Finding, called, emulated, missing, variants_on
+from harness.analysis.claims.base import Claim, Figure, Finding, called, emulated, missing, targets_of, variants_on
 from harness.analysis.comparisons import compare_variants, noise_floor, pooled_figure
 from harness.analysis.formatting import factor, figure
 from harness.analysis.intervals import Estimate
@@ -24,7 +24,8 @@ def check(campaign: Campaign) -> Finding:
     leaves it not resolved. An emulated VM says nothing about the VM half in either direction: emulation makes it slow,
     and how slow is not known. Then the verdict is ``emulated only``, unless the container half alone refutes.
     """
-    container, vm = variants_on(campaign, "container", "vm")
+    on_container, on_vm = targets_of(campaign, "container", "machine")
+    container, vm = variants_on(campaign, on_container, on_vm)
     cells, metric = campaign.counted, METRICS["startup_s"]
     starts = {name: pooled_figure(cells, name, metric.name) for name in (container, vm) if name is not None}
     of_container = starts.get(container) if container else None
@@ -34,12 +35,12 @@ def check(campaign: Campaign) -> Finding:
         for name, found in starts.items()
         if found is not None
     )
-    is_emulated = emulated(campaign, "vm")
+    is_emulated = emulated(campaign, on_vm)
     parts = []
     if of_container is not None:
         parts.append(f"The container gave its first correct response after {figure(metric, of_container)}")
     if of_vm is not None:
-        parts.append(f"the {called(campaign, 'vm')} after {figure(metric, of_vm)}")
+        parts.append(f"the {called(campaign, on_vm)} after {figure(metric, of_vm)}")
     if container and vm and of_container is not None and of_vm is not None:
         floor = noise_floor(cells, campaign.manifest.variants, metric.name)
         compared = compare_variants(cells, vm, container, metric.name, floor)
@@ -53,7 +54,7 @@ def check(campaign: Campaign) -> Finding:
         return Finding("emulated only", "; ".join(parts) + tail, figures)
     if minutes is False:
         return Finding("refuted", "; ".join(parts) + ".", figures)
-    absent = [target for target, found in (("container", of_container), ("vm", of_vm)) if found is None]
+    absent = [target for target, found in ((on_container, of_container), (on_vm, of_vm)) if found is None]
     if absent:
         return Finding("not measured", "; ".join([*parts, missing(campaign, absent)]) + ".", figures)
     return Finding("supported" if seconds and minutes else "not resolved", "; ".join(parts) + ".", figures)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.analysis.claims.base import Claim, Figure, Finding, called, host_boot_ids, in_trials, missing, records_of
+from harness.analysis.claims.base import (
+    Claim,
+    Figure,
+    Finding,
+    called,
+    host_boot_ids,
+    in_trials,
+    missing,
+    records_of,
+    targets_of,
+)
 from harness.records.trial import TrialRecord
 
 if TYPE_CHECKING:
@@ -19,11 +29,12 @@ def check(campaign: Campaign) -> Finding:
     hypervisor is QEMU's software. One counterexample refutes; both halves are needed to support.
     """
     host = host_boot_ids(campaign)
+    on_container, on_vm = targets_of(campaign, "container", "machine")
     seen = {
         target: [record for record in records_of(campaign, target) if record.inside and record.memory_idle]
-        for target in ("container", "vm")
+        for target in (on_container, on_vm)
     }
-    containers, guests = seen["container"], seen["vm"]
+    containers, guests = seen[on_container], seen[on_vm]
     figures = tuple(
         Figure(target, "virtualisation", ", ".join(sorted(_virtualisations(records))), n=len(records))
         for target, records in seen.items()
@@ -41,7 +52,7 @@ def check(campaign: Campaign) -> Finding:
     if guests:
         inside = ", ".join(sorted(_virtualisations(guests)))
         parts.append(
-            f"a VMM process carried the {called(campaign, 'vm')} and its CPU reported a hypervisor "
+            f"a VMM process carried the {called(campaign, on_vm)} and its CPU reported a hypervisor "
             f"{in_trials(on_hypervisor, len(guests))} "
             f"(inside: {inside}; the host itself: {campaign.manifest.host.virtualisation})"
         )

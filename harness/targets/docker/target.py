@@ -42,6 +42,7 @@ class ContainerTarget(Target):
 
     name = "container"
     summary = "a Docker container (runc) with its own namespaces and control group"
+    family = "container"
     engine_processes = ("dockerd", "containerd")
 
     def available(self, host: HostFacts) -> Availability:

@@ -44,6 +44,7 @@ class ProcessTarget(Target):
 
     name = "process"
     summary = "a process of this host, in the artifact's own root directory"
+    family = "process"
     takes_embedded = True
 
     def available(self, host: HostFacts) -> Availability:

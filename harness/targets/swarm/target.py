@@ -40,6 +40,7 @@ class SwarmTarget(Target):
 
     name = "swarm"
     summary = "a Docker Swarm service on this one node, kept by the orchestrator of the engine"
+    family = "container"
     engine_processes = ("dockerd", "containerd")
     orchestrates = True
 

@@ -49,6 +49,7 @@ class VmTarget(Target):
 
     name = "vm"
     summary = "a virtual machine (libvirt, QEMU) with a Debian guest that runs the service under systemd"
+    family = "machine"
     shared_parts = frozenset({"guest disk", "guest kernel"})
     engine_processes = ("libvirtd", "virtlogd", "virtlockd", "virtqemud", "virtnetworkd", "virtstoraged")
 

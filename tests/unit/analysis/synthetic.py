@@ -16,6 +16,7 @@ from harness.records.host import HostRecord
 from harness.records.load import NullFloor
 from harness.records.trial import Failure, TrialRecord
 from harness.store.folder import CampaignFolder
+from tests.support.capabilities import REGISTERED
 from tests.unit.analysis.synthetic_records import DIGEST, HOST_BOOT, MODELS, record, requests, variant
 
 Change = Callable[[TrialRecord], TrialRecord]
@@ -75,6 +76,7 @@ def manifest(
             "load": {"rates_rps": list(levels_rps)},
             **experiment,
         },
+        capabilities=REGISTERED,
         spec_digest="sha256:" + "00" * 32,
         seed=1,
         quick=False,

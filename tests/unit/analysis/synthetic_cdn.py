@@ -21,6 +21,7 @@ from harness.spec.experiment import Experiment
 from harness.spec.geography import PRESETS, Geography
 from harness.store.folder import CampaignFolder
 from harness.store.samples import CACHE
+from tests.support.capabilities import REGISTERED
 from tests.unit.analysis.synthetic import host, null_floor
 from tests.unit.analysis.synthetic_records import DIGEST, record, requests
 
@@ -95,6 +96,7 @@ def stored_folder(path: Path, experiment: Experiment, name: str) -> CampaignFold
         tare_commit="synthetic",
         command=("tare", "run", "synthetic"),
         experiment=experiment.model_dump(mode="json"),
+        capabilities=REGISTERED,
         spec_digest="sha256:" + "00" * 32,
         seed=1,
         quick=False,

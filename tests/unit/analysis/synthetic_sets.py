@@ -18,6 +18,7 @@ from harness.records.variant import Variant
 from harness.spec.event import EventSpec
 from harness.spec.experiment import Experiment
 from harness.store.folder import CampaignFolder
+from tests.support.capabilities import REGISTERED
 from tests.unit.analysis.synthetic import host, null_floor
 from tests.unit.analysis.synthetic_records import record, requests
 
@@ -106,6 +107,7 @@ def make_sets(path: Path, made: Made | None = None, **options: object) -> Campai
         tare_commit="synthetic",
         command=("tare", "run", "synthetic"),
         experiment=made.experiment(),
+        capabilities=REGISTERED,
         spec_digest="sha256:" + "00" * 32,
         seed=1,
         quick=False,
