@@ -29,7 +29,7 @@ from harness.spec.front import FrontSpec
 from harness.spec.service import ServiceSpec
 from tests.support.twice import twice
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1500)
 
 ROOT = Path(__file__).resolve().parents[3]
 HELLO = ROOT / "workloads" / "hello"

@@ -16,7 +16,7 @@ from harness.errors import BuildError
 from harness.spec.files import read_workload
 from tests.support.until import until
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1500)
 
 ROOT = Path(__file__).resolve().parents[3]
 HELLO = ROOT / "workloads" / "hello"

@@ -14,7 +14,7 @@ from harness.artifacts.packagings.image import ensure_image
 from tests.support.shop import FOLDER, WORKLOAD
 from tests.support.twice import twice
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1500)
 
 
 def build(service: str) -> Artifact:

@@ -24,7 +24,7 @@ from tests.support.images import import_image, local_image
 from tests.support.own_docker import own_docker
 from tests.support.traces import traces
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(1500)]
 
 FILES = {
     "www/index.html": "a good answer\n",

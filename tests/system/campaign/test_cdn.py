@@ -12,7 +12,7 @@ from harness.records.trial import EventRecord, TrialRecord
 from harness.store.folder import CampaignFolder
 from tests.support.command import tare
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(1500)]
 
 RTT_MS = 40.0
 

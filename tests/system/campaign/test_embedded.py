@@ -14,7 +14,7 @@ from tests.support.command import ROOT, tare
 from tests.support.traces import traces
 from tests.support.unprivileged import UID, as_nobody
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(1500)]
 
 QUICKSTART = ROOT / "benches" / "quickstart.toml"
 ANY_HOST = """

@@ -24,7 +24,7 @@ from tests.support.command import Running, started, tare, trials
 from tests.support.strangers import Strangers, strangers
 from tests.support.traces import traces
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(1500)]
 
 ORDER = ["process", "container", "container-varnish", "vm"]
 EXPERIMENT = """

@@ -24,7 +24,7 @@ from tests.support.deploy import bridged_lab, deployed
 from tests.support.peek import server_header
 from tests.support.traces import traces
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(1500)]
 
 NGINX = """FROM {base}
 COPY nginx.conf /etc/nginx/nginx.conf

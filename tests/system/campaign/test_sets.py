@@ -11,7 +11,7 @@ import pytest
 from harness.records.trial import TrialRecord
 from tests.support.command import ROOT, Ended, tare, trials
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(1500)]
 
 EXPERIMENT = """
 name = "sets"

@@ -13,7 +13,7 @@ from harness.targets.docker.target import ContainerTarget
 from tests.support import hello
 from tests.support.deploy import bridged_lab, deployed
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(1500)
 
 NOBODY_LISTENS = "ECONNREFUSED"
 """What a host answers that is reached."""

@@ -16,7 +16,7 @@ from tests.support.netns_sockets import connect_ms, socket_in
 from tests.support.regions import FAR, NEAR, RTT_MS, lab_with_host, listening
 from tests.support.transfer import MSS, transfer
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(1500)
 
 
 def test_nothing_crosses_before_the_distance() -> None:

@@ -25,7 +25,7 @@ from tests.support.caches_suite import ON, ONCE, PASSED_ON, Another, fresh, righ
 from tests.support.fronts import each
 from tests.support.until import until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1500)
 
 HERD = 200
 

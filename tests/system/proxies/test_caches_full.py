@@ -17,7 +17,7 @@ from tests.support.caches import Cached
 from tests.support.caches_suite import CACHES, Another, fresh, held_of
 from tests.support.fronts import each
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1500)
 
 MARGIN = 0.06
 """How far the bodies that a full cache holds may be from what its model says."""

@@ -17,7 +17,7 @@ from harness.proxies.registry import FRONTS, make
 from harness.spec.front import FrontSpec
 from tests.support.proxy_configurations import judged
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.integration]
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.integration]
 
 
 @dataclass(frozen=True, slots=True)

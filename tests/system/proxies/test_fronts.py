@@ -32,7 +32,7 @@ from tests.support.deploy import bridged_lab
 from tests.support.fronts import Backend, Fronted, backend, each, fronted, launched
 from tests.support.until import until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1500)
 
 PLAIN = [name for name, front in FRONTS.items() if not front.policies]
 """Those that cache have a suite of their own, test_caches."""

@@ -26,7 +26,7 @@ from tests.support.deploy import Deployed, bridged_lab, deployed
 from tests.support.launch import launch
 from tests.support.until import until
 
-pytestmark = [pytest.mark.xdist_group("swarm"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("swarm"), pytest.mark.timeout(1500)]
 
 SPARES = 5
 STRANGER = "a-strangers-service"

@@ -47,7 +47,7 @@ from tests.support.targets_suite import (
 )
 from tests.support.until import until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1500)
 
 MARKED = [pytest.param(name, marks=pytest.mark.core) for name in ("process", "container")]
 """Those whose own file system can be reached from this host. A guest's is its kernel's alone."""

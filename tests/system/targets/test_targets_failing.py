@@ -11,7 +11,7 @@ import pytest
 from harness.targets.api import Service, Target
 from tests.support.targets_suite import FAKED, MORE, lab_of, launch_and_fail, left_of
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1500)
 
 
 @pytest.mark.parametrize("target", [*MORE, FAKED], indirect=True)

@@ -26,7 +26,7 @@ from harness.targets.vm.connection import domain_names
 from harness.targets.vm.target import VmTarget
 from tests.support.launch import launch
 
-pytestmark = [pytest.mark.xdist_group("vm"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("vm"), pytest.mark.timeout(1500)]
 
 PREFIX = "tare-itvm"
 BUSYBOX = Path("/bin/busybox")

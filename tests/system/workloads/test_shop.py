@@ -15,7 +15,7 @@ from tests.support.shop_hostile import hostile_checks
 from tests.support.shop_openapi import MODES, answers_are_as_documented, every_documented_status_is_met
 from tests.support.shop_suite import CHECKS, Check
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1500)
 
 SUITE = [*CHECKS, *hostile_checks(shop.SIGNING_KEY, shop.VERIFY_KEY), every_documented_status_is_met]
 

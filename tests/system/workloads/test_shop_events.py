@@ -17,7 +17,7 @@ from tests.support.shop_orders import Outcome, many_orders
 from tests.support.shop_suite import anew
 from tests.support.until import until
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1500)
 
 PROGRAMS = {"broker": "nats-server", "python": "python3", "node": "node"}
 """By the root that a service is deployed from."""

@@ -17,7 +17,7 @@ from tests.support.deploy import bridged_lab, deployed
 from tests.support.static_at import FOLDER, WORKLOAD, StaticAt
 from tests.support.static_suite import CHECKS, Check
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1500)
 
 ORIGIN = "origin"
 
