@@ -9,7 +9,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable
 
-from harness.proxies.registry import FRONTS
+from harness.proxies.registry import PROXIES
 from harness.targets.registry import TARGETS
 
 SLOWEST = 5
@@ -21,7 +21,7 @@ def main(words: list[str]) -> int:
     cases = [case for path in paths for case in ElementTree.parse(path).iter("testcase")]
     skipped = [name_of(case) for case in cases if case.find("skipped") is not None]
     targets = held(cases, "test_targets", TARGETS)
-    proxies = held(cases, "system.proxies", FRONTS)
+    proxies = held(cases, "system.proxies", PROXIES)
     say(f"{len(cases)} tests ran on the real engines.")
     say(f"Contract tests by target: {targets}")
     say(f"Contract tests by proxy: {proxies}")

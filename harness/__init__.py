@@ -32,20 +32,20 @@ transaction
 placement
     A name for targets that differ by service, used where a target's name is.
 deployment
-    All instances of one variant in the lab of one trial, its front's included.
+    All instances of one variant in the lab of one trial, its proxy's included.
 event
     Something that happens to a deployment under load, once, at a known moment: a service is killed, restarted,
     replaced or scaled.
-front
-    A proxy or cache put before services. It is a service, so any target can launch it. ``direct`` means none.
+proxy
+    A proxy or cache before services. It is a service, so any target can launch it. ``direct`` means none.
 region
     Where clients, and perhaps services, stand: a bridge of its own in the lab. The *core* joins regions, each two of
     them at the distance (round-trip time) that the geography gives.
 point of presence
-    An instance of a front that caches, in a region, for the clients to whom it is the nearest. A *shield* is one that
+    An instance of a proxy that caches, in a region, for the clients to whom it is the nearest. A *shield* is one that
     stands between the others and the origin.
 origin
-    The services behind the fronts, as what fills their caches. Its region is where it stands.
+    The services behind the proxies, as what fills their caches. Its region is where it stands.
 catalogue
     The objects that an origin has, numbered, each of a known size.
 sequence
@@ -55,7 +55,7 @@ replay
 lab
     The private network of one trial: a bridge, and one network namespace per client host.
 variant
-    workload x topology x target x front x replicas: one thing being compared.
+    workload x topology x target x proxy x replicas: one thing being compared.
 load level
     How hard a cell is driven: a rate of arrivals, absolute or as a share of the slowest variant's capacity.
 cell

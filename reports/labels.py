@@ -14,8 +14,8 @@ import pandas as pd
 
 from harness.analysis.intervals import known
 from harness.records.variant import Variant
-from harness.spec.front import DIRECT
 from harness.spec.matrix import AA_SUFFIX
+from harness.spec.proxy import DIRECT
 from harness.spec.topology import SINGLE
 from reports.frames import rows
 
@@ -84,7 +84,7 @@ def clear(colour: str, alpha: float) -> str:
 class Look:
     """The order, label, colour, marker and dash of each variant of a campaign.
 
-    ``families``: what gives a variant its hue: its target, or where all have one, its front, or its topology.
+    ``families``: what gives a variant its hue: its target, or where all have one, its proxy, or its topology.
     """
 
     order: tuple[str, ...]
@@ -150,12 +150,12 @@ class Look:
         return [name for name in self.order if name in there]
 
 
-_PARTS = ("target", "front", "topology", "replicas", "cache_share")
+_PARTS = ("target", "proxy", "topology", "replicas", "cache_share")
 _SHADES_ONLY = ("replicas", "cache_share")
 
 
 class _Rank:
-    """By topology in order of appearance, then process, container, VM, the others, then front, replicas, capacity.
+    """By topology in order of appearance, then process, container, VM, the others, then proxy, replicas, capacity.
 
     The second of an A/A pair comes right after the first.
     """
@@ -163,12 +163,12 @@ class _Rank:
     def __init__(self, variants: Sequence[Variant]) -> None:
         self._variants = {variant.name: variant for variant in variants}
         self._topologies = list(dict.fromkeys(variant.topology for variant in variants))
-        self._fronts = list(dict.fromkeys((DIRECT, *(variant.front for variant in variants))))
+        self._proxies = list(dict.fromkeys((DIRECT, *(variant.proxy for variant in variants))))
 
     def __call__(self, name: str) -> tuple[Any, ...]:
         one = self._variants[name]
         target = _KNOWN.index(one.target) if one.target in _KNOWN else len(_KNOWN)
-        place = (self._topologies.index(one.topology), target, one.target, self._fronts.index(one.front))
+        place = (self._topologies.index(one.topology), target, one.target, self._proxies.index(one.proxy))
         return (*place, one.replicas, one.cache_share or 0.0, name.removesuffix(AA_SUFFIX), name)
 
 
@@ -181,7 +181,7 @@ def _variants(trials: pd.DataFrame) -> Iterator[Variant]:
             workload=str(row.get("workload", "")),
             topology=str(row.get("topology", SINGLE)),
             target=str(row.get("target", name.removesuffix(AA_SUFFIX))),
-            front=str(row.get("front", DIRECT)),
+            proxy=str(row.get("proxy", DIRECT)),
             replicas=int(row.get("replicas", 1)),
             cache_share=known(row.get("cache_share", math.nan)),
             aa=name.endswith(AA_SUFFIX),
@@ -196,7 +196,7 @@ def _families(variants: Sequence[Variant]) -> tuple[dict[str, str], dict[str, in
     values = {part: list(dict.fromkeys(getattr(one, part) for one in variants)) for part in _PARTS}
     varied = [part for part in _PARTS if len(values[part]) > 1]
     part = next((part for part in varied if part not in _SHADES_ONLY), "target")
-    shade = next((other for other in ("topology", "front", *_SHADES_ONLY) if other in varied and other != part), None)
+    shade = next((other for other in ("topology", "proxy", *_SHADES_ONLY) if other in varied and other != part), None)
     return (
         {one.name: getattr(one, part) + (AA_SUFFIX if one.aa else "") for one in variants},
         {one.name: values[shade].index(getattr(one, shade)) if shade else 0 for one in variants},

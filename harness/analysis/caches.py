@@ -28,7 +28,7 @@ POINTS: Mapping[tuple[str, str], float] = {
 exactly that order. nginx evicts in passes of a process of its own, Traffic Server's RAM cache stands before a disk
 cache; they are shown and decide nothing."""
 
-_HEAD = {**dict.fromkeys(("trial", "variant", "level", "front", "kind", "policy"), "str"), "block": "int64"}
+_HEAD = {**dict.fromkeys(("trial", "variant", "level", "proxy", "kind", "policy"), "str"), "block": "int64"}
 _COUNTS = ("answered", "served", "stale", "missed", "passed", "collapsed", "errors")
 CACHE_COLUMNS = {
     **_HEAD,
@@ -39,7 +39,7 @@ CACHE_COLUMNS = {
     **dict.fromkeys(("hit_p50_ms", "miss_p50_ms"), "float64"),
 }
 POLICY_COLUMNS = {
-    **dict.fromkeys(("variant", "level", "front", "kind", "policy"), "str"),
+    **dict.fromkeys(("variant", "level", "proxy", "kind", "policy"), "str"),
     **dict.fromkeys(("cache_share", "size_bytes", "effective_bytes"), "float64"),
     "n": "int64",
     **{f"{name}{end}": "float64" for name in ("hit_ratio", "byte_hit_ratio") for end in ("", "_low", "_high")},
@@ -107,7 +107,7 @@ def _attempt(record: TrialRecord, samples: pd.DataFrame) -> Row:
         "trial": record.trial,
         "variant": record.variant.name,
         "level": record.level,
-        "front": record.variant.front,
+        "proxy": record.variant.proxy,
         "block": record.block,
         "caches": len(record.caches),
         **_of_cache(cache),
@@ -149,7 +149,7 @@ def _policy(cell: pd.DataFrame, ratio: SimulatedRatio | None) -> Row:
     first = cell.iloc[0]
     kind, policy = str(first["kind"]), str(first["policy"])
     row: Row = {
-        **{name: first[name] for name in ("variant", "level", "front", "kind", "policy")},
+        **{name: first[name] for name in ("variant", "level", "proxy", "kind", "policy")},
         **{name: first[name] for name in ("cache_share", "size_bytes", "effective_bytes")},
         "n": len(cell),
         "simulated_policy": SIMULATION.get(policy, ""),

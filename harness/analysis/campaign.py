@@ -4,7 +4,7 @@ Columns (``n``, ``low``, ``high``: see harness.analysis.intervals; units stand i
 
 ``trials``
     one row per attempt, in journal order: trial, kind, block, position, attempt, variant, workload, topology, target,
-    front, accelerator, level, outcome, replicas, cache_share, valid, reasons (a tuple of words), counts (whether
+    proxy, accelerator, level, outcome, replicas, cache_share, valid, reasons (a tuple of words), counts (whether
     summaries use it: the latest valid attempt of its block), and one column per metric of harness.units, NaN where it
     was not measured.
 ``samples``
@@ -25,15 +25,15 @@ Columns (``n``, ``low``, ``high``: see harness.analysis.intervals; units stand i
     (page_tables are part of kernel on cgroup v2), ``cgroup_total`` its sums, ``engine`` the daemons' growth, ``inside``
     the guest's own, never to be compared with the others.
 ``instances``
-    one row per instance of a trial that counts: trial, variant, level, instance, service, role (service, front),
+    one row per instance of a trial that counts: trial, variant, level, instance, service, role (service, proxy),
     target, accelerator, startup_s (from its own trigger), ready_after_s (since the deployment's first trigger),
     memory_mib, memory_load_mib, cpu_ms_per_request (its CPU time over the requests that the deployment answered).
 ``served``
-    one row per instance behind a front: trial, variant, level, instance, service, replicas, requests, share (of its
+    one row per instance behind a proxy: trial, variant, level, instance, service, replicas, requests, share (of its
     service's).
-``fronts``
-    what a front adds to the latency of the same variant without one and with one replica, paired by block: variant,
-    direct, front, level, metric, n, added_ms (mean difference), low, high, verdict (as of a comparison).
+``proxies``
+    what a proxy adds to the latency of the same variant without one and with one replica, paired by block: variant,
+    direct, proxy, level, metric, n, added_ms (mean difference), low, high, verdict (as of a comparison).
 ``events``
     one row per event of a trial that counts: trial, variant, level, number (from 1), kind, service, instance, begin_s
     (since the measured window's begin), down_s (begin to the first correct response after it; NaN), recovered,
@@ -50,13 +50,13 @@ Columns (``n``, ``low``, ``high``: see harness.analysis.intervals; units stand i
     one row per region and host of a trial that counts: trial, variant, level, block, region, host, role (origin, pop),
     own (whether that region's clients are sent to it), asked_ms, median_ms, p99_ms, echoes.
 ``caches``
-    one row per trial that counts and has caches, or an origin that counts: trial, variant, level, front, kind, policy
+    one row per trial that counts and has caches, or an origin that counts: trial, variant, level, proxy, kind, policy
     (both empty without a cache), block, caches (how many), cache_share, size_bytes, effective_bytes (each one's), then
     over all of the load answered, served, stale, missed, passed, collapsed, errors, origin_requests, origin_bytes,
     excess (origin_requests - missed - passed; without a cache - answered), offload; and of the measured window
     hit_ratio, byte_hit_ratio, hit_p50_ms, miss_p50_ms.
 ``policies``
-    one row per variant with one cache and replayed sequence: variant, level, front, kind, policy, cache_share,
+    one row per variant with one cache and replayed sequence: variant, level, proxy, kind, policy, cache_share,
     size_bytes, effective_bytes, n, hit_ratio and byte_hit_ratio (each with _low and _high), simulated_policy (empty: it
     has none), simulated and simulated_bytes (hit ratios), points and byte_points (real less simulated, in percentage
     points, each with _low and _high), limit_points (NaN: it decides nothing).
@@ -72,7 +72,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.analysis import caches, comparisons, events, frames, fronts, instances, regions
+from harness.analysis import caches, comparisons, events, frames, instances, proxies, regions
 from harness.analysis.metrics import metrics_of
 from harness.analysis.selection import counted
 from harness.analysis.validity import judge_record
@@ -156,8 +156,8 @@ class Campaign:
         return instances.served(self.counted_records)
 
     @cached_property
-    def fronts(self) -> pd.DataFrame:
-        return fronts.added(self.counted, self.manifest.variants)
+    def proxies(self) -> pd.DataFrame:
+        return proxies.added(self.counted, self.manifest.variants)
 
     @cached_property
     def events(self) -> pd.DataFrame:

@@ -46,7 +46,7 @@ _SHAPING = (
     "workload",
     "service",
     "placements",
-    "fronts",
+    "proxies",
     "events",
     "limits",
     "load",

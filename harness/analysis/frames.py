@@ -13,7 +13,7 @@ from harness.records.memory import MemoryView
 from harness.records.trial import TrialRecord
 from harness.units import METRICS, mib
 
-_TEXT = ("variant", "workload", "topology", "target", "front", "accelerator", "level", "outcome")
+_TEXT = ("variant", "workload", "topology", "target", "proxy", "accelerator", "level", "outcome")
 TRIAL_COLUMNS: dict[str, str] = {
     "trial": "str",
     "kind": "str",
@@ -81,7 +81,7 @@ def trials(
                 "workload": record.variant.workload,
                 "topology": record.variant.topology,
                 "target": record.variant.target,
-                "front": record.variant.front,
+                "proxy": record.variant.proxy,
                 "accelerator": accelerator_of(record),
                 "level": record.level,
                 "outcome": record.outcome,

@@ -33,10 +33,10 @@ def instances(records: Iterable[TrialRecord], read: Callable[[TrialRecord], pd.D
 
 
 def served(records: Iterable[TrialRecord]) -> pd.DataFrame:
-    """A row per instance that the front of these attempts passed requests on to.
+    """A row per instance that the proxy of these attempts passed requests on to.
 
     ``share`` is of its service's requests, ``replicas`` how many there were to share them when it was deployed. A
-    replica that served nothing has its row, with 0. The front's account ends before the first event.
+    replica that served nothing has its row, with 0. The proxy's account ends before the first event.
     """
     return frame_of((row for record in records if record.served for row in _shares(record)), SERVED_COLUMNS)
 
@@ -76,7 +76,7 @@ def _shares(record: TrialRecord) -> Iterator[Row]:
     of = {name: _service_of(name, known) for name in record.served}
     for service in dict.fromkeys(of.values()):
         counts = {name: count for name, count in record.served.items() if of[name] == service}
-        # One that got nothing is missing from the front's own account.
+        # One that got nothing is missing from the proxy's own account.
         names = (service, *(f"{service}-{n}" for n in range(2, record.variant.replicas + 1)))
         for name in names:
             if len(counts) < record.variant.replicas:

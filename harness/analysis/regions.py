@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.spec.geography import Geography
 
 ALL = "all"
-POP = "front-"
+POP = "proxy-"
 """What the name of a point of presence begins with; its region follows."""
 
 REGION_COLUMNS = {
@@ -87,9 +87,9 @@ def _latencies(record: TrialRecord, read: Read) -> Iterator[Row]:
 
 
 def _distances(record: TrialRecord, geography: Geography | None) -> Iterator[Row]:
-    fronts = {one.name for one in record.instances if one.role == "front"}
+    proxies = {one.name for one in record.instances if one.role == "proxy"}
     for rtt in record.rtts:
-        pop = rtt.host in fronts or rtt.host.startswith(POP)
+        pop = rtt.host in proxies or rtt.host.startswith(POP)
         entry = f"{POP}{geography.entry(rtt.region)}" if geography is not None else ""
         yield {
             **_head(record),

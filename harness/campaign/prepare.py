@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness import __version__
 from harness.campaign.provenance import host_record, tare_commit
-from harness.campaign.resolve import Source, artifact_records, fronts_of, source_of
+from harness.campaign.resolve import Source, artifact_records, proxies_of, source_of
 from harness.clock import NS_PER_S, now_ns, utc_now
 from harness.errors import BuildError, SpecError, TareError, Unavailable
 from harness.host import accelerator
@@ -23,7 +23,7 @@ from harness.host.facts import HostFacts
 from harness.planning.choice import chosen_variants, targets_of
 from harness.planning.plan import Plan, plan
 from harness.planning.validate import validate
-from harness.proxies.api import Certificate, Front
+from harness.proxies.api import Certificate, Proxy
 from harness.proxies.registry import capabilities as proxy_capabilities
 from harness.records.campaign import Manifest, UnavailableTarget
 from harness.records.capabilities import Capabilities
@@ -81,7 +81,7 @@ def begin(request: Request, host: HostFacts, say: Say) -> tuple[Plan, CampaignCo
         host=host_record(host, accelerator.cached() or _NO_GUEST),
         generator_cpus=tuple(sorted(cpus.generator)),
         service_cpus=tuple(sorted(cpus.service)),
-        artifacts=artifact_records(ready.source, ready.fronts),
+        artifacts=artifact_records(ready.source, ready.proxies),
         routes={name: dict(topology.routes) for name, topology in ready.source.topologies.items()},
         artifact_embedded=embedded,
         workload_folder=os.path.relpath(request.workload_folder, path.resolve()) if request.workload_folder else None,
@@ -110,10 +110,10 @@ def resume(path: Path, host: HostFacts, say: Say) -> tuple[Plan, CampaignContext
     ready = _prepare(experiment, wanted, workload, host, say, embedded=embedded)
     if ready.missing:
         raise _nothing_usable(ready.missing)
-    now = artifact_records(ready.source, ready.fronts)
+    now = artifact_records(ready.source, ready.proxies)
     for name, then in manifest.artifacts.items():
         if now[name].digest != then.digest:
-            what = name.removeprefix("front:") if name.startswith("front:") else experiment.workload
+            what = name.removeprefix("proxy:") if name.startswith("proxy:") else experiment.workload
             raise SpecError(
                 f"{what} has changed since {path} began: its artifact is another one now.",
                 "Restore what was changed, or begin a new campaign.",
@@ -144,7 +144,7 @@ class _Ready:
     source: Source
     variants: tuple[Variant, ...]
     targets: Mapping[str, Target]
-    fronts: Mapping[str, Front]
+    proxies: Mapping[str, Proxy]
     certificates: Mapping[str, Certificate]
     missing: Sequence[UnavailableTarget]
     seconds: Mapping[str, float]
@@ -159,7 +159,7 @@ def _prepare(
     *,
     embedded: bool,
 ) -> _Ready:
-    """Find the usable targets, build the artifacts and the fronts, derive every packaging.
+    """Find the usable targets, build the artifacts and the proxies, derive every packaging.
 
     What cannot be made takes the variants out that need it, and says so. Raises Unavailable if nothing is left.
     """
@@ -173,13 +173,13 @@ def _prepare(
 
     say(f"Preparing the artifact of {experiment.workload}")
     source = source_of(experiment, folder, left(), embedded=embedded)
-    fronts, given, without = fronts_of(experiment, left())
+    proxies, given, without = proxies_of(experiment, left())
     for name, error in without.items():
-        say(f"front {name} cannot be prepared: {error.what}")
+        say(f"proxy {name} cannot be prepared: {error.what}")
         missing.append(UnavailableTarget(target=name, reason=error.what, fix=error.remedy))
-    wanted = tuple(each for each in wanted if each.front not in without)
+    wanted = tuple(each for each in wanted if each.proxy not in without)
     seconds: dict[str, float] = {}
-    artifacts = (*source.artifacts, *(front.prepare() for front in fronts.values()))
+    artifacts = (*source.artifacts, *(proxy.prepare() for proxy in proxies.values()))
     for name, target in list(targets.items()):
         say(f"Preparing {name}")
         begun_ns = now_ns()
@@ -192,7 +192,7 @@ def _prepare(
             del targets[name]
             continue
         seconds[name] = (now_ns() - begun_ns) / NS_PER_S
-    return _Ready(source, left(), targets, fronts, given, missing, seconds)
+    return _Ready(source, left(), targets, proxies, given, missing, seconds)
 
 
 def _usable(
@@ -224,7 +224,7 @@ def _setting(
         members=ready.source.members,
         topologies=ready.source.topologies,
         targets=ready.targets,
-        fronts=ready.fronts,
+        proxies=ready.proxies,
         certificates=ready.certificates,
         exchanges=ready.source.exchanges,
         locustfile=ready.source.locustfile,

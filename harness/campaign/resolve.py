@@ -1,4 +1,4 @@
-"""What an experiment's workload and fronts resolve to: artifacts, topologies, the load. Builds what is missing."""
+"""What an experiment's workload and proxies resolve to: artifacts, topologies, the load. Builds what is missing."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from harness.artifacts.builders.rootfs import build_workload
 from harness.errors import BuildError, SpecError, Unavailable
 from harness.planning.validate import catalogue_of
 from harness.proxies import certificates
-from harness.proxies import registry as front_registry
-from harness.proxies.api import Certificate, Front
+from harness.proxies import registry as proxy_registry
+from harness.proxies.api import Certificate, Proxy
 from harness.records.campaign import ArtifactRecord
 from harness.records.variant import Variant
 from harness.simulation.catalogue import Catalogue
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_workload
-from harness.spec.front import DIRECT
+from harness.spec.proxy import DIRECT
 from harness.spec.service import Exchange
 from harness.spec.topology import SERVICE, SINGLE, Member, Topology
 from harness.trial.campaign_context import Deployable
@@ -70,39 +70,39 @@ def source_of(experiment: Experiment, folder: Path | None, wanted: Sequence[Vari
     return Source(members, topologies, workload.exchanges, folder / workload.locustfile, catalogue_of(workload))
 
 
-def fronts_of(
+def proxies_of(
     experiment: Experiment, wanted: Iterable[Variant]
-) -> tuple[dict[str, Front], dict[str, Certificate], dict[str, BuildError | Unavailable]]:
-    """The fronts of ``wanted`` by their names in the experiment, built; the user's certificates; and what cannot be.
+) -> tuple[dict[str, Proxy], dict[str, Certificate], dict[str, BuildError | Unavailable]]:
+    """The proxies of ``wanted`` by their names in the experiment, built; the user's certificates; and what cannot be.
 
     Raises SpecError for a certificate that cannot be used.
     """
-    fronts: dict[str, Front] = {}
+    proxies: dict[str, Proxy] = {}
     given: dict[str, Certificate] = {}
     missing: dict[str, BuildError | Unavailable] = {}
-    for name in dict.fromkeys(variant.front for variant in wanted if variant.front != DIRECT):
-        spec = experiment.front(name)
+    for name in dict.fromkeys(variant.proxy for variant in wanted if variant.proxy != DIRECT):
+        spec = experiment.proxy(name)
         if spec is None:
             continue
         if spec.certificate is not None:
             given[name] = certificates.read(Path(spec.certificate))
-        front = front_registry.make(spec.kind)
+        proxy = proxy_registry.make(spec.kind)
         try:
-            front.prepare()
+            proxy.prepare()
         except (BuildError, Unavailable) as error:
             missing[name] = error
             continue
-        fronts[name] = front
-    return fronts, given, missing
+        proxies[name] = proxy
+    return proxies, given, missing
 
 
-def artifact_records(source: Source, fronts: Mapping[str, Front]) -> dict[str, ArtifactRecord]:
+def artifact_records(source: Source, proxies: Mapping[str, Proxy]) -> dict[str, ArtifactRecord]:
     """Every artifact of a campaign, for its manifest."""
     found = {
         name: ArtifactRecord(digest=member.artifact.digest, source=member.artifact.source)
         for name, member in source.members.items()
     }
-    for name, front in fronts.items():
-        artifact = front.prepare()
-        found[f"front:{name}"] = ArtifactRecord(digest=artifact.digest, source=artifact.source)
+    for name, proxy in proxies.items():
+        artifact = proxy.prepare()
+        found[f"proxy:{name}"] = ArtifactRecord(digest=artifact.digest, source=artifact.source)
     return found

@@ -47,6 +47,6 @@ def chosen_variants(experiment: Experiment, only: str | None) -> tuple[Variant, 
 
 
 def targets_of(experiment: Experiment, variant: Variant) -> tuple[str, ...]:
-    """The targets that a variant is deployed on, its front's included."""
+    """The targets that a variant is deployed on, its proxy's included."""
     placement = experiment.placements.get(variant.target)
     return (variant.target,) if placement is None else tuple(dict.fromkeys(placement.values()))

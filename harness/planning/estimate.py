@@ -24,9 +24,9 @@ def expected_s(trial: PlannedTrial, experiment: Experiment, startup_s: Mapping[s
     """An estimate of how long a trial takes, in seconds: what it waits for by design, and guesses for the rest."""
     load = experiment.load
     events = experiment.events_of(trial.variant)
-    front = experiment.front(trial.variant.front)
+    proxy = experiment.proxy(trial.variant.proxy)
     if load.replay is not None:
-        rate = _REPLAY_RPS if front is None else _PACED_RPS.get(front.kind, _REPLAY_RPS)
+        rate = _REPLAY_RPS if proxy is None else _PACED_RPS.get(proxy.kind, _REPLAY_RPS)
         wait = load.replay.requests / rate
     elif trial.kind == "calibration":
         wait = load.warmup_s + load.capacity_s
@@ -35,6 +35,6 @@ def expected_s(trial: PlannedTrial, experiment: Experiment, startup_s: Mapping[s
         wait += 0.0 if events else load.capacity_s
     if trial.kind == "measured":
         wait += experiment.settle_s
-    if front is not None and front.warm:
+    if proxy is not None and proxy.warm:
         wait += experiment.prefill / _PREFILL_RPS
     return startup_s.get(trial.variant.target, 5.0) + wait + _OVERHEAD_S

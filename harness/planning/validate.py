@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import SpecError
-from harness.proxies import registry as front_registry
-from harness.proxies.api import Front
+from harness.proxies import registry as proxy_registry
+from harness.proxies.api import Proxy
 from harness.proxies.caching import CacheSize, check, size_of
 from harness.records.variant import Variant
 from harness.simulation.catalogue import Catalogue, requests
 from harness.spec.event import EventSpec
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_workload
-from harness.spec.front import DIRECT, FRONT, SHIELD, CacheSpec, FrontSpec, is_front
+from harness.spec.proxy import DIRECT, PROXY, SHIELD, CacheSpec, ProxySpec, is_proxy
 from harness.spec.sequence import SequenceSpec
 from harness.spec.topology import SERVICE, SINGLE, Topology
 from harness.spec.workload import Workload
@@ -25,7 +25,7 @@ def validate(experiment: Experiment, folder: Path | None) -> None:
     """Raise SpecError for the first thing that cannot be.
 
     That is a topology that the workload has not, an event or a placement of a service that is not there, an event that
-    cannot be, a kind of front that does not exist, and what regions, caches and sequences cannot be. ``folder`` is the
+    cannot be, a kind of proxy that does not exist, and what regions, caches and sequences cannot be. ``folder`` is the
     workload's; None for an image.
     """
     sets = {SINGLE: Topology(services=(SERVICE,), routes={"/": SERVICE})}
@@ -38,29 +38,29 @@ def validate(experiment: Experiment, folder: Path | None) -> None:
             raise SpecError(
                 f"{experiment.workload} has no topology {name!r}.", f"Its topologies are: {', '.join(sets)}."
             )
-    for name in experiment.matrix.fronts:
-        if (front := experiment.front(name)) is not None:
-            front_registry.make(front.kind)
+    for name in experiment.matrix.proxies:
+        if (proxy := experiment.proxy(name)) is not None:
+            proxy_registry.make(proxy.kind)
     validate_deployable(experiment, sets, catalogue)
     for variant in experiment.variants:
         topology = sets[variant.topology]
-        names = (*topology.services, *front_names(experiment, variant))
+        names = (*topology.services, *proxy_names(experiment, variant))
         most: dict[str, int] = {}
         for event in experiment.events_of(variant):
             service = _happens_to(event, variant, topology, names)
             begun = variant.replicas if service in topology.routed else 1
             _event_must_be_possible(event, service, most.setdefault(service, begun), variant, experiment)
             most[service] = max(most[service], event.replicas or 1)
-    everyone = {name for topology in sets.values() for name in topology.services} | {"default", "front"}
+    everyone = {name for topology in sets.values() for name in topology.services} | {"default", "proxy"}
     for name, placement in experiment.placements.items():
         if strangers := sorted(set(placement) - everyone):
             raise SpecError(
                 f"placements.{name} places {strangers[0]!r}, which is no service of {experiment.workload}.",
-                f"Its services are: {', '.join(sorted(everyone - {'default', 'front'}))}; and front.",
+                f"Its services are: {', '.join(sorted(everyone - {'default', 'proxy'}))}; and proxy.",
             )
 
 
-def capacity(variant: Variant, spec: FrontSpec, catalogue: Catalogue | None) -> CacheSize:
+def capacity(variant: Variant, spec: ProxySpec, catalogue: Catalogue | None) -> CacheSize:
     """How much each cache of that variant may hold. Raises SpecError for a share of no catalogue."""
     return size_of(spec.cache or CacheSpec(), None if catalogue is None else catalogue.bytes, variant.cache_share)
 
@@ -78,39 +78,39 @@ def validate_deployable(
     ``topologies`` are the workload's, ``catalogue`` its objects, None if it has none.
     """
     for name, topology in topologies.items():
-        if taken := next((service for service in topology.services if is_front(service)), None):
+        if taken := next((service for service in topology.services if is_proxy(service)), None):
             raise SpecError(
-                f"{experiment.workload}: topology {name} has a service {taken!r}, which is what a front is called.",
+                f"{experiment.workload}: topology {name} has a service {taken!r}, which is what a proxy is called.",
                 "Give the service another name.",
             )
     _must_be_there(experiment, catalogue)
     if experiment.matrix.cache_shares and not any(variant.cache_share for variant in experiment.variants):
         raise SpecError(
-            "cache_shares are capacities of fronts that cache, and no variant has a front.",
-            "Give fronts such as varnish, or remove cache_shares.",
+            "cache_shares are capacities of proxies that cache, and no variant has a proxy.",
+            "Give proxies such as varnish, or remove cache_shares.",
         )
     for variant in experiment.variants:
-        front = None if variant.front == DIRECT else _front(experiment, variant)
-        if front is not None:
-            _must_fit(experiment, variant, front, catalogue)
+        proxy = None if variant.proxy == DIRECT else _proxy(experiment, variant)
+        if proxy is not None:
+            _must_fit(experiment, variant, proxy, catalogue)
         if experiment.geography is not None:
-            _must_stand_apart(experiment, variant, front, topologies[variant.topology])
+            _must_stand_apart(experiment, variant, proxy, topologies[variant.topology])
 
 
-def front_names(experiment: Experiment, variant: Variant) -> tuple[str, ...]:
-    """What the instances of that variant's front are called; empty without one."""
-    if variant.front == DIRECT:
+def proxy_names(experiment: Experiment, variant: Variant) -> tuple[str, ...]:
+    """What the instances of that variant's proxy are called; empty without one."""
+    if variant.proxy == DIRECT:
         return ()
     geography = experiment.geography
-    if geography is None or not _front(experiment, variant).policies:
-        return (FRONT,)
+    if geography is None or not _proxy(experiment, variant).policies:
+        return (PROXY,)
     shield = () if geography.shield is None else (SHIELD,)
-    return (*shield, *(f"{FRONT}-{region}" for region in geography.pop_regions))
+    return (*shield, *(f"{PROXY}-{region}" for region in geography.pop_regions))
 
 
-def _front(experiment: Experiment, variant: Variant) -> Front:
-    spec = experiment.front(variant.front)
-    return front_registry.make(variant.front if spec is None else spec.kind)
+def _proxy(experiment: Experiment, variant: Variant) -> Proxy:
+    spec = experiment.proxy(variant.proxy)
+    return proxy_registry.make(variant.proxy if spec is None else spec.kind)
 
 
 def _must_be_there(experiment: Experiment, catalogue: Catalogue | None) -> None:
@@ -132,18 +132,18 @@ def _must_be_there(experiment: Experiment, catalogue: Catalogue | None) -> None:
                 raise SpecError(f"sequences.{name}: {error.what}", error.remedy) from error
 
 
-def _must_fit(experiment: Experiment, variant: Variant, front: Front, catalogue: Catalogue | None) -> None:
-    """The cache of a variant must be one that its front can be, and hold something."""
-    spec = experiment.front(variant.front)
+def _must_fit(experiment: Experiment, variant: Variant, proxy: Proxy, catalogue: Catalogue | None) -> None:
+    """The cache of a variant must be one that its proxy can be, and hold something."""
+    spec = experiment.proxy(variant.proxy)
     if spec is None:
         return
-    where = f"fronts.{variant.front}"
-    if variant.cache_share is not None and not front.policies:
+    where = f"proxies.{variant.proxy}"
+    if variant.cache_share is not None and not proxy.policies:
         raise SpecError(
-            f"{where}: {front.name} caches nothing, but cache_shares give {variant.name} a capacity.",
-            "Remove it from the matrix's fronts, or cache_shares.",
+            f"{where}: {proxy.name} caches nothing, but cache_shares give {variant.name} a capacity.",
+            "Remove it from the matrix's proxies, or cache_shares.",
         )
-    size = capacity(variant, spec, catalogue) if front.policies else None
+    size = capacity(variant, spec, catalogue) if proxy.policies else None
     if size is not None and catalogue is not None and size.bytes < (smallest := int(catalogue.sizes.min())):
         raise SpecError(
             f"{where}: the cache of {variant.name} has {size.bytes:,} bytes, and the smallest object {smallest:,}: "
@@ -151,30 +151,30 @@ def _must_fit(experiment: Experiment, variant: Variant, front: Front, catalogue:
             "Give it a larger size_mib, size_share or cache_shares.",
         )
     try:
-        check(front.name, front.policies, front.lacks, front.minimum_bytes, spec, size)
+        check(proxy.name, proxy.policies, proxy.lacks, proxy.minimum_bytes, spec, size)
     except SpecError as error:
         raise SpecError(f"{where} ({variant.name}): {error.what}.", f"{error.remedy}.") from error
 
 
-def _must_stand_apart(experiment: Experiment, variant: Variant, front: Front | None, topology: Topology) -> None:
+def _must_stand_apart(experiment: Experiment, variant: Variant, proxy: Proxy | None, topology: Topology) -> None:
     """What a geography cannot have: several replicas are refused by the experiment itself."""
-    for service in (*topology.services, *([] if front is None else [FRONT])):
+    for service in (*topology.services, *([] if proxy is None else [PROXY])):
         target = experiment.target_of(variant, service)
         if target_registry.make(target).orchestrates:
             raise SpecError(
                 f"{variant.name}: {target} keeps its instances in one network, and geography has one in each region.",
                 "Use process, container or vm.",
             )
-    if front is not None and front.forward:
+    if proxy is not None and proxy.forward:
         raise SpecError(
-            f"{variant.name}: {front.name} is a forward proxy, which stands with its clients, and geography has them "
+            f"{variant.name}: {proxy.name} is a forward proxy, which stands with its clients, and geography has them "
             "in several regions.",
             "Use a reverse proxy, or remove geography.",
         )
 
 
 def _happens_to(event: EventSpec, variant: Variant, topology: Topology, names: Sequence[str]) -> str:
-    """The service, or the instance of a front, which the event happens to there. Raises SpecError if there is none."""
+    """The service, or the instance of a proxy, which the event happens to there. Raises SpecError if there is none."""
     if event.service is not None:
         if event.service not in names:
             raise SpecError(

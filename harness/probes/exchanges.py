@@ -67,7 +67,7 @@ def _ask(
 
     def send() -> dict[str, tuple[int, str, str]]:
         return {
-            f"{method} {path}": _answer((method, path, body), route, context, way.proxy)
+            f"{method} {path}": _answer((method, path, body), route, context, way.forward_proxy)
             for (method, path, body), route in asked
         }
 
@@ -85,17 +85,17 @@ def _ask(
 
 
 def _answer(
-    exchange: tuple[str, str, str], route: Route, context: ssl.SSLContext | None, proxy: tuple[str, int] | None
+    exchange: tuple[str, str, str], route: Route, context: ssl.SSLContext | None, forward_proxy: tuple[str, int] | None
 ) -> tuple[int, str, str]:
     method, path, body = exchange
-    ip, port = proxy or (route.ip, route.port)
+    ip, port = forward_proxy or (route.ip, route.port)
     connection = (
         http.client.HTTPConnection(ip, port, timeout=_TIMEOUT_S)
         if context is None
         else http.client.HTTPSConnection(ip, port, timeout=_TIMEOUT_S, context=context)
     )
     with closing(connection):
-        asked = f"http://{route.ip}:{route.port}{path}" if proxy else path
+        asked = f"http://{route.ip}:{route.port}{path}" if forward_proxy else path
         headers = {"Host": f"{route.ip}:{route.port}"} | ({"Content-Type": "application/json"} if body else {})
         connection.request(method, asked, body.encode() or None, headers)
         response = connection.getresponse()

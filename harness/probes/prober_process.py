@@ -32,7 +32,8 @@ class ProberProcess:
         way: Way,
     ) -> None:
         places = [(route.prefix, route.ip, route.port) for route in routes]
-        self._order = json.dumps({"steps": steps, "routes": places, "tls_ca": way.tls_ca, "proxy": way.proxy})
+        clients = {"tls_ca": way.tls_ca, "forward_proxy": way.forward_proxy}
+        self._order = json.dumps({"steps": steps, "routes": places} | clients)
         self._command = at.command(child.bare("harness.probes.prober"))
         self._process: child.Child | None = None
 

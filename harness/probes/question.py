@@ -45,9 +45,9 @@ class Question:
         path = filled(step["path"], values)
         place = route_of(path, [Route(*route) for route in order["routes"]])
         host = f"{place.ip}:{place.port}"
-        target = f"http://{host}{path}" if order["proxy"] else path
+        target = f"http://{host}{path}" if order["forward_proxy"] else path
         headers = {name: filled(value, values) for name, value in step["headers"].items()}
-        ip, port = order["proxy"] or (place.ip, place.port)
+        ip, port = order["forward_proxy"] or (place.ip, place.port)
         self.address = (str(ip), int(port))
         self.request = encode(step["method"], target, host, headers, filled(step["body"], values))
         self._status = step["status"]

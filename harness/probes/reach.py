@@ -34,11 +34,11 @@ def connect(ip: str, port: int, netns: str | None) -> str:
     return _from(netns, attempt)
 
 
-def status_through(proxy: tuple[str, int], host: tuple[str, int], netns: str | None) -> int:
+def status_through(forward_proxy: tuple[str, int], host: tuple[str, int], netns: str | None) -> int:
     """The status that a forward proxy answers with to a GET of ``host``. Raises LoadError if it gives no answer."""
 
     def attempt() -> int | str:
-        with closing(http.client.HTTPConnection(*proxy, timeout=_ANSWER_S)) as connection:
+        with closing(http.client.HTTPConnection(*forward_proxy, timeout=_ANSWER_S)) as connection:
             try:
                 connection.request("GET", f"http://{host[0]}:{host[1]}/")
                 return connection.getresponse().status
@@ -49,7 +49,9 @@ def status_through(proxy: tuple[str, int], host: tuple[str, int], netns: str | N
 
     answer = _from(netns, attempt)
     if not isinstance(answer, int):
-        raise LoadError(f"The proxy at {proxy[0]}:{proxy[1]} gave no answer: {answer}.", "Look at its logs.")
+        raise LoadError(
+            f"The proxy at {forward_proxy[0]}:{forward_proxy[1]} gave no answer: {answer}.", "Look at its logs."
+        )
     return answer
 
 

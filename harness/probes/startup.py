@@ -14,7 +14,7 @@ cores, so that its own start is no part of any figure. Its rules:
 
 How long a killed instance is away is found the same way: enter the prober before the kill, and call ``go`` once the
 kill is proven (no answer of the dying instance can then be taken for one of the next). Refused, reset or unanswered, it
-goes on as above until the first correct response. A front may answer in the place of the dead, also correctly.
+goes on as above until the first correct response. A proxy may answer in the place of the dead, also correctly.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Fronts: proxies before services. A front is a service itself, so any target can launch it."""
+"""Proxies before services. A proxy is a service itself, so any target can launch it."""

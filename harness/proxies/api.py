@@ -1,4 +1,4 @@
-"""The contract of fronts. The contract suite (``tests/system/proxies/test_fronts.py``) holds every front to it."""
+"""The contract of proxies. The contract suite (``tests/system/proxies/test_proxies.py``) holds every proxy to it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from harness.errors import SpecError
 from harness.proxies.caching import CacheSize, OutcomeHeader, check, with_size
 from harness.proxies.delivery import delivered
 from harness.records.capabilities import ProxyCapabilities
-from harness.spec.front import FrontSpec
+from harness.spec.proxy import ProxySpec
 from harness.spec.service import Readiness, ServiceSpec
 
 SUITE = "bookworm"
 LOG_WORD = "served"
-"""Begins the line that a front prints for each request: ``served STATUS ADDRESS``."""
+"""Begins the line that a proxy prints for each request: ``served STATUS ADDRESS``."""
 
 _SERVED = re.compile(rf"^{LOG_WORD} \d{{3}} (?:.*[ ,])?(\d+(?:\.\d+){{3}}:\d+)\s*$", re.MULTILINE)
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
@@ -56,7 +56,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """PEM texts: the front's certificate with what is between it and its authority, its key, and what clients trust."""
+    """PEM texts: the proxy's certificate with what is between it and its authority, its key, and what clients trust."""
 
     chain_pem: str
     key_pem: str = field(repr=False)
@@ -65,7 +65,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a front is started with. Both kinds of files are written to ``delivery.FOLDER`` before ``argv`` is run.
+    """What a proxy is started with. Both kinds of files are written to ``delivery.FOLDER`` before ``argv`` is run.
 
     ``files`` are kept with the trial; ``secrets`` (a private key) are not.
     """
@@ -76,8 +76,8 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
-class FrontService:
-    """A front that any target can launch. ``artifact`` has ``spec`` in its configuration already, as a workload's has.
+class ProxyService:
+    """A proxy that any target can launch. ``artifact`` has ``spec`` in its configuration already, as a workload's has.
 
     ``files``: the configuration as it was rendered, by name. There is no private key in it.
     """
@@ -87,12 +87,12 @@ class FrontService:
     files: dict[str, str]
 
 
-class Front(ABC):
+class Proxy(ABC):
     """A kind of proxy.
 
     It runs as an unprivileged user, on one thread, in the foreground. Its configuration reaches it through the
     environment and never changes the artifact's tree. It prints one short line for each request, which says who served
-    it: what that line costs is part of what is measured, and the same for every front.
+    it: what that line costs is part of what is measured, and the same for every proxy.
     """
 
     name: ClassVar[str]
@@ -151,25 +151,25 @@ class Front(ABC):
         """Build its root file system once, or take it from the cache. Raises Unavailable or BuildError."""
         return self._artifact(ServiceSpec(argv=("/bin/sh",), port=self.port, user=self.user))
 
-    def front_service(
+    def proxy_service(
         self,
-        spec: FrontSpec,
+        spec: ProxySpec,
         routes: Sequence[Route],
         certificate: Certificate | None = None,
         ready: Readiness | None = None,
         cache: CacheSize | None = None,
-    ) -> FrontService:
+    ) -> ProxyService:
         """The service that passes requests on to ``routes``, each to the upstreams of its longest matching prefix.
 
         ``certificate`` is needed if ``spec.tls``. ``ready`` is how its readiness is checked. ``cache`` is the capacity
-        of a front that caches, if it is not the ``size_mib`` of the specification. Raises SpecError for what cannot be
-        asked of this front: no upstreams, several of them of a forward proxy, TLS where it speaks none, a prefix that
+        of a proxy that caches, if it is not the ``size_mib`` of the specification. Raises SpecError for what cannot be
+        asked of this proxy: no upstreams, several of them of a forward proxy, TLS where it speaks none, a prefix that
         is no path, a cache where it has none, a policy that it lacks, a capacity that is too small for it.
         """
         self._check(spec, routes)
         check(self.name, self.policies, self.lacks, self.minimum_bytes, spec, cache)
         if spec.tls and certificate is None:
-            raise SpecError(f"front {self.name}: TLS needs a certificate", "give one, or set tls = false")
+            raise SpecError(f"proxy {self.name}: TLS needs a certificate", "give one, or set tls = false")
         if self.policies:
             spec = with_size(spec, cache)
         rendered = self.render(spec, routes, certificate if spec.tls else None)
@@ -182,13 +182,13 @@ class Front(ABC):
             port=(self.tls_port if spec.tls else None) or self.port,
             ready=ready or Readiness(),
         )
-        return FrontService(artifact=self._artifact(service), spec=service, files=rendered.files)
+        return ProxyService(artifact=self._artifact(service), spec=service, files=rendered.files)
 
     @abstractmethod
-    def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:
+    def render(self, spec: ProxySpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:
         """Configuration and command. Pure; what it is given has been checked. TLS if there is a certificate.
 
-        For a front that caches ``spec.cache`` is there, and its ``size_mib`` is the capacity, to the byte.
+        For a proxy that caches ``spec.cache`` is there, and its ``size_mib`` is the capacity, to the byte.
         """
 
     def effective_bytes(self, size: int, mean_object_bytes: float, policy: str) -> int:  # noqa: ARG002 - for who differs
@@ -198,36 +198,36 @@ class Front(ABC):
     def served(self, log: str) -> dict[str, int]:
         """Requests by the upstream (``ip:port``) that each was passed to, the last one if it was passed on.
 
-        ``log`` is the front's standard output. Requests that reached no upstream are not counted.
+        ``log`` is the proxy's standard output. Requests that reached no upstream are not counted.
         """
         return dict(Counter(match[1] for match in _SERVED.finditer(log)))
 
     def _artifact(self, service: ServiceSpec) -> Artifact:
-        return build_packages(self.name, SUITE, self.packages, service, f"front {self.name} on Debian {SUITE}")
+        return build_packages(self.name, SUITE, self.packages, service, f"proxy {self.name} on Debian {SUITE}")
 
-    def _check(self, spec: FrontSpec, routes: Sequence[Route]) -> None:
+    def _check(self, spec: ProxySpec, routes: Sequence[Route]) -> None:
         if not routes:
-            raise SpecError(f"front {self.name} has no upstreams", "give the topology a route to a service")
+            raise SpecError(f"proxy {self.name} has no upstreams", "give the topology a route to a service")
         for route in routes:
             if not route.upstreams:
-                raise SpecError(f"front {self.name}: {route.prefix} has no upstreams", "give its service an instance")
+                raise SpecError(f"proxy {self.name}: {route.prefix} has no upstreams", "give its service an instance")
             if not _PATH.fullmatch(route.prefix):
                 raise SpecError(
-                    f"front {self.name} cannot route {route.prefix!r}", "use the characters of a path: no '?', no '#'"
+                    f"proxy {self.name} cannot route {route.prefix!r}", "use the characters of a path: no '?', no '#'"
                 )
             if self.forward and len(route.upstreams) > 1:
                 raise SpecError(
-                    f"front {self.name} is a forward proxy and spreads no load, but {route.prefix} has "
+                    f"proxy {self.name} is a forward proxy and spreads no load, but {route.prefix} has "
                     f"{len(route.upstreams)} upstreams",
                     "use 1 replica with it, or a reverse proxy",
                 )
         if len({route.prefix for route in routes}) != len(routes):
-            raise SpecError(f"front {self.name}: a prefix is routed twice", "give each prefix one route")
+            raise SpecError(f"proxy {self.name}: a prefix is routed twice", "give each prefix one route")
         if spec.balance not in self.balances:
-            raise SpecError(f"front {self.name} cannot balance by {spec.balance}", f"use {', '.join(self.balances)}")
+            raise SpecError(f"proxy {self.name} cannot balance by {spec.balance}", f"use {', '.join(self.balances)}")
         if spec.tls and self.tls_port is None:
-            raise SpecError(f"front {self.name} speaks no TLS to its clients", "set tls = false, or use another front")
+            raise SpecError(f"proxy {self.name} speaks no TLS to its clients", "set tls = false, or use another proxy")
         if spec.check_s is not None and not self.checks:
-            raise SpecError(f"front {self.name} has no active health checks", "remove check_s, or use another front")
+            raise SpecError(f"proxy {self.name} has no active health checks", "remove check_s, or use another proxy")
         if spec.allow and not self.forward:
-            raise SpecError(f"front {self.name} is no forward proxy: it has no allow list", "remove allow")
+            raise SpecError(f"proxy {self.name} is no forward proxy: it has no allow list", "remove allow")

@@ -1,4 +1,4 @@
-"""What the fronts that cache have in common: how large they are, and what they say of a request."""
+"""What the proxies that cache have in common: how large they are, and what they say of a request."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from harness.errors import SpecError
-from harness.spec.front import CacheSpec, FrontSpec
+from harness.spec.proxy import CacheSpec, ProxySpec
 from harness.units import MIB
 
-HOST = "front"
+HOST = "proxy"
 """The host that caches name to the services behind them, whatever a client called them."""
 
 CLAIMS_OF_HOST = ("X-Forwarded-Host", "X-Host", "X-Original-URL", "X-Rewrite-URL", "Forwarded")
@@ -62,7 +62,7 @@ def size_of(cache: CacheSpec, catalogue_bytes: int | None = None, share: float |
     return CacheSize(round(wanted * catalogue_bytes), wanted)
 
 
-def with_size(spec: FrontSpec, size: CacheSize | None) -> FrontSpec:
+def with_size(spec: ProxySpec, size: CacheSize | None) -> ProxySpec:
     """``spec`` with a cache whose ``size_mib`` is the capacity, to the byte. Raises SpecError as ``size_of`` does."""
     cache = spec.cache or CacheSpec()
     held = size or size_of(cache)
@@ -81,25 +81,25 @@ def check(
     policies: Collection[str],
     lacks: Collection[str],
     minimum_bytes: int,
-    spec: FrontSpec,
+    spec: ProxySpec,
     size: CacheSize | None,
 ) -> None:
-    """Raises SpecError for a cache that this front cannot be."""
+    """Raises SpecError for a cache that this proxy cannot be."""
     if not policies:
         if spec.cache is not None or size is not None:
-            raise SpecError(f"front {name} caches nothing", "remove its cache, or use a front that caches")
+            raise SpecError(f"proxy {name} caches nothing", "remove its cache, or use a proxy that caches")
         if spec.warm:
-            raise SpecError(f"front {name} caches nothing that could be warm", "set warm = false")
+            raise SpecError(f"proxy {name} caches nothing that could be warm", "set warm = false")
         return
     cache, usual = spec.cache or CacheSpec(), CacheSpec()
     if cache.policy not in policies:
-        raise SpecError(f"front {name} has no policy {cache.policy!r}", f"use one of: {', '.join(sorted(policies))}")
+        raise SpecError(f"proxy {name} has no policy {cache.policy!r}", f"use one of: {', '.join(sorted(policies))}")
     for key in sorted(lacks):
         if getattr(cache, key) != getattr(usual, key):
-            raise SpecError(f"front {name} cannot do {key}", "leave it out, or use another front that caches")
+            raise SpecError(f"proxy {name} cannot do {key}", "leave it out, or use another proxy that caches")
     held = size or size_of(cache)
     if held.bytes < minimum_bytes:
         raise SpecError(
-            f"front {name} cannot be as small as {held.bytes:,} bytes",
+            f"proxy {name} cannot be as small as {held.bytes:,} bytes",
             f"give it at least {minimum_bytes:,} bytes ({minimum_bytes / MIB:.2f} MiB)",
         )

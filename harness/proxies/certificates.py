@@ -1,4 +1,4 @@
-"""Certificates of fronts: one made for a place in the lab, or the user's own from a file."""
+"""Certificates of proxies: one made for a place in the lab, or the user's own from a file."""
 
 from __future__ import annotations
 

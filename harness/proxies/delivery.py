@@ -1,6 +1,6 @@
-"""How a front gets its configuration: through its environment, because its artifact's tree must stay as it is.
+"""How a proxy gets its configuration: through its environment, because its artifact's tree must stay as it is.
 
-The shell of the front's root file system writes each variable to a file and then becomes the proxy. A variable's line
+The shell of the proxy's root file system writes each variable to a file and then becomes the proxy. A variable's line
 feeds and backslashes are escaped as ``printf %b`` (POSIX, a builtin of dash) undoes it. What is secret goes the same
 way: the proxy itself does not inherit the variables.
 """
@@ -10,14 +10,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
-FOLDER = "/tmp/front"
+FOLDER = "/tmp/proxy"
 """In the instance. /tmp is writable by any user on every target."""
 
 
 def delivered(files: Mapping[str, str], argv: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
     """The argv and the environment that write ``files`` below ``FOLDER`` and then run ``argv``.
 
-    Nobody but the front's user can read them. A file's text is delivered exactly, if it holds no NUL.
+    Nobody but the proxy's user can read them. A file's text is delivered exactly, if it holds no NUL.
     """
     names = {file: f"TARE_FILE_{number}" for number, file in enumerate(files)}
     steps = ["set -eu", "umask 077", f"mkdir -p {FOLDER}"]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.proxies.api import Route, Upstream
-from harness.spec.front import FrontSpec
+from harness.spec.proxy import ProxySpec
 
 ROOT = "/"
 CONNECT_S = 1
@@ -62,8 +62,8 @@ def table(routes: Sequence[Route]) -> Table:
     return Table(tuple(groups.values()), tuple((route.prefix, groups[route.upstreams]) for route in ordered))
 
 
-def fail_timeout(spec: FrontSpec) -> int:
-    """In whole seconds, rounded up: nginx takes no fraction, and all fronts shall mean the same."""
+def fail_timeout(spec: ProxySpec) -> int:
+    """In whole seconds, rounded up: nginx takes no fraction, and all proxies shall mean the same."""
     return max(1, math.ceil(spec.fail_timeout_s))
 
 

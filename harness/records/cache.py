@@ -31,7 +31,7 @@ class CacheRecord:
 
 
 SIMULATION: Mapping[str, str] = {"lru": "LRU", "fifo": "FIFO", "lfuda": "LFUDA-textbook", "gdsf": "GDSF"}
-"""The simulated policy (harness.simulation.policies) of each real one (harness.spec.front.CacheSpec).
+"""The simulated policy (harness.simulation.policies) of each real one (harness.spec.proxy.CacheSpec).
 
 ``clfus``, which is Apache Traffic Server's alone, has none.
 """

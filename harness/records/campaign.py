@@ -16,7 +16,7 @@ regions, caches and sequences. 4, records as what measures returns them: a guest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnavailableTarget:
-    """A target, or a front, that this host cannot have: why, and what to do."""
+    """A target, or a proxy, that this host cannot have: why, and what to do."""
 
     target: str
     reason: str
@@ -25,7 +25,7 @@ class UnavailableTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactRecord:
-    """What a service, or a front, was deployed from."""
+    """What a service, or a proxy, was deployed from."""
 
     digest: str
     source: str
@@ -50,7 +50,7 @@ class Manifest:
     generator_cpus: tuple[int, ...]
     service_cpus: tuple[int, ...]
     artifacts: dict[str, ArtifactRecord]
-    """By service; a front's name is ``front:<name>``."""
+    """By service; a proxy's name is ``proxy:<name>``."""
     routes: dict[str, dict[str, str]] = field(default_factory=dict)
     """By topology: path prefixes to the services that answer below them."""
     artifact_embedded: bool

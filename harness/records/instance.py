@@ -49,15 +49,15 @@ class Digests:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceRecord:
-    """One instance of a deployment: a service's, one of several replicas', or the front's.
+    """One instance of a deployment: a service's, one of several replicas', or the proxy's.
 
-    ``name`` is unique in the deployment (``payments``, ``svc-2``, ``front``), ``service`` is what it is an instance of.
+    ``name`` is unique in the deployment (``payments``, ``svc-2``, ``proxy``), ``service`` is what it is an instance of.
     ``trigger_after_ns`` is when it was asked for, since the first trigger of all; ``startup`` counts from its own.
     """
 
     name: str
     service: str
-    role: Literal["service", "front"] = "service"
+    role: Literal["service", "proxy"] = "service"
     target: str
     accelerator: str = "none"
     limits_enforced: bool = True

@@ -54,8 +54,8 @@ class TrialRecord:
     ``kind``: ``measured``; ``calibration`` (finds a variant's capacity); ``null`` (the null service). A failed trial
     keeps whatever was measured before it failed. ``samples`` is the Parquet file, relative to the campaign's folder.
     Startup, memory, CPU and footprint are the whole deployment's; ``instances`` has each one's. ``artifact_digest`` is
-    its services', not its front's: a set's is computed from its services' digests. ``inside`` is the view of the first
-    service that clients reach. ``served``: requests that the front passed on before any event, by instance.
+    its services', not its proxy's: a set's is computed from its services' digests. ``inside`` is the view of the first
+    service that clients reach. ``served``: requests that the proxy passed on before any event, by instance.
     """
 
     kind: Literal["measured", "calibration", "null"]

@@ -16,7 +16,7 @@ class Variant:
     workload: str
     topology: str = "single"
     target: str
-    front: str = "direct"
+    proxy: str = "direct"
     replicas: int = 1
     cache_share: float | None = None
     aa: bool = False

@@ -52,12 +52,12 @@ def replayed(experiment: Experiment, catalogue: Catalogue, name: str) -> Replaye
 def sizes_of(experiment: Experiment, catalogue: Catalogue) -> tuple[CacheSize, ...]:
     """The capacities that the experiment asks for, the smallest first.
 
-    They are the matrix's ``cache_shares`` of the catalogue, or those of its fronts. Raises SpecError if it has none.
+    They are the matrix's ``cache_shares`` of the catalogue, or those of its proxies. Raises SpecError if it has none.
     """
     shares = set(experiment.matrix.cache_shares)
     given = set()
-    for front in map(experiment.front, experiment.matrix.fronts):
-        cache = front.cache if front is not None else None
+    for proxy in map(experiment.proxy, experiment.matrix.proxies):
+        cache = proxy.cache if proxy is not None else None
         if cache is not None and not experiment.matrix.cache_shares:
             shares |= {cache.size_share} if cache.size_share is not None else set()
             given |= {cache.size_mib} if cache.size_share is None else set()

@@ -7,15 +7,15 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from harness.spec.base import Name, Seconds, SecondsOrZero, SpecModel
-from harness.spec.front import is_front
+from harness.spec.proxy import is_proxy
 from harness.spec.service import UrlPath
 
 
 class EventSpec(SpecModel):
     """One event. Events come one after another when the measured window has ended, under the same load.
 
-    It happens to the ``service`` of that name, or to the one that answers ``route`` in each topology. A front is
-    ``front``, its point of presence in a region ``front-<region>``; variants without a front have no such event.
+    It happens to the ``service`` of that name, or to the one that answers ``route`` in each topology. A proxy is
+    ``proxy``, its point of presence in a region ``proxy-<region>``; variants without a proxy have no such event.
     ``kill``: it dies
     as by SIGKILL and is started again after ``down_s``, by the orchestrator where there is one; with ``again = false``
     it stays down. ``restart``: it is stopped in order, and started after ``down_s``. ``replace``: a new version takes
@@ -42,8 +42,8 @@ class EventSpec(SpecModel):
             raise ValueError("replicas belongs to an event of kind scale, which needs it")
         if not self.again and self.kind not in ("kill", "restart"):
             raise ValueError("again = false belongs to an event of kind kill or restart")
-        if is_front(self.service) and self.kind not in ("kill", "restart"):
-            raise ValueError(f"{self.kind} does not happen to a front: give kill or restart")
+        if is_proxy(self.service) and self.kind not in ("kill", "restart"):
+            raise ValueError(f"{self.kind} does not happen to a proxy: give kill or restart")
         return self
 
     @property

@@ -11,9 +11,9 @@ from pydantic import Field, ValidationError, model_validator
 from harness.records.variant import Variant
 from harness.spec.base import Name, Rate, Seconds, SecondsOrZero, Share, SpecModel
 from harness.spec.event import EventSpec
-from harness.spec.front import DIRECT, FrontSpec, is_front
 from harness.spec.geography import Geography
 from harness.spec.matrix import Matrix
+from harness.spec.proxy import DIRECT, ProxySpec, is_proxy
 from harness.spec.sequence import SequenceSpec, TraceSpec
 from harness.spec.service import Limits, ServiceSpec
 
@@ -88,13 +88,13 @@ class Experiment(SpecModel):
 
     ``workload`` is the name of a folder in ``workloads/``, or ``image:NAME`` for a local image, which then needs a
     ``[service]`` table with at least a port. ``baseline`` is a variant. ``placements`` are names for targets that
-    differ by service: ``{ default = "container", payments = "vm" }``; ``front`` is the place of a front. ``settle_s``
+    differ by service: ``{ default = "container", payments = "vm" }``; ``proxy`` is the place of a proxy. ``settle_s``
     is how long an instance is left alone between its first correct response and the idle memory reading.
 
     ``geography`` puts clients, points of presence and services into regions. ``sequences`` say which objects are asked
     for: a specification, or a trace file beside the experiment, mapped onto the catalogue. At rates there is at most
-    one of them; a replay needs one at least. ``prefill``: the first requests of the sequence that a ``warm`` front is
-    asked for before the load, which then goes on after them; every other front is asked for none of them.
+    one of them; a replay needs one at least. ``prefill``: the first requests of the sequence that a ``warm`` proxy is
+    asked for before the load, which then goes on after them; every other proxy is asked for none of them.
     """
 
     name: Name
@@ -103,7 +103,7 @@ class Experiment(SpecModel):
     service: ServiceSpec | None = None
     matrix: Matrix
     placements: dict[Name, dict[Name, Name]] = Field(default_factory=dict)
-    fronts: dict[Name, FrontSpec] = Field(default_factory=dict)
+    proxies: dict[Name, ProxySpec] = Field(default_factory=dict)
     events: Annotated[tuple[EventSpec, ...], Field(strict=False, max_length=16)] = ()
     baseline: Name
     repeats: Annotated[int, Field(ge=1, le=1000)] = 5
@@ -125,16 +125,16 @@ class Experiment(SpecModel):
         for name, placement in self.placements.items():
             if "default" not in placement:
                 raise ValueError(f"placements.{name} needs a default: the target of the services that it does not name")
-        if DIRECT in self.fronts:
-            raise ValueError(f"fronts.{DIRECT} cannot be set: it means that there is no front")
+        if DIRECT in self.proxies:
+            raise ValueError(f"proxies.{DIRECT} cannot be set: it means that there is no proxy")
         if self.load.replay is not None and not self.sequences:
             raise ValueError("load.replay replays sequences: give [sequences.NAME]")
         if self.load.replay is None and len(self.sequences) > 1:
             raise ValueError("sequences: give one, or load.replay, which replays each")
         if self.prefill and not self.sequences:
             raise ValueError("prefill is a part of a sequence: give [sequences.NAME]")
-        if cold := next((name for name, front in self.fronts.items() if front.warm and not self.prefill), None):
-            raise ValueError(f"fronts.{cold} is warm, but prefill is 0: say how many requests make it so")
+        if cold := next((name for name, proxy in self.proxies.items() if proxy.warm and not self.prefill), None):
+            raise ValueError(f"proxies.{cold} is warm, but prefill is 0: say how many requests make it so")
         if self.load.replay is not None and self.events:
             raise ValueError("events need a load that goes on: give rates_rps instead of load.replay")
         for name, sequence in self.sequences.items():
@@ -169,22 +169,22 @@ class Experiment(SpecModel):
         """What is compared, in the order of the file."""
         return self.matrix.variants(self.workload)
 
-    def front(self, name: str) -> FrontSpec | None:
-        """The front of that name; None for ``direct``."""
-        return None if name == DIRECT else self.fronts.get(name) or FrontSpec(kind=name)
+    def proxy(self, name: str) -> ProxySpec | None:
+        """The proxy of that name; None for ``direct``."""
+        return None if name == DIRECT else self.proxies.get(name) or ProxySpec(kind=name)
 
     def target_of(self, variant: Variant, service: str) -> str:
-        """The target that a service of that variant is deployed on; ``front`` is the front."""
+        """The target that a service of that variant is deployed on; ``proxy`` is the proxy."""
         placement = self.placements.get(variant.target)
         return variant.target if placement is None else placement.get(service, placement["default"])
 
     def events_of(self, variant: Variant) -> tuple[EventSpec, ...]:
-        """The events that happen to that variant, in their order. What happens to a front needs one."""
+        """The events that happen to that variant, in their order. What happens to a proxy needs one."""
         return tuple(
             event
             for event in self.events
             if (not event.targets or variant.target in event.targets)
-            and not (variant.front == DIRECT and is_front(event.service))
+            and not (variant.proxy == DIRECT and is_proxy(event.service))
         )
 
     @property

@@ -42,11 +42,11 @@ def read_experiment(path: Path, *, quick: bool = False, overrides: Mapping[str, 
 def _located(experiment: Experiment, path: Path) -> Experiment:
     """The same with the paths of certificates and traces made absolute: in the file they begin at its own folder."""
     here = path.resolve().parent
-    fronts = {
-        name: front.model_copy(update={"certificate": str(here / front.certificate)})
-        if front.certificate is not None
-        else front
-        for name, front in experiment.fronts.items()
+    proxies = {
+        name: proxy.model_copy(update={"certificate": str(here / proxy.certificate)})
+        if proxy.certificate is not None
+        else proxy
+        for name, proxy in experiment.proxies.items()
     }
     sequences = {
         name: sequence.model_copy(update={"trace": str(here / sequence.trace)})
@@ -54,7 +54,7 @@ def _located(experiment: Experiment, path: Path) -> Experiment:
         else sequence
         for name, sequence in experiment.sequences.items()
     }
-    return experiment.model_copy(update={"fronts": fronts, "sequences": sequences})
+    return experiment.model_copy(update={"proxies": proxies, "sequences": sequences})
 
 
 def experiment_of(where: str, data: Mapping[str, Any]) -> Experiment:

@@ -36,7 +36,7 @@ class Geography(SpecModel):
     """The table ``[geography]``: regions, the links between each two of them, and who stands where.
 
     Give ``preset``, or ``regions`` with a link for each pair. The services and the counting of their requests are in
-    the region ``origin``. A front that caches has an instance (a point of presence) in each region of ``pops`` (none
+    the region ``origin``. A proxy that caches has an instance (a point of presence) in each region of ``pops`` (none
     given: in every region), and clients are sent to the nearest one. With ``shield`` they ask a further instance in
     that region, which alone asks the origin (two tiers: edge, shield, origin).
     """
@@ -56,7 +56,7 @@ class Geography(SpecModel):
         if not 2 <= len(names) <= 16:
             raise ValueError(f"give 2 to 16 regions, not {len(names)}")
         if "shield" in names:
-            raise ValueError("regions: none can be called shield: front-shield is what the others ask")
+            raise ValueError("regions: none can be called shield: proxy-shield is what the others ask")
         if unknown := [name for name in self.regions if name not in names]:
             raise ValueError(f"regions: {unknown[0]!r} is not one of {', '.join(names)}")
         if doubled := _doubled(frozenset(link.between) for link in self.links):

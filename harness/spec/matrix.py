@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from harness.records.variant import Variant
 from harness.spec.base import Name, Share, SpecModel
-from harness.spec.front import DIRECT
+from harness.spec.proxy import DIRECT
 from harness.spec.topology import SINGLE
 
 AA_SUFFIX = "-aa"
@@ -24,14 +24,14 @@ class Combination(SpecModel):
 
     topology: Name | None = None
     target: Name | None = None
-    front: Name | None = None
+    proxy: Name | None = None
     replicas: Replicas | None = None
     cache_share: Share | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Combination:
         if not self.model_fields_set:
-            raise ValueError("give at least one of topology, target, front, replicas, cache_share")
+            raise ValueError("give at least one of topology, target, proxy, replicas, cache_share")
         return self
 
     def holds(self, variant: Variant) -> bool:
@@ -43,15 +43,15 @@ class Combination(SpecModel):
 class Matrix(SpecModel):
     """What is compared. ``targets`` are targets or names of ``[placements]``.
 
-    ``replicas`` are of each service that clients reach. Several of them need a front that spreads the load, so
-    ``direct`` is combined with 1 alone. ``cache_shares`` are capacities of fronts that cache, as shares of the bytes of
-    the catalogue's objects; ``direct`` has none. ``exclude`` takes combinations out. ``aa`` names a variant that runs
-    twice under two names: the A/A pair.
+    ``replicas`` are of each service that clients reach. Several of them need a proxy that spreads the load, so
+    ``direct`` is combined with 1 alone. ``cache_shares`` are capacities of proxies that cache, as shares of the bytes
+    of the catalogue's objects; ``direct`` has none. ``exclude`` takes combinations out. ``aa`` names a variant that
+    runs twice under two names: the A/A pair.
     """
 
     topologies: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=16)] = (SINGLE,)
     targets: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=16)]
-    fronts: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=32)] = (DIRECT,)
+    proxies: Annotated[tuple[Name, ...], Field(strict=False, min_length=1, max_length=32)] = (DIRECT,)
     replicas: Annotated[tuple[Replicas, ...], Field(strict=False, min_length=1, max_length=16)] = (1,)
     cache_shares: Annotated[tuple[Share, ...], Field(strict=False, max_length=16)] = ()
     exclude: Annotated[tuple[Combination, ...], Field(strict=False)] = ()
@@ -63,7 +63,7 @@ class Matrix(SpecModel):
             raise ValueError('a target is named twice; for an A/A pair set aa = "<variant>"')
         for what, given in (
             ("topology", self.topologies),
-            ("front", self.fronts),
+            ("proxy", self.proxies),
             ("number of replicas", self.replicas),
             ("cache share", self.cache_shares),
         ):
@@ -89,19 +89,19 @@ class Matrix(SpecModel):
 
     def _combinations(self, workload: str) -> Iterator[Variant]:
         shares = self.cache_shares or (None,)
-        for topology, target, front, replicas, share in product(
-            self.topologies, self.targets, self.fronts, self.replicas, shares
+        for topology, target, proxy, replicas, share in product(
+            self.topologies, self.targets, self.proxies, self.replicas, shares
         ):
-            if front == DIRECT and (replicas > 1 or share != shares[0]):
+            if proxy == DIRECT and (replicas > 1 or share != shares[0]):
                 continue
-            capacity = None if front == DIRECT else share
-            name = variant_name(topology, target, front, replicas, capacity)
+            capacity = None if proxy == DIRECT else share
+            name = variant_name(topology, target, proxy, replicas, capacity)
             variant = Variant(
                 name=name,
                 workload=workload,
                 topology=topology,
                 target=target,
-                front=front,
+                proxy=proxy,
                 replicas=replicas,
                 cache_share=capacity,
             )
@@ -109,11 +109,11 @@ class Matrix(SpecModel):
                 yield variant
 
 
-def variant_name(topology: str, target: str, front: str, replicas: int, cache_share: float | None = None) -> str:
+def variant_name(topology: str, target: str, proxy: str, replicas: int, cache_share: float | None = None) -> str:
     """``process``, ``shop-container-nginx-x3``, ``process-varnish-1pc``: what is said is what is not plain."""
     parts = [topology] if topology != SINGLE else []
     parts.append(target)
-    parts += [front] if front != DIRECT else []
+    parts += [proxy] if proxy != DIRECT else []
     parts += [f"x{replicas}"] if replicas > 1 else []
     # A name has no point in it.
     parts += [f"{cache_share * 100:g}pc".replace(".", "-")] if cache_share is not None else []

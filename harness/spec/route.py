@@ -17,14 +17,14 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a client connects: over TLS if ``tls_ca`` is given, through the forward proxy at ``proxy`` if that is.
+    """How a client connects: over TLS if ``tls_ca`` is given, through a forward proxy if ``forward_proxy`` is.
 
     ``tls_ca`` is a PEM file: what answers must have a certificate for its IP address from an authority in it. A proxy
     (IP address and port) is asked for everything, in absolute form, for the route's place.
     """
 
     tls_ca: str | None = None
-    proxy: tuple[str, int] | None = None
+    forward_proxy: tuple[str, int] | None = None
 
 
 STRAIGHT = Way()

@@ -3,7 +3,7 @@
 Columns: ``intended_ns``, ``sent_ns``, ``done_ns`` (int64, points of the host's monotonic clock; 0 where it never came
 to that); ``phase`` (warmup, measured, tail, capacity); ``outcome`` (ok, dropped, error, unexpected); ``status`` (HTTP,
 0 for none); ``task`` (the name that the workload's locustfile gives the request); ``bytes`` (of the response's body);
-``region`` (where the client stands; empty without regions); ``cache`` (what the front's cache made of it, see CACHE).
+``region`` (where the client stands; empty without regions); ``cache`` (what the proxy's cache made of it, see CACHE).
 """
 
 from __future__ import annotations

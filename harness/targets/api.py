@@ -138,7 +138,7 @@ class Target(ABC):
         if service.replicas != 1 and not self.orchestrates:
             raise DeployError(
                 f"Target {self.name} launches one instance, not {service.replicas} replicas.",
-                "Launch several and put a front before them, or use an orchestrator: swarm.",
+                "Launch several and put a proxy before them, or use an orchestrator: swarm.",
             )
         log.debug("%s: staging %s on %s", at.prefix, service.name, self.name)
         undo = ExitStack()

@@ -9,17 +9,17 @@ from pathlib import Path
 from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab
 from harness.records.variant import Variant
-from harness.spec.front import DIRECT
+from harness.spec.proxy import DIRECT
 from harness.spec.route import Route, Way
 from harness.spec.topology import launch_order, rendered
 from harness.targets.api import Service, Target
 from harness.trial.campaign_context import CampaignContext
 from harness.trial.layout import DeploymentUnit, Layout
-from harness.trial.points_of_presence import region_plans, with_front
+from harness.trial.points_of_presence import region_plans, with_proxy
 
 
 def lay_out(variant: Variant, setting: CampaignContext, lab: Lab, scratch: Path) -> Layout:
-    """Give every instance of ``variant`` its place. Raises DeployError when the lab is full, SpecError for a front that
+    """Give every instance of ``variant`` its place. Raises DeployError when the lab is full, SpecError for a proxy that
     cannot do what is asked of it."""
     topology = setting.topologies[variant.topology]
     order = launch_order(topology, setting.specs())
@@ -33,8 +33,8 @@ def lay_out(variant: Variant, setting: CampaignContext, lab: Lab, scratch: Path)
     ]
     direct = tuple(Route(prefix, *hosts[name]) for prefix, name in topology.routes.items())
     plain = Layout(topology, tuple(places), direct, Way(), {}, direct)
-    if variant.front != DIRECT:
-        return with_front(plain, variant, setting, lab, scratch)
+    if variant.proxy != DIRECT:
+        return with_proxy(plain, variant, setting, lab, scratch)
     geography = setting.experiment.geography
     if geography is None:
         return plain

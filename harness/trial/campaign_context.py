@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.artifacts.api import Artifact
 from harness.host.cpus import CpuSplit
-from harness.proxies.api import Certificate, Front
+from harness.proxies.api import Certificate, Proxy
 from harness.records.variant import Variant
 from harness.simulation.catalogue import Catalogue
 from harness.spec.experiment import Experiment
@@ -30,7 +30,7 @@ class Deployable:
 
 @dataclass(frozen=True, slots=True)
 class CampaignContext:
-    """``members``: the workload's services by name. ``fronts`` and ``certificates`` (the user's): by the front's name
+    """``members``: the workload's services by name. ``proxies`` and ``certificates`` (the user's): by the proxy's name
     in the experiment; one without a certificate of the user's gets its own in each trial. ``catalogue``: the objects
     of the workload, if it has any.
     """
@@ -39,7 +39,7 @@ class CampaignContext:
     members: Mapping[str, Deployable]
     topologies: Mapping[str, Topology]
     targets: Mapping[str, Target]
-    fronts: Mapping[str, Front]
+    proxies: Mapping[str, Proxy]
     certificates: Mapping[str, Certificate]
     exchanges: tuple[Exchange, ...]
     locustfile: Path | None

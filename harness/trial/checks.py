@@ -28,15 +28,15 @@ def close_paths(layout: Layout, lab: Lab) -> dict[str, str]:
     ``direct``: what a TCP connection to a service comes to; ``forbidden``: the status for a host that is not on the
     allow list. Empty without a forward proxy. Raises LoadError if either was possible after all.
     """
-    proxy = layout.way.proxy
-    if proxy is None or not isinstance(lab, BridgedLab):
+    forward_proxy = layout.way.forward_proxy
+    if forward_proxy is None or not isinstance(lab, BridgedLab):
         return {}
     services = [place for place in layout.places if place.role == "service"]
     for place in services:
         for at in place.addresses:
             lab.close_to_client(at.ip)
     direct = reach.connect(str(services[0].at.ip), services[0].service.port, lab.client_netns)
-    forbidden = reach.status_through(proxy, FORBIDDEN, lab.client_netns)
+    forbidden = reach.status_through(forward_proxy, FORBIDDEN, lab.client_netns)
     if direct == reach.CONNECTED:
         raise LoadError("The client reaches the service without the proxy.", "Look at its routes: ip route.")
     if forbidden != 403:
@@ -48,13 +48,13 @@ def close_paths(layout: Layout, lab: Lab) -> dict[str, str]:
 
 
 def served(variant: Variant, setting: CampaignContext, deployment: Deployment) -> dict[str, int]:
-    """Requests that the front's instances passed on, by whom they were passed to, as their own logs have them.
+    """Requests that the proxy's instances passed on, by whom they were passed to, as their own logs have them.
 
-    Empty without a front.
+    Empty without a proxy.
     """
     counts: Counter[str] = Counter()
-    for place in deployment.layout.fronts:
-        counts.update(setting.fronts[variant.front].served(deployment.of(place.name).instance.logs()))
+    for place in deployment.layout.proxies:
+        counts.update(setting.proxies[variant.proxy].served(deployment.of(place.name).instance.logs()))
     names = {
         f"{at.ip}:{each.service.port}": each.name if at is each.at else f"{each.name}-{number}"
         for each in deployment.layout.places
@@ -66,7 +66,7 @@ def served(variant: Variant, setting: CampaignContext, deployment: Deployment) -
 def origin_count(layout: Layout, lab: Lab) -> OriginCount | None:
     """What the origin has counted since its start, all its instances together; None if it counts nothing.
 
-    It is asked directly, past any front, by the clients of its own region. Raises LoadError if its answer is not what
+    It is asked directly, past any proxy, by the clients of its own region. Raises LoadError if its answer is not what
     the topology promises.
     """
     path = layout.topology.counter
@@ -76,7 +76,7 @@ def origin_count(layout: Layout, lab: Lab) -> OriginCount | None:
     for place in layout.places_of(layout.topology.route_of(path)):
         for at in place.addresses[: place.service.replicas]:
             here = (Route("/", str(at.ip), place.service.port),)
-            answer = exchanges.fetch(path, here, lab.client_netns, Way(proxy=layout.way.proxy))
+            answer = exchanges.fetch(path, here, lab.client_netns, Way(forward_proxy=layout.way.forward_proxy))
             found.append(_count(path, answer))
     return OriginCount(requests=sum(each.requests for each in found), bytes=sum(each.bytes for each in found))
 

@@ -12,7 +12,7 @@ from harness.errors import DeployError, NotReady
 from harness.lab.bridged import Lab
 from harness.records.trial import EventRecord
 from harness.spec.event import EventSpec
-from harness.spec.front import is_front
+from harness.spec.proxy import is_proxy
 from harness.targets.orchestrated import Orchestrated
 from harness.trial.campaign_context import CampaignContext
 from harness.trial.instrument_factory import StartupProber
@@ -71,8 +71,8 @@ def _one(event: EventSpec, watched_ns: int, until_ns: int, stage: EventContext) 
         kind=event.kind,
         service=service,
         instance=run.name,
-        # Everything goes through a front.
-        routes=tuple(prefix for prefix, name in topology.routes.items() if name == service or is_front(service)),
+        # Everything goes through a proxy.
+        routes=tuple(prefix for prefix, name in topology.routes.items() if name == service or is_proxy(service)),
         watched_from_ns=watched_ns,
         begin_ns=begin_ns,
         done_ns=done_ns,
@@ -112,7 +112,7 @@ def _of_instance(event: EventSpec, run: Running, until_ns: int, stage: EventCont
 def _as_clients(place: DeploymentUnit, stage: EventContext) -> DeploymentUnit:
     """Behind a forward proxy nobody but the proxy reaches an instance any more, the prober neither."""
     way = stage.deployment.layout.way
-    return place if way.proxy is None or place.role == "front" else replace(place, way=way)
+    return place if way.forward_proxy is None or place.role == "proxy" else replace(place, way=way)
 
 
 def _kill(_event: EventSpec, run: Running, _stage: EventContext) -> None:

@@ -19,13 +19,13 @@ class DeploymentUnit:
     """One instance that is to be launched, or all replicas of a service where an orchestrator keeps them.
 
     ``ask``: where its readiness is asked, and the way there. ``service_name`` is what it is an instance of; every
-    instance of a front is one of ``front``. ``following``: what its next version's environment has otherwise (event
+    instance of a proxy is one of ``proxy``. ``following``: what its next version's environment has otherwise (event
     *replace*).
     """
 
     name: str
     service_name: str
-    role: Literal["service", "front"]
+    role: Literal["service", "proxy"]
     target: Target
     service: Service
     at: LabAddress
@@ -41,11 +41,11 @@ class DeploymentUnit:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """``places`` in the order of their launch, fronts last. ``routes`` and ``way``: how clients reach the workload.
+    """``places`` in the order of their launch, proxies last. ``routes`` and ``way``: how clients reach the workload.
 
     In a geography those are the clients of the origin's region, and ``regions`` has everybody's ways. ``direct`` leads
-    to the services themselves, past any front. ``files``: the fronts' configuration, to be kept with the trial.
-    ``caches``: what each front that caches can hold.
+    to the services themselves, past any proxy. ``files``: the proxies' configuration, to be kept with the trial.
+    ``caches``: what each proxy that caches can hold.
     """
 
     topology: Topology
@@ -58,9 +58,9 @@ class Layout:
     caches: tuple[CacheRecord, ...] = ()
 
     @property
-    def fronts(self) -> tuple[DeploymentUnit, ...]:
-        """The instances of the front, in the order of their launch."""
-        return tuple(place for place in self.places if place.role == "front")
+    def proxies(self) -> tuple[DeploymentUnit, ...]:
+        """The instances of the proxy, in the order of their launch."""
+        return tuple(place for place in self.places if place.role == "proxy")
 
     @property
     def client(self) -> str | None:

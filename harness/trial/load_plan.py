@@ -21,7 +21,7 @@ from harness.load.plan import (
 )
 from harness.load.plan.arrivals import Arrivals
 from harness.planning.plan import AtCapacity, AtRate, Demand, PlannedTrial, ReplayOf
-from harness.proxies.api import Front
+from harness.proxies.api import Proxy
 from harness.spec.experiment import LoadSpec
 from harness.trial.campaign_context import CampaignContext
 from harness.trial.layout import Layout
@@ -36,7 +36,7 @@ MISSES_OF_CAPACITY = 0.15
 """The part of its capacity that a cache may miss until it makes room, if it does so only now and then.
 
 In the mean it then holds half of that too much, which by the web's sizes and Zipf's law is worth about a point of the
-hit ratio (docs/adding-a-front.md)."""
+hit ratio (docs/adding-a-proxy.md)."""
 
 
 def load_plan(
@@ -44,14 +44,14 @@ def load_plan(
 ) -> LoadPlan:
     """What the generator shall do: the load goes on after the window for the ledger, and for every event.
 
-    A warm front is asked for the first requests of the sequence before the load; the load of every variant begins
+    A warm proxy is asked for the first requests of the sequence before the load; the load of every variant begins
     after them. Raises SpecError for a replay of what is no sequence of the experiment's.
     """
     experiment = setting.experiment
     ready = layout.places[-1].service.ready
-    front = setting.fronts.get(planned.variant.front)
-    spec = experiment.front(planned.variant.front)
-    outcome = front.outcome if front is not None else None
+    proxy = setting.proxies.get(planned.variant.proxy)
+    spec = experiment.proxy(planned.variant.proxy)
+    outcome = proxy.outcome if proxy is not None else None
     filled = experiment.prefill if spec is not None and spec.warm else 0
     return LoadPlan(
         targets=Targets(
@@ -92,7 +92,7 @@ def _load(planned: PlannedTrial, demand: Demand, setting: CampaignContext, layou
             sequence, replay = _sequence(name, setting), load.replay
             if sequence is None or replay is None:
                 raise SpecError(f"There is no sequence {name} to replay.", "Run the experiment again from its file.")
-            pace = _pace(setting.fronts.get(planned.variant.front), layout)
+            pace = _pace(setting.proxies.get(planned.variant.proxy), layout)
             return Replay(sequence, replay.requests, replay.warmup, replay.users, pace)
 
 
@@ -101,12 +101,12 @@ def _schedule(rate_rps: float, load: LoadSpec) -> Schedule:
     return Schedule(rate_rps, load.duration_s, load.warmup_s, arrivals)
 
 
-def _pace(front: Front | None, layout: Layout) -> float:
+def _pace(proxy: Proxy | None, layout: Layout) -> float:
     """The bytes a second that caches may miss in a replay; 0: as many as they like."""
-    if front is None or not front.makes_room_s or not layout.caches:
+    if proxy is None or not proxy.makes_room_s or not layout.caches:
         return 0.0
     smallest = min(cache.size_bytes for cache in layout.caches)
-    return MISSES_OF_CAPACITY * smallest / front.makes_room_s
+    return MISSES_OF_CAPACITY * smallest / proxy.makes_room_s
 
 
 def _sequence(name: str | None, setting: CampaignContext) -> SequencePlan | None:

@@ -1,4 +1,4 @@
-"""The front of a deployment: one instance before the services, or a point of presence in each region that has one."""
+"""The proxy of a deployment: one instance before the services, or a point of presence in each region that has one."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from harness.lab.regional import RegionalLab
 from harness.load.plan import RegionPlan
 from harness.planning.validate import capacity
 from harness.proxies import certificates
-from harness.proxies.api import Front, Upstream
-from harness.proxies.api import Route as FrontRoute
+from harness.proxies.api import Proxy, Upstream
+from harness.proxies.api import Route as ProxyRoute
 from harness.proxies.caching import CacheSize
 from harness.records.cache import CacheRecord
 from harness.records.variant import Variant
-from harness.spec.front import FRONT, SHIELD, CacheSpec, FrontSpec
 from harness.spec.geography import Geography
+from harness.spec.proxy import PROXY, SHIELD, CacheSpec, ProxySpec
 from harness.spec.route import Route, Way, is_below
 from harness.spec.service import Readiness
 from harness.spec.topology import Topology
@@ -33,27 +33,27 @@ Entries = Mapping[str, tuple[tuple[Route, ...], ...]]
 """By region: the ways that its clients can take, the nearest first."""
 
 
-def with_front(plain: Layout, variant: Variant, setting: CampaignContext, lab: Lab, scratch: Path) -> Layout:
-    """``plain`` with the front of ``variant``: its instances come last, and clients are sent to them.
+def with_proxy(plain: Layout, variant: Variant, setting: CampaignContext, lab: Lab, scratch: Path) -> Layout:
+    """``plain`` with the proxy of ``variant``: its instances come last, and clients are sent to them.
 
-    A front that caches stands in every region that shall have a point of presence; any other, in the origin's. Raises
-    SpecError for what the front cannot do, DeployError when the lab is full.
+    A proxy that caches stands in every region that shall have a point of presence; any other, in the origin's. Raises
+    SpecError for what the proxy cannot do, DeployError when the lab is full.
     """
-    spec = setting.experiment.front(variant.front)
+    spec = setting.experiment.proxy(variant.proxy)
     if spec is None:
-        raise DeployError(f"{variant.name} has no front.", "Run the experiment again from its file.")
-    front = setting.fronts[variant.front]
-    size = capacity(variant, spec, setting.catalogue) if front.policies else None
-    made = _Fronts(variant, spec, front, size, plain.topology, setting, lab, scratch)
-    origin = tuple(FrontRoute(prefix, _upstreams(plain.places, name)) for prefix, name in plain.topology.routes.items())
+        raise DeployError(f"{variant.name} has no proxy.", "Run the experiment again from its file.")
+    proxy = setting.proxies[variant.proxy]
+    size = capacity(variant, spec, setting.catalogue) if proxy.policies else None
+    made = _Proxies(variant, spec, proxy, size, plain.topology, setting, lab, scratch)
+    origin = tuple(ProxyRoute(prefix, _upstreams(plain.places, name)) for prefix, name in plain.topology.routes.items())
     geography = setting.experiment.geography
-    if geography is not None and front.policies:
+    if geography is not None and proxy.policies:
         _must_have_regions(lab)
         entries = _points_of_presence(made, origin, geography)
         routes = entries[geography.origin][0]
     else:
-        place = made.stand(FRONT, origin)
-        routes = plain.direct if front.forward else (_entry(place),)
+        place = made.stand(PROXY, origin)
+        routes = plain.direct if proxy.forward else (_entry(place),)
         entries = {} if geography is None else dict.fromkeys(geography.names, (routes,))
     return replace(
         plain,
@@ -87,24 +87,24 @@ def _must_have_regions(lab: Lab) -> RegionalLab:
     return lab
 
 
-def _points_of_presence(made: _Fronts, origin: tuple[FrontRoute, ...], geography: Geography) -> Entries:
+def _points_of_presence(made: _Proxies, origin: tuple[ProxyRoute, ...], geography: Geography) -> Entries:
     """One in each of their regions, behind the shield where there is one."""
     asked = origin
     if geography.shield is not None:
         # Its only clients are the others, which speak no TLS to what is behind them.
         shield = made.stand(SHIELD, origin, geography.shield, replace_spec={"tls": False, "certificate": None})
-        asked = (FrontRoute("/", (Upstream(SHIELD, str(shield.at.ip), shield.service.port),)),)
-    edges = {region: made.stand(f"{FRONT}-{region}", asked, region) for region in geography.pop_regions}
+        asked = (ProxyRoute("/", (Upstream(SHIELD, str(shield.at.ip), shield.service.port),)),)
+    edges = {region: made.stand(f"{PROXY}-{region}", asked, region) for region in geography.pop_regions}
     return {name: tuple((_entry(edges[region]),) for region in geography.nearest(name)) for name in geography.names}
 
 
 @dataclass(slots=True)
-class _Fronts:
-    """Makes the places of one variant's front, one after another."""
+class _Proxies:
+    """Makes the places of one variant's proxy, one after another."""
 
     variant: Variant
-    spec: FrontSpec
-    front: Front
+    spec: ProxySpec
+    proxy: Proxy
     size: CacheSize | None
     topology: Topology
     setting: CampaignContext
@@ -118,17 +118,17 @@ class _Fronts:
     def stand(
         self,
         name: str,
-        routes: tuple[FrontRoute, ...],
+        routes: tuple[ProxyRoute, ...],
         region: str | None = None,
         replace_spec: Mapping[str, object] | None = None,
     ) -> DeploymentUnit:
         """An instance of that name in ``region`` (none: the only one, or the origin's) that asks ``routes``."""
-        setting, front = self.setting, self.front
+        setting, proxy = self.setting, self.proxy
         spec = self.spec.model_copy(update=dict(replace_spec or {}))
         at = self.lab.address(name, region=region)
         certificate = None
         if spec.tls:
-            given = setting.certificates.get(self.variant.front)
+            given = setting.certificates.get(self.variant.proxy)
             certificate = given or certificates.make(str(at.ip), _CERTIFICATE_DAYS)
             # Each has an authority of its own, and clients trust all of them.
             self.authorities = [*dict.fromkeys([*self.authorities, certificate.ca_pem])]
@@ -137,22 +137,22 @@ class _Fronts:
         ready: Readiness = first.ready.model_copy(
             update={"port": None, "path": _below(self.topology, first.ready.path)}
         )
-        made = front.front_service(spec, routes, certificate, ready, self.size)
+        made = proxy.proxy_service(spec, routes, certificate, ready, self.size)
         here = (str(at.ip), made.spec.port)
         direct = next((upstream.host, upstream.port) for route in routes for upstream in route.upstreams)
         place = DeploymentUnit(
             name=name,
-            service_name=FRONT,
-            role="front",
-            target=setting.targets[setting.experiment.target_of(self.variant, FRONT)],
+            service_name=PROXY,
+            role="proxy",
+            target=setting.targets[setting.experiment.target_of(self.variant, PROXY)],
             service=Service.of(made.artifact, made.spec, setting.experiment.limits, setting.cpus.service),
             at=at,
             # Its readiness is a response that came through it.
-            ask=direct if front.forward else here,
-            way=Way(str(self.scratch / CA_FILE) if spec.tls else None, here if front.forward else None),
+            ask=direct if proxy.forward else here,
+            way=Way(str(self.scratch / CA_FILE) if spec.tls else None, here if proxy.forward else None),
         )
         self.places.append(place)
-        self.files |= {file if name == FRONT else f"{name}-{file}": text for file, text in made.files.items()}
+        self.files |= {file if name == PROXY else f"{name}-{file}": text for file, text in made.files.items()}
         if self.size is not None:
             self.caches.append(self._record(name, self.size))
         return place
@@ -162,10 +162,10 @@ class _Fronts:
         catalogue = self.setting.catalogue
         held = None
         if catalogue is not None:
-            held = self.front.effective_bytes(size.bytes, catalogue.mean_bytes, policy)
+            held = self.proxy.effective_bytes(size.bytes, catalogue.mean_bytes, policy)
         return CacheRecord(
             instance=name,
-            kind=self.front.name,
+            kind=self.proxy.name,
             policy=policy,
             size_bytes=size.bytes,
             share=size.share,
@@ -178,7 +178,7 @@ def _entry(place: DeploymentUnit) -> Route:
 
 
 def _below(topology: Topology, path: str) -> str:
-    """Where the readiness of the first service is asked through a front: below the first prefix that leads to it.
+    """Where the readiness of the first service is asked through a proxy: below the first prefix that leads to it.
 
     A service that is reached below a prefix answers there as well: ``/auth/health`` for ``/health``.
     """

@@ -97,7 +97,7 @@ def digests_of(deployment: Deployment) -> dict[str, Digests]:
 
 
 def total_digests(deployment: Deployment, each: Mapping[str, Digests]) -> Digests:
-    """The digest of the workload's services, of which a front is none, unless it is the front that differs."""
+    """The digest of the workload's services, of which a proxy is none, unless it is the proxy that differs."""
     expected: dict[str, str] = {}
     observed: dict[str, str] = {}
     for run in deployment.running:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from reports.charts.compare import ratio_forest, ratio_rows
 from reports.charts.events import event_timeline
-from reports.charts.fronts import added_latency
 from reports.charts.latency import ecdf, percentile_curves
 from reports.charts.metrics import metric_dots
 from reports.charts.miss_ratios import miss_ratio_chart
 from reports.charts.policies import real_against_simulated
+from reports.charts.proxies import added_latency
 from reports.charts.regions import region_distances, region_ecdf
 from reports.charts.stacks import stacked_parts
 from reports.charts.startup import phase_ends, startup_phases, startup_timeline

@@ -14,7 +14,7 @@ from reports.sections.evidence import claims, comparison, failed, unavailable
 from reports.sections.latency import latency
 from reports.sections.memory import memory
 from reports.sections.policies import policies
-from reports.sections.sets import fronts, services
+from reports.sections.sets import proxies, services
 
 if TYPE_CHECKING:
     from harness.analysis import Campaign
@@ -36,7 +36,7 @@ def all_sections(campaign: Campaign, look: Look) -> tuple[Section, ...]:
         footprint(campaign, look),
         capacity(campaign, look),
         services(campaign, look),
-        fronts(campaign, look),
+        proxies(campaign, look),
         events(campaign, look),
         strips(campaign, look),
         comparison(campaign, look),

@@ -81,9 +81,9 @@ def _about_warmth(campaign: Campaign, look: Look) -> list[Block]:
     """Which variants begin with filled caches."""
     states: dict[str, list[str]] = {"warm": [], "cold": []}
     for variant in campaign.experiment.variants:
-        front = campaign.experiment.front(variant.front)
-        if front is not None and (front.cache is not None or front.warm) and not variant.aa:
-            warm = front.warm and campaign.experiment.prefill > 0
+        proxy = campaign.experiment.proxy(variant.proxy)
+        if proxy is not None and (proxy.cache is not None or proxy.warm) and not variant.aa:
+            warm = proxy.warm and campaign.experiment.prefill > 0
             states["warm" if warm else "cold"].append(look.labels.get(variant.name, variant.name))
     if not states["warm"]:
         return []

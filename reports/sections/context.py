@@ -109,10 +109,10 @@ def provenance(campaign: Campaign, look: Look) -> Section:
 
 
 def _artifacts(manifest: Manifest) -> list[tuple[str, str]]:
-    """What each service and front was deployed from; the service of a workload that is no set has no name worth it."""
+    """What each service and proxy was deployed from; the service of a workload that is no set has no name worth it."""
     found = []
     for name, artifact in manifest.artifacts.items():
-        of = "" if len(manifest.artifacts) == 1 else f" of {name.replace('front:', 'front ')}"
+        of = "" if len(manifest.artifacts) == 1 else f" of {name.replace('proxy:', 'proxy ')}"
         found += [(f"artifact{of}", artifact.source), (f"digest{of or ' of the artifact'}", artifact.digest)]
     return found
 

@@ -62,7 +62,7 @@ def _about(campaign: Campaign) -> Text:
             "count. "
         )
     counted = campaign.counted_records
-    if paced := sorted({made.variant.front for made in counted if made.replay and made.replay.miss_bytes_per_s}):
+    if paced := sorted({made.variant.proxy for made in counted if made.replay and made.replay.miss_bytes_per_s}):
         how += (
             f"Paced, because they make room only now and then: {', '.join(paced)}; there the next request waits after "
             "a miss, until the misses are few beside the capacity. "

@@ -1,4 +1,4 @@
-"""Sections on deployments of several instances: services and fronts. None where there are none."""
+"""Sections on deployments of several instances: services and proxies. None where there are none."""
 
 from __future__ import annotations
 
@@ -54,22 +54,22 @@ def services(campaign: Campaign, look: Look) -> Section | None:
     return Section("services", "Services", (head, chart, table))
 
 
-def fronts(campaign: Campaign, look: Look) -> Section | None:
-    """What fronts add and how they spread requests. None where there is no front."""
-    if campaign.fronts.empty and campaign.served.empty:
+def proxies(campaign: Campaign, look: Look) -> Section | None:
+    """What proxies add and how they spread requests. None where there is no proxy."""
+    if campaign.proxies.empty and campaign.served.empty:
         return None
     titles = {"latency_p50_ms": "median", "latency_p99_ms": "99th percentile"}
     drawn = tuple(
-        draw(f"Latency added to direct, {title}", charts.added_latency, campaign.fronts, metric, look)
+        draw(f"Latency added to direct, {title}", charts.added_latency, campaign.proxies, metric, look)
         for metric, title in titles.items()
     )
-    keys = dict.fromkeys(zip(campaign.fronts["variant"], campaign.fronts["level"], strict=True))
+    keys = dict.fromkeys(zip(campaign.proxies["variant"], campaign.proxies["level"], strict=True))
     table = Table(
-        "Latency added: a variant with a front less the same one without it and with one replica, in one block; mean "
+        "Latency added: a variant with a proxy less the same one without it and with one replica, in one block; mean "
         "difference (interval), and the number of blocks",
         ("variant", "against", "level", *titles.values(), "blocks"),
         tuple(_added(campaign, look, variant, level, tuple(titles)) for variant, level in keys),
-        "No variant with a front was compared with the same one without.",
+        "No variant with a proxy was compared with the same one without.",
     )
     blocks: list[Block] = [Group(drawn), table]
     spread = campaign.served[campaign.served["replicas"] > 1]
@@ -85,7 +85,7 @@ def fronts(campaign: Campaign, look: Look) -> Section | None:
                 ),
             )
         )
-    return Section("fronts", "Fronts", tuple(blocks))
+    return Section("proxies", "Proxies", tuple(blocks))
 
 
 def _instances(own: pd.DataFrame, look: Look) -> list[tuple[Cell, ...]]:
@@ -118,14 +118,14 @@ def _memory_by_service(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _kinds(frame: pd.DataFrame) -> str:
-    """Which services there are, and whether a front stands before them."""
+    """Which services there are, and whether a proxy stands before them."""
     names = list(dict.fromkeys(select(frame, role="service")["service"].astype(str)))
-    front = " and a front" if (frame["role"] == "front").any() else ""
-    return f"{len(names)} service{'s' * (len(names) != 1)} ({', '.join(names)}){front}"
+    proxy = " and a proxy" if (frame["role"] == "proxy").any() else ""
+    return f"{len(names)} service{'s' * (len(names) != 1)} ({', '.join(names)}){proxy}"
 
 
 def _added(campaign: Campaign, look: Look, variant: str, level: str, metrics: tuple[str, ...]) -> tuple[Cell, ...]:
-    frame = campaign.fronts
+    frame = campaign.proxies
     mine = {str(row["metric"]): row for row in rows(select(frame, variant=variant, level=level))}
     first = next(iter(mine.values()))
     texts = []

@@ -24,7 +24,7 @@ def test_real_caches_are_given_what_their_plain_policies_keep() -> None:
             "name": "it",
             "question": "What is kept?",
             "workload": "static",
-            "matrix": {"targets": ["process"], "fronts": ["varnish"], "cache_shares": [0.02]},
+            "matrix": {"targets": ["process"], "proxies": ["varnish"], "cache_shares": [0.02]},
             "sequences": {"one": SEQUENCE},
             "prefill": START,
             "baseline": "process-varnish-2pc",
@@ -34,7 +34,7 @@ def test_real_caches_are_given_what_their_plain_policies_keep() -> None:
     size = int(0.02 * CATALOGUE.bytes)
     real = [
         CacheRecord(
-            instance="front", kind="varnish", policy=policy, size_bytes=size, share=0.02, effective_bytes=EFFECTIVE
+            instance="proxy", kind="varnish", policy=policy, size_bytes=size, share=0.02, effective_bytes=EFFECTIVE
         )
         for policy in ("lru", "fifo")
     ]

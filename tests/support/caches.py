@@ -14,14 +14,14 @@ from typing import Any
 
 from harness.lab.api import LabAddress
 from harness.lab.bridged import BridgedLab
-from harness.proxies.api import Front, Route, Upstream
+from harness.proxies.api import Proxy, Route, Upstream
 from harness.proxies.caching import CacheSize
-from harness.spec.front import CacheSpec, FrontSpec
+from harness.spec.proxy import CacheSpec, ProxySpec
 from harness.spec.service import Limits, Readiness
 from harness.targets.api import Instance, Service, Target
 from harness.units import MIB
 from tests.support import cache_origin, hello
-from tests.support.fronts import launched
+from tests.support.proxies import launched
 
 CLIENT = Path(__file__).with_name("cache_client.py")
 ORIGIN = Path(cache_origin.__file__)
@@ -110,13 +110,13 @@ class OriginAt:
 class Cached:
     """A cache that has answered, and the origin behind it."""
 
-    front: Front
+    proxy: Proxy
     target: Target
     service: Service
     at: LabAddress
     instance: Instance
     origin: OriginAt
-    spec: FrontSpec
+    spec: ProxySpec
 
     def get(self, path: str, **headers: str) -> Answer:
         """One GET over a connection of its own; in a header's name ``_`` is ``-``."""
@@ -130,11 +130,11 @@ class Cached:
 
     def outcomes(self, paths: Sequence[str], connections: int = 1) -> list[str]:
         """The words for a long sequence of GETs in order; a status other than 200 is a word of its own."""
-        assert self.front.outcome is not None
+        assert self.proxy.outcome is not None
         requests: Requests = [(GET, path, {}) for path in paths]
-        told = self.origin.client.ask(self._place, requests, connections, self.front.outcome.name)
+        told = self.origin.client.ask(self._place, requests, connections, self.proxy.outcome.name)
         return [
-            self.front.outcome.word(header) if status == 200 else f"{status} {header}" for status, header, _ in told
+            self.proxy.outcome.word(header) if status == 200 else f"{status} {header}" for status, header, _ in told
         ]
 
     @property
@@ -142,9 +142,9 @@ class Cached:
         return f"{self.at.ip}:{self.service.port}"
 
     def _answer(self, told: dict[str, Any]) -> Answer:
-        assert self.front.outcome is not None
+        assert self.proxy.outcome is not None
         headers = told["headers"]
-        word = self.front.outcome.word(headers.get(self.front.outcome.name.lower()))
+        word = self.proxy.outcome.word(headers.get(self.proxy.outcome.name.lower()))
         return Answer(told["status"], headers, base64.b64decode(told["body"]), word, told["why"])
 
 
@@ -160,7 +160,7 @@ def an_origin(target: Target, lab: BridgedLab, name: str, scratch: Path) -> Iter
 
 @contextmanager
 def cached(
-    front: Front,
+    proxy: Proxy,
     target: Target,
     lab: BridgedLab,
     origin: OriginAt,
@@ -172,13 +172,13 @@ def cached(
     at: LabAddress | None = None,
 ) -> Iterator[Cached]:
     """The cache on ``target``, for as long as the context lasts."""
-    spec = FrontSpec(kind=front.name, cache=cache, keepalive=32)
+    spec = ProxySpec(kind=proxy.name, cache=cache, keepalive=32)
     wanted = routes or [Route("/", (origin.upstream,))]
-    made = front.front_service(spec, wanted, None, Readiness(path="/health"), size)
+    made = proxy.proxy_service(spec, wanted, None, Readiness(path="/health"), size)
     target.prepare(made.artifact)
     service = Service.of(made.artifact, made.spec, Limits(), hello.CPUS.service)
-    place = at or lab.address("front")
+    place = at or lab.address("proxy")
     scratch.mkdir(exist_ok=True, parents=True)
     with ExitStack() as stack:
         instance = launched(target, service, place, lab, scratch, stack)
-        yield Cached(front, target, service, place, instance, origin, spec)
+        yield Cached(proxy, target, service, place, instance, origin, spec)

@@ -9,15 +9,15 @@ from pathlib import Path
 from harness.lab.bridged import BridgedLab
 from harness.proxies.api import Route
 from harness.proxies.caching import CacheSize
-from harness.proxies.registry import FRONTS
-from harness.spec.front import CacheSpec
+from harness.proxies.registry import PROXIES
+from harness.spec.proxy import CacheSpec
 from harness.units import MIB
 from tests.support.cache_origin import body_of
 from tests.support.caches import Answer, Cached, cached
-from tests.support.fronts import CORE
+from tests.support.proxies import CORE
 
-CACHES = [name for name, front in FRONTS.items() if front.policies]
-ON = [(target, front) for target in ("process", "container") for front in CACHES]
+CACHES = [name for name, proxy in PROXIES.items() if proxy.policies]
+ON = [(target, proxy) for target in ("process", "container") for proxy in CACHES]
 ONCE = {"varnish", "nginx-cache"}
 """Which of them promise that a herd reaches the origin exactly once."""
 
@@ -25,13 +25,13 @@ PASSED_ON = 3
 """How many requests of a herd may reach the origin where that is not promised."""
 
 
-_OWN = [(target, front) for target, front in ON if target == "process" or (target, front) in CORE]
+_OWN = [(target, proxy) for target, proxy in ON if target == "process" or (target, proxy) in CORE]
 """For what is a cache's own, whatever it is deployed on, and takes the time in which an object grows stale."""
 
 
 def that_can(key: str) -> list[tuple[str, str]]:
     """The pairs whose cache knows that key of the table ``cache``: on one target, and what ``make test`` looks at."""
-    return [(target, front) for target, front in _OWN if key not in FRONTS[front].lacks]
+    return [(target, proxy) for target, proxy in _OWN if key not in PROXIES[proxy].lacks]
 
 
 class Another:
@@ -49,7 +49,7 @@ class Another:
     ) -> Cached:
         number, running = next(self._numbers), self._running
         made = cached(
-            running.front,
+            running.proxy,
             running.target,
             self._lab,
             running.origin,
@@ -57,7 +57,7 @@ class Another:
             cache=CacheSpec.model_validate(cache),
             size=size or CacheSize(16 * MIB),
             routes=routes,
-            at=self._lab.address(f"front{number}"),
+            at=self._lab.address(f"proxy{number}"),
         )
         return self._stack.enter_context(made)
 

@@ -172,7 +172,7 @@ class Bench:
             members={SERVICE: self.deployable},
             topologies={SINGLE: Topology(services=(SERVICE,), routes={"/": SERVICE})},
             targets=self.targets,
-            fronts={},
+            proxies={},
             certificates={},
             exchanges=self.exchanges,
             locustfile=None,

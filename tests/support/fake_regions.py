@@ -20,7 +20,7 @@ from harness.simulation.catalogue import Catalogue
 from harness.spec.geography import Geography
 from harness.spec.sequence import CatalogueSpec
 from harness.targets.api import Target
-from tests.support.fake_sets import FakeFront, SetBench, SetTarget, WideInstruments, member, set_bench
+from tests.support.fake_sets import FakeProxy, SetBench, SetTarget, WideInstruments, member, set_bench
 
 GEOGRAPHY: Mapping[str, object] = {
     "regions": {"near": {"weight": 2}, "far": {"weight": 1}, "farther": {"weight": 1}},
@@ -98,7 +98,7 @@ class FarInstruments(WideInstruments):
         return FarLab(prefix, geography, self.backbone, self.off_ms)
 
 
-class FakeCache(FakeFront):
+class FakeCache(FakeProxy):
     """One that says it caches."""
 
     name = "fakecache"
@@ -111,14 +111,14 @@ class FakeCache(FakeFront):
         super().__init__(folder, log)
 
 
-def cdn_bench(path: Path, front: FakeFront | None, target: Target | None = None, **changes: object) -> SetBench:
-    """A bench of one service that counts, with that front or none, in GEOGRAPHY unless ``changes`` say otherwise.
+def cdn_bench(path: Path, proxy: FakeProxy | None, target: Target | None = None, **changes: object) -> SetBench:
+    """A bench of one service that counts, with that proxy or none, in GEOGRAPHY unless ``changes`` say otherwise.
 
-    ``spec`` of the changes is the front's table.
+    ``spec`` of the changes is the proxy's table.
     """
     table = changes.pop("spec", {})
     assert isinstance(table, dict)
-    names = [] if front is None else [front.name]
+    names = [] if proxy is None else [proxy.name]
     asked = changes.pop("matrix", {})
     assert isinstance(asked, dict)
     made = set_bench(
@@ -126,16 +126,16 @@ def cdn_bench(path: Path, front: FakeFront | None, target: Target | None = None,
         target or SetTarget(),
         members={"origin": member()},
         topology={"routes": {"/": "origin"}, "counter": "/count"},
-        matrix={"fronts": names or ["direct"], **asked},
+        matrix={"proxies": names or ["direct"], **asked},
         baseline=changes.pop("baseline", "-".join(["shop-fake", *names])),
         **{
-            "fronts": {front.name: {"kind": front.name, **table}} if front is not None else {},
+            "proxies": {proxy.name: {"kind": proxy.name, **table}} if proxy is not None else {},
             "geography": GEOGRAPHY,
             **changes,
         },
     )
     made.instruments = FarInstruments()
     made.catalogue = CATALOGUE
-    if front is not None:
-        made.fronts[front.name] = front
+    if proxy is not None:
+        made.proxies[proxy.name] = proxy
     return made

@@ -13,11 +13,11 @@ from pathlib import Path
 from harness.artifacts.api import Artifact, ImageConfig
 from harness.lab.api import LabAddress
 from harness.lab.bridged import Lab, LoopbackLab
-from harness.proxies.api import Certificate, Front, Rendered, Route
+from harness.proxies.api import Certificate, Proxy, Rendered, Route
 from harness.records.variant import Variant
 from harness.simulation.catalogue import Catalogue
-from harness.spec.front import FrontSpec
 from harness.spec.geography import Geography
+from harness.spec.proxy import ProxySpec
 from harness.spec.service import Readiness, ServiceSpec
 from harness.spec.topology import Member, Topology
 from harness.targets.api import Service, Staged, Target
@@ -110,11 +110,11 @@ class SetTarget(FakeTarget):
         return [instance for service, instance in self.launched if service.name == name][-1]
 
 
-class FakeFront(Front):
+class FakeProxy(Proxy):
     """A reverse proxy without a package: its service is what the fake target makes of every service."""
 
-    name = "fakefront"
-    summary = "a front of the tests"
+    name = "fakeproxy"
+    summary = "a proxy of the tests"
     packages = ()
     user = "root"
     port = 1
@@ -126,8 +126,8 @@ class FakeFront(Front):
         self.port = self.tls_port = free_port()  # type: ignore[misc]  # of this one object
         self.routes: tuple[Route, ...] = ()
 
-    def render(self, _spec: FrontSpec, routes: object, _certificate: Certificate | None) -> Rendered:
-        return Rendered({"front.conf": repr(routes)}, (sys.executable,))
+    def render(self, _spec: ProxySpec, routes: object, _certificate: Certificate | None) -> Rendered:
+        return Rendered({"proxy.conf": repr(routes)}, (sys.executable,))
 
     def served(self, _log: str) -> dict[str, int]:
         return super().served(self.log)
@@ -137,7 +137,7 @@ class FakeFront(Front):
         return Artifact(self.name, digest(99), self._folder, config, "the tests", True)
 
 
-class FakeForwardFront(FakeFront):
+class FakeForwardProxy(FakeProxy):
     """One that clients name the service to."""
 
     name = "fakeforward"
@@ -172,7 +172,7 @@ class SetBench(Bench):
 
     members: Mapping[str, Member]
     topology: Topology
-    fronts: dict[str, Front] = field(default_factory=dict)
+    proxies: dict[str, Proxy] = field(default_factory=dict)
     certificates: dict[str, Certificate] = field(default_factory=dict)
     catalogue: Catalogue | None = None
 
@@ -194,7 +194,7 @@ class SetBench(Bench):
             super().setting,
             members=self.deployables,
             topologies={SET: self.topology},
-            fronts=self.fronts,
+            proxies=self.proxies,
             certificates=self.certificates,
             catalogue=self.catalogue,
         )

@@ -12,19 +12,19 @@ import docker
 from harness.artifacts.builders.from_image import artifact_name
 from harness.artifacts.builders.packages import build_packages
 from harness.proxies.api import SUITE
-from harness.proxies.registry import FRONTS
+from harness.proxies.registry import PROXIES
 from harness.spec.service import ServiceSpec
 
 
-def base_of(front: str) -> str:
-    """The root file system that the front of that name is deployed from, as a base that a registry would have.
+def base_of(proxy: str) -> str:
+    """The root file system that the proxy of that name is deployed from, as a base that a registry would have.
 
-    It is a Debian with the front's program, from the host's cache, where the suites of fronts have it too: no build of
+    It is a Debian with the proxy's program, from the host's cache, where the suites of proxies have it too: no build of
     the tests' own, and none inside Docker.
     """
-    service, source = ServiceSpec(port=1, argv=("true",)), f"front {front} on Debian {SUITE}"
-    artifact = build_packages(front, SUITE, FRONTS[front].packages, service, source)
-    name, tag = f"tare-test-base-{front}", artifact.digest.removeprefix("sha256:")[:12]
+    service, source = ServiceSpec(port=1, argv=("true",)), f"proxy {proxy} on Debian {SUITE}"
+    artifact = build_packages(proxy, SUITE, PROXIES[proxy].packages, service, source)
+    name, tag = f"tare-test-base-{proxy}", artifact.digest.removeprefix("sha256:")[:12]
     with closing(docker.from_env(timeout=300)) as client:
         if not client.images.list(f"{name}:{tag}"):
             client.api.import_image(src=str(artifact.tar), repository=name, tag=tag)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.artifacts.packagings.directory import ensure_directory
-from harness.proxies.api import Front, Rendered
+from harness.proxies.api import Proxy, Rendered
 from harness.proxies.delivery import FOLDER
 
 LIMIT_S = 240
@@ -23,13 +23,13 @@ class Judgement:
     said: str
 
 
-def judged(front: Front, check: str, cases: Sequence[Rendered], scratch: Path) -> list[Judgement]:
-    """The parser's word on each of ``cases``. ``check`` is a line of shell that the front's user runs in its tree.
+def judged(proxy: Proxy, check: str, cases: Sequence[Rendered], scratch: Path) -> list[Judgement]:
+    """The parser's word on each of ``cases``. ``check`` is a line of shell that the proxy's user runs in its tree.
 
     Mounts and a network of their own, gone with the call: what a parser writes or listens on is in nobody's way, and
     the tree stays as it is.
     """
-    tree = ensure_directory(front.prepare())
+    tree = ensure_directory(proxy.prepare())
     for number, case in enumerate(cases):
         folder = scratch / "cases" / str(number)
         folder.mkdir(parents=True)
@@ -45,7 +45,7 @@ def judged(front: Front, check: str, cases: Sequence[Rendered], scratch: Path) -
     cd {scratch}/root
     mount -t proc proc proc; mount --rbind /dev dev; mount -t tmpfs -o mode=1777 tmpfs tmp
     cp -r {scratch}/cases tmp/cases; chmod -R a+rX tmp/cases; ip link set lo up
-    chroot --userspec={front.user} . /bin/sh -c {shlex.quote(inside)}
+    chroot --userspec={proxy.user} . /bin/sh -c {shlex.quote(inside)}
     cp tmp/out.* tmp/code.* {scratch}/said"""
     for name in ("upper", "work", "root", "said"):
         (scratch / name).mkdir()

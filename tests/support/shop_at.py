@@ -17,7 +17,7 @@ JSON_TYPE = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class ShopAt:
-    """One shop: path prefixes to base URLs (``{"/auth": "http://198.18.0.10:8001"}``), all the same behind a front."""
+    """One shop: path prefixes to base URLs (``{"/auth": "http://198.18.0.10:8001"}``), all the same behind a proxy."""
 
     routes: Mapping[str, str]
     client: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=60))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from harness.proxies.registry import FRONTS
+from harness.proxies.registry import PROXIES
 from harness.targets.registry import TARGETS
 from tests.support import shop
 from tests.support.targets_suite import FAKE, GUESTS
@@ -18,7 +18,7 @@ from tests.support.targets_suite import FAKE, GUESTS
 ONE_AT_A_TIME = (*GUESTS, "swarm")
 """What two workers never deploy at once: emulated guests fill a CPU each, and the engine is in one swarm at a time."""
 
-CHOICES: dict[str, tuple[str, ...]] = {"targets": (*TARGETS, FAKE), "proxies": tuple(FRONTS)}
+CHOICES: dict[str, tuple[str, ...]] = {"targets": (*TARGETS, FAKE), "proxies": tuple(PROXIES)}
 _DEPLOYMENTS = frozenset((*CHOICES["targets"], *CHOICES["proxies"], *shop.TOPOLOGIES))
 
 

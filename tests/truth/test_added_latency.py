@@ -19,14 +19,14 @@ from harness.spec.route import Route
 from harness.targets import registry
 from tests.support import hello
 from tests.support.deploy import bridged_lab
-from tests.support.fronts import backend, fronted
+from tests.support.proxies import backend, proxied
 from tests.support.truth import Truth
 from tests.truth.conftest import Weigh
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 BY_HAND = 200
-"""Requests over one kept connection, by http.client (tests/support/front_client.py)."""
+"""Requests over one kept connection, by http.client (tests/support/proxy_client.py)."""
 
 
 def test_what_a_proxy_adds_is_the_same_for_the_generator_as_by_hand(weigh: Weigh, tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_what_a_proxy_adds_is_the_same_for_the_generator_as_by_hand(weigh: Weigh
     with ExitStack() as stack:
         lab = stack.enter_context(bridged_lab("added"))
         behind = backend(target, hello.build(), lab, "svc", tmp_path, stack)
-        proxied = stack.enter_context(fronted(make("nginx"), target, lab, [behind], tmp_path / "front"))
+        through = stack.enter_context(proxied(make("nginx"), target, lab, [behind], tmp_path / "proxy"))
         direct = behind.upstream
 
         def by_generator(host: str, port: int) -> float:
@@ -54,12 +54,12 @@ def test_what_a_proxy_adds_is_the_same_for_the_generator_as_by_hand(weigh: Weigh
             return float(np.median(kept["done_ns"] - kept["sent_ns"])) / NS_PER_MS
 
         def by_hand(at: str | None) -> float:
-            answers = proxied.ask(*[("GET", "/health", "")] * BY_HAND, at=at)
+            answers = through.ask(*[("GET", "/health", "")] * BY_HAND, at=at)
             assert {answer[0] for answer in answers} == {200}
             return 1000 * statistics.median(float(answer[2]) for answer in answers)
 
         def once() -> tuple[float]:
-            generator = by_generator(str(proxied.at.ip), proxied.service.port) - by_generator(direct.host, direct.port)
+            generator = by_generator(str(through.at.ip), through.service.port) - by_generator(direct.host, direct.port)
             return (generator - (by_hand(None) - by_hand(direct.address)),)
 
         truth = Truth("latency that nginx adds, by the generator less by hand", "ms", -0.3, 0.3, within=0.2)

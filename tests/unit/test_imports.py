@@ -42,7 +42,7 @@ HOUSE: dict[str, set[str]] = {
     "harness.output": {"harness.analysis", "harness.spec", "harness.store"},
     # Traces and simulated caches: plain data and child processes, no engine, no root.
     "harness.simulation": {"harness", "harness.runtime", "harness.spec"},
-    # What can be is said by fronts and targets themselves.
+    # What can be is said by proxies and targets themselves.
     "harness.planning": {"harness.spec", "harness.simulation", "harness.proxies", "harness.targets.registry"},
     # Where deploying, measuring and loading meet. The verdict on a trial is recorded with it; it is pure, and analysis
     # must be able to give it again.

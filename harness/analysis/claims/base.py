@@ -112,7 +112,7 @@ def variants_on(campaign: Campaign, *targets: str) -> tuple[str | None, ...]:
     found: dict[tuple[str, str, int], dict[str, str]] = {}
     for variant in campaign.manifest.variants:
         if variant.target in targets and not variant.aa and variant.name in counted:
-            key = (variant.topology, variant.front, variant.replicas)
+            key = (variant.topology, variant.proxy, variant.replicas)
             found.setdefault(key, {}).setdefault(variant.target, variant.name)
     best = max(found.values(), key=len, default={})
     return tuple(best.get(target) for target in targets)

@@ -13,8 +13,8 @@ from harness.analysis.claims.base import Claim, Figure, Finding, Verdict
 from harness.analysis.claims.functions import brief, combined
 from harness.analysis.claims.proxies import is_cache, is_warm
 from harness.analysis.formatting import added, factor, figure, sentence
-from harness.analysis.fronts import direct_of
 from harness.analysis.intervals import Estimate, of_differences, of_ratio, of_trials
+from harness.analysis.proxies import direct_of
 from harness.analysis.regions import ALL, farthest, nearest
 from harness.analysis.selection import select
 from harness.units import METRICS

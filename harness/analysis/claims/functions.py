@@ -159,7 +159,7 @@ def brief(said: Sequence[tuple[str, str]], shown: int = 2) -> str:
 
 def _is_whole_of(campaign: Campaign, whole: Variant, split: Variant) -> bool:
     def alike(variant: Variant) -> tuple[object, ...]:
-        return variant.workload, variant.target, variant.front, variant.replicas, variant.aa
+        return variant.workload, variant.target, variant.proxy, variant.replicas, variant.aa
 
     return alike(whole) == alike(split) and is_whole(campaign, whole.topology)
 

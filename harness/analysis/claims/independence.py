@@ -22,7 +22,7 @@ def check(campaign: Campaign) -> Finding:
 
     Compared are the failed requests of the other functions, during and after the change, by block: supported where the
     monolith's change costs them more (the interval of the difference excludes 0), refuted where the set's does. Every
-    combination of target and front must support; an emulated one is shown, and decides only if there is no other.
+    combination of target and proxy must support; an emulated one is shown, and decides only if there is no other.
     """
     found = [pair for pair in pairs(campaign, "replace") if pair.whole is not None]
     if not found:

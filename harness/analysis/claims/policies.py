@@ -153,8 +153,8 @@ def _without_a_valid_trial(campaign: Campaign) -> int:
     return sum(
         (variant.name, sequence) not in counted
         for variant in campaign.manifest.variants
-        for front in [campaign.experiment.front(variant.front)]
-        if front is not None and front.cache is not None and (front.kind, front.cache.policy) in POINTS
+        for proxy in [campaign.experiment.proxy(variant.proxy)]
+        if proxy is not None and proxy.cache is not None and (proxy.kind, proxy.cache.policy) in POINTS
         for sequence in campaign.experiment.sequences
     )
 

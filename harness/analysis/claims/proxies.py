@@ -1,4 +1,4 @@
-"""What the claims on proxies share: which variants have which kind of front, and what it adds."""
+"""What the claims on proxies share: which variants have which kind of proxy, and what it adds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.analysis.formatting import added
 from harness.analysis.intervals import Estimate, known
 from harness.analysis.selection import select
 from harness.records.capabilities import ProxyCapabilities
-from harness.spec.front import DIRECT
+from harness.spec.proxy import DIRECT
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
@@ -19,41 +19,41 @@ _SHORT = {"latency_p50_ms": "at the median", "latency_p99_ms": "at the 99th perc
 
 
 def is_forward(campaign: Campaign, variant: Variant) -> bool:
-    """Whether its front is a forward proxy."""
+    """Whether its proxy is a forward proxy."""
     return _capabilities(campaign, variant).forward
 
 
 def is_reverse(campaign: Campaign, variant: Variant) -> bool:
-    """Whether its front is a reverse proxy. One cache before one origin is judged as a cache, by other claims."""
+    """Whether its proxy is a reverse proxy. One cache before one origin is judged as a cache, by other claims."""
     one_cache = variant.replicas == 1 and is_cache(campaign, variant)
-    return variant.front != DIRECT and not is_forward(campaign, variant) and not one_cache
+    return variant.proxy != DIRECT and not is_forward(campaign, variant) and not one_cache
 
 
 def is_cache(campaign: Campaign, variant: Variant) -> bool:
-    """Whether its front caches."""
+    """Whether its proxy caches."""
     return _capabilities(campaign, variant).caches
 
 
 def is_warm(campaign: Campaign, variant: Variant) -> bool:
     """Whether its caches were filled before the load began."""
-    spec = campaign.experiment.front(variant.front)
+    spec = campaign.experiment.proxy(variant.proxy)
     return spec is not None and is_cache(campaign, variant) and spec.warm and campaign.experiment.prefill > 0
 
 
 def _capabilities(campaign: Campaign, variant: Variant) -> ProxyCapabilities:
-    """What its front can do, as the campaign recorded it; nothing without one."""
-    spec = campaign.experiment.front(variant.front)
+    """What its proxy can do, as the campaign recorded it; nothing without one."""
+    spec = campaign.experiment.proxy(variant.proxy)
     if spec is None:
         return ProxyCapabilities()
     return campaign.manifest.capabilities.proxies.get(spec.kind, ProxyCapabilities())
 
 
 def what_it_adds(campaign: Campaign, variant: Variant) -> tuple[str, list[Figure]]:
-    """What this variant's front adds to the latency, for a sentence, and as figures; empty without a direct variant.
+    """What this variant's proxy adds to the latency, for a sentence, and as figures; empty without a direct variant.
 
     Of the lowest load level that was compared: at a higher one queues would be part of it. The report has all.
     """
-    mine = select(campaign.fronts, variant=variant.name)
+    mine = select(campaign.proxies, variant=variant.name)
     level = next((level for level in campaign.levels if level in set(mine["level"])), None)
     texts, figures = [], []
     for row in select(mine, level=level).to_dict("records"):

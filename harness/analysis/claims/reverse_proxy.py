@@ -47,7 +47,7 @@ def check(campaign: Campaign) -> Finding:
 
 
 def _spread(campaign: Campaign, variant: Variant) -> tuple[str, Verdict | None, list[Figure]]:
-    """How the front spread requests over replicas: the words, the verdict (None with one replica), the figures."""
+    """How the proxy spread requests over replicas: the words, the verdict (None with one replica), the figures."""
     mine = campaign.served[(campaign.served["variant"] == variant.name) & (campaign.served["replicas"] > 1)]
     if mine.empty:
         return "", None, []

@@ -1,4 +1,4 @@
-"""A root file system of a distribution's packages alone, built once: what a front is deployed from."""
+"""A root file system of a distribution's packages alone, built once: what a proxy is deployed from."""
 
 from __future__ import annotations
 

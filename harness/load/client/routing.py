@@ -40,12 +40,12 @@ class Routing:
         self._netns = netns
         self._context = None if way.tls_ca is None else _context(way.tls_ca)
         services = [(route.ip, route.port) for route in routes]
-        self.addresses = list(dict.fromkeys([way.proxy] if way.proxy else services))
+        self.addresses = list(dict.fromkeys([way.forward_proxy] if way.forward_proxy else services))
         targets = []
         for route, address in zip(routes, services, strict=True):
             host = f"{route.ip}:{route.port}"
-            index = 0 if way.proxy else self.addresses.index(address)
-            targets.append(PathTarget(route.prefix, index, host, f"http://{host}" if way.proxy else ""))
+            index = 0 if way.forward_proxy else self.addresses.index(address)
+            targets.append(PathTarget(route.prefix, index, host, f"http://{host}" if way.forward_proxy else ""))
         # The first that fits is then the one of the longest prefix.
         self._targets = sorted(targets, key=lambda target: len(target.prefix), reverse=True)
         self._only = targets[0] if len(targets) == 1 and targets[0].prefix == _MATCHES_ALL else None

@@ -57,8 +57,8 @@ class Targets:
 
     def __post_init__(self) -> None:
         _check_routes(self.routes)
-        if self.way.proxy:
-            _check_address(*self.way.proxy)
+        if self.way.forward_proxy:
+            _check_address(*self.way.forward_proxy)
         if self.way.tls_ca is not None and not Path(self.way.tls_ca).is_absolute():
             raise ValueError("tls_ca must be an absolute path: the generator has its own working folder")
         if self.failover_s <= 0:
@@ -67,7 +67,7 @@ class Targets:
             self._check_regions()
 
     def _check_regions(self) -> None:
-        if self.way.proxy:
+        if self.way.forward_proxy:
             raise ValueError("clients in regions use no forward proxy: it stands in one of them")
         if len(set(self.region_names)) != len(self.regions) or len(self.regions) > MAX_REGIONS:
             raise ValueError(f"regions need names of their own, and there are at most {MAX_REGIONS}")

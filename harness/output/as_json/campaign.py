@@ -12,7 +12,7 @@ from harness.analysis.claims import decide
 from harness.analysis.formatting import number
 from harness.analysis.selection import select
 from harness.output.as_json.cdn import caches_json, policies_json, regions_json
-from harness.output.as_json.sets import Json, events_json, fronts_json, instances_json
+from harness.output.as_json.sets import Json, events_json, instances_json, proxies_json
 from harness.units import METRICS
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def show_json(campaign: Campaign) -> Json:
 
     ``variants`` has one entry per cell, each with a ``level`` (null before any measured attempt): ``trials`` (how many
     were tried), ``attempts``, ``valid`` (how many count), ``emulated``, ``metrics``: what was measured, and
-    ``instances``: the medians of each (harness.output.as_json.sets says what ``fronts`` and ``events`` hold,
+    ``instances``: the medians of each (harness.output.as_json.sets says what ``proxies`` and ``events`` hold,
     harness.output.as_json.cdn what ``regions``, ``caches`` and ``policies`` do). A metric's
     ``low`` and ``high`` are null where there is one trial; its ``ratio`` is null for the baseline itself and where no
     block has a pair; ``ratio.n`` counts pairs. ``invalid`` and ``failed`` list every attempt that does not count, with
@@ -49,7 +49,7 @@ def show_json(campaign: Campaign) -> Json:
             _cell(campaign, variant, level) for variant in manifest.variants for level in campaign.levels or (None,)
         ],
         "levels": None if campaign.rates is None else dataclasses.asdict(campaign.rates),
-        "fronts": fronts_json(campaign),
+        "proxies": proxies_json(campaign),
         "events": events_json(campaign),
         "regions": regions_json(campaign),
         "caches": caches_json(campaign),
@@ -71,7 +71,7 @@ def _cell(campaign: Campaign, variant: Variant, level: str | None) -> Json:
         "workload": variant.workload,
         "topology": variant.topology,
         "target": variant.target,
-        "front": variant.front,
+        "proxy": variant.proxy,
         "replicas": variant.replicas,
         "cache_share": variant.cache_share,
         "aa": variant.aa,
@@ -92,7 +92,7 @@ def _artifact_digest(campaign: Campaign, variant: str) -> str | None:
     own = [record.artifact_digest for record in campaign.records if record.variant.name == variant]
     if own:
         return own[-1]
-    known = {entry.digest for name, entry in campaign.manifest.artifacts.items() if not name.startswith("front:")}
+    known = {entry.digest for name, entry in campaign.manifest.artifacts.items() if not name.startswith("proxy:")}
     return known.pop() if len(known) == 1 else None
 
 

@@ -1,4 +1,4 @@
-"""``tare show --json``, on sets: instances, what fronts add and how they spread, and events."""
+"""``tare show --json``, on sets: instances, what proxies add and how they spread, and events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.analysis.formatting import number
 from harness.analysis.instances import FIGURES
 from harness.analysis.intervals import Estimate
 from harness.analysis.selection import select
-from harness.spec.front import DIRECT
+from harness.spec.proxy import DIRECT
 
 if TYPE_CHECKING:
     from harness.analysis.campaign import Campaign
@@ -41,25 +41,25 @@ def instances_json(campaign: Campaign, variant: str, level: str) -> list[Json]:
     return found
 
 
-def fronts_json(campaign: Campaign) -> list[Json]:
-    """Each variant with a front, at each level: the latency that it adds (null without a direct variant), the shares.
+def proxies_json(campaign: Campaign) -> list[Json]:
+    """Each variant with a proxy, at each level: the latency that it adds (null without a direct variant), the shares.
 
     ``added`` is by latency: ``median`` is the mean of the blocks' differences, in milliseconds. ``served``: the
     smallest and the largest share of a service's requests that one of its replicas got in a trial, and each trial's.
     """
     found: list[Json] = []
     for variant in campaign.manifest.variants:
-        if variant.front == DIRECT or variant.aa:
+        if variant.proxy == DIRECT or variant.aa:
             continue
-        spec = campaign.experiment.front(variant.front)
+        spec = campaign.experiment.proxy(variant.proxy)
         for level in campaign.levels:
-            added = campaign.fronts
+            added = campaign.proxies
             mine = select(added, variant=variant.name, level=level)
             found.append(
                 {
                     "variant": variant.name,
-                    "front": variant.front,
-                    "kind": spec.kind if spec is not None else variant.front,
+                    "proxy": variant.proxy,
+                    "kind": spec.kind if spec is not None else variant.proxy,
                     "replicas": variant.replicas,
                     "level": level,
                     "emulated": campaign.is_emulated(variant.name),

@@ -1,4 +1,4 @@
-"""``tare show``, on sets: instances, fronts and events as tables for a terminal."""
+"""``tare show``, on sets: instances, proxies and events as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _HEADS = {
 
 
 def set_tables(campaign: Campaign) -> list[Table]:
-    """What the deployments' parts cost, what fronts add, and what happened. Without rows where there is none."""
-    return [_instances(campaign), _fronts(campaign), _events(campaign)]
+    """What the deployments' parts cost, what proxies add, and what happened. Without rows where there is none."""
+    return [_instances(campaign), _proxies(campaign), _events(campaign)]
 
 
 def _instances(campaign: Campaign) -> Table:
@@ -49,15 +49,15 @@ def _instances(campaign: Campaign) -> Table:
     return table
 
 
-def _fronts(campaign: Campaign) -> Table:
+def _proxies(campaign: Campaign) -> Table:
     table = text_table(
-        "Fronts: latency added to direct (95 % intervals)", "variant", "level", "median", "p99", "shares"
+        "Proxies: latency added to direct (95 % intervals)", "variant", "level", "median", "p99", "shares"
     )
     spread = campaign.served[campaign.served["replicas"] > 1]
-    keys = [*zip(campaign.fronts["variant"], campaign.fronts["level"], strict=True)]
+    keys = [*zip(campaign.proxies["variant"], campaign.proxies["level"], strict=True)]
     keys += zip(spread["variant"], spread["level"], strict=True)
     for variant, level in dict.fromkeys(keys):
-        found = select(campaign.fronts, variant=variant, level=level)
+        found = select(campaign.proxies, variant=variant, level=level)
         texts = {
             str(row["metric"]): added(
                 Estimate(row["added_ms"], known(row["low"]), known(row["high"]), row["n"]), row["verdict"]

@@ -1,4 +1,4 @@
-"""Front ``haproxy``: a reverse proxy with one thread.
+"""Proxy ``haproxy``: a reverse proxy with one thread.
 
 Health is passive, as far as HAProxy has it: it *observes* the traffic, and ``max_fails`` connections in a row that fail
 mark an upstream down. HAProxy lets only an active check bring it back, so there is one (a TCP connection): right after
@@ -13,18 +13,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from harness.proxies.api import Certificate, Front, Rendered, Route
+from harness.proxies.api import Certificate, Proxy, Rendered, Route
 from harness.proxies.delivery import FOLDER
 from harness.proxies.routing import fail_timeout, table
 from harness.proxies.templates import configuration
-from harness.spec.front import FrontSpec
+from harness.spec.proxy import ProxySpec
 
 _CONFIG = "haproxy.cfg"
-_PEM = "front.pem"
+_PEM = "proxy.pem"
 _BALANCE = {"round-robin": "roundrobin", "least-connections": "leastconn"}
 
 
-class HaproxyFront(Front):
+class HaproxyProxy(Proxy):
     """HAProxy as a reverse proxy."""
 
     name: ClassVar[str] = "haproxy"
@@ -35,7 +35,7 @@ class HaproxyFront(Front):
     tls_port: ClassVar[int | None] = 8443
     checks: ClassVar[bool] = True
 
-    def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:
+    def render(self, spec: ProxySpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:
         text = configuration(
             "haproxy/haproxy.cfg",
             spec=spec,

@@ -1,6 +1,6 @@
-"""Front ``nginx-cache``: nginx as a cache, its policy LRU.
+"""Proxy ``nginx-cache``: nginx as a cache, its policy LRU.
 
-Everything else is as in front ``nginx``. Objects are files of the instance's own file system (``FOLDER``/cache), which
+Everything else is as in proxy ``nginx``. Objects are files of the instance's own file system (``FOLDER``/cache), which
 the kernel holds in its page cache: nothing waits for a disk, and what is evicted soon never reaches one. Each takes
 whole blocks of 4 KiB.
 
@@ -24,8 +24,8 @@ from typing import ClassVar
 from harness.proxies.api import Certificate, Rendered, Route
 from harness.proxies.caching import OutcomeHeader, size_bytes
 from harness.proxies.delivery import FOLDER
-from harness.proxies.nginx.proxy import NginxFront
-from harness.spec.front import CacheSpec, FrontSpec
+from harness.proxies.nginx.proxy import NginxProxy
+from harness.spec.proxy import CacheSpec, ProxySpec
 from harness.units import KIB
 
 _OUTCOME = "X-Cache"
@@ -38,7 +38,7 @@ _KEY_BYTES = 256
 _FAILURES = "error timeout invalid_header http_500 http_502 http_503 http_504"
 
 
-class NginxCacheFront(NginxFront):
+class NginxCacheProxy(NginxProxy):
     """nginx as a reverse proxy that caches."""
 
     name: ClassVar[str] = "nginx-cache"
@@ -53,13 +53,13 @@ class NginxCacheFront(NginxFront):
     overhead_bytes: ClassVar[int] = 620 + 2048
     """A file's own header with the response's, and half a block that is not used up."""
 
-    def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:
+    def render(self, spec: ProxySpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:
         plain = super().render(spec, routes, certificate)
         tick = (files("harness.proxies.nginx") / _TICK).read_text("utf-8")
         command = f"perl {FOLDER}/{_TICK} {FOLDER}/tick.sock {TICK_MS} $$ & exec {' '.join(plain.argv)}"
         return replace(plain, files={**plain.files, _TICK: tick}, argv=("/bin/sh", "-c", command))
 
-    def of_kind(self, spec: FrontSpec) -> dict[str, object]:
+    def of_kind(self, spec: ProxySpec) -> dict[str, object]:
         cache = spec.cache or CacheSpec()
         size = size_bytes(cache)
         stale = ["updating"] if cache.stale_while_revalidate_s else []

@@ -1,4 +1,4 @@
-"""Front ``nginx``: a reverse proxy with one worker.
+"""Proxy ``nginx``: a reverse proxy with one worker.
 
 Routes are matched on the path as the client sent it (nginx's own locations decode it first), by a map of which the
 first matching rule counts. An upstream that failed ``max_fails`` times within ``fail_timeout`` (an error or a time-out;
@@ -12,16 +12,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from harness.proxies.api import Certificate, Front, Rendered, Route
+from harness.proxies.api import Certificate, Proxy, Rendered, Route
 from harness.proxies.delivery import FOLDER
 from harness.proxies.routing import below, fail_timeout, table
 from harness.proxies.templates import configuration
-from harness.spec.front import FrontSpec
+from harness.spec.proxy import ProxySpec
 
 _CONFIG = "nginx.conf"
 
 
-class NginxFront(Front):
+class NginxProxy(Proxy):
     """nginx as a reverse proxy."""
 
     name: ClassVar[str] = "nginx"
@@ -33,7 +33,7 @@ class NginxFront(Front):
 
     template: ClassVar[str] = "nginx/nginx.conf"
 
-    def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:
+    def render(self, spec: ProxySpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:
         text = configuration(
             self.template,
             spec=spec,
@@ -49,6 +49,6 @@ class NginxFront(Front):
             files={_CONFIG: text}, argv=("nginx", "-e", "stderr", "-c", f"{FOLDER}/{_CONFIG}"), secrets=secrets
         )
 
-    def of_kind(self, spec: FrontSpec) -> dict[str, object]:  # noqa: ARG002 - a plain proxy needs nothing else
+    def of_kind(self, spec: ProxySpec) -> dict[str, object]:  # noqa: ARG002 - a plain proxy needs nothing else
         """What the template of a kind of nginx needs beside what all kinds do."""
         return {}

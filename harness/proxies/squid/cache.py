@@ -1,4 +1,4 @@
-"""Front ``squid-cache``: Squid before the services, which keeps objects in files of the instance.
+"""Proxy ``squid-cache``: Squid before the services, which keeps objects in files of the instance.
 
 A request's own Cache-Control is ignored, as a CDN ignores it, and the Host that a client names is replaced, so nothing
 of it decides what is found. A Range is cut out of the whole object, which is fetched for it. Squid compares paths after
@@ -21,16 +21,16 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from harness.errors import SpecError
-from harness.proxies.api import Certificate, Front, Rendered, Route
+from harness.proxies.api import Certificate, Proxy, Rendered, Route
 from harness.proxies.caching import OutcomeHeader, size_bytes
 from harness.proxies.delivery import FOLDER
 from harness.proxies.routing import ROOT, table
 from harness.proxies.templates import configuration
-from harness.spec.front import CacheSpec, FrontSpec
+from harness.spec.proxy import CacheSpec, ProxySpec
 from harness.units import MIB
 
 _CONFIG = "squid.conf"
-_OUTCOME = "X-Front-Cache"
+_OUTCOME = "X-Proxy-Cache"
 _BLOCK = 4096
 _HEADERS = 400
 """About what the headers of an answer take beside its body; they are in its file, before it."""
@@ -43,7 +43,7 @@ _NEVER = 1_000_000
 """Failures until an upstream is left alone, where none shall be."""
 
 
-class SquidCacheFront(Front):
+class SquidCacheProxy(Proxy):
     """Squid as a reverse proxy that caches."""
 
     name: ClassVar[str] = "squid-cache"
@@ -71,7 +71,7 @@ class SquidCacheFront(Front):
         ),
     )
 
-    def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:  # noqa: ARG002 - it speaks no TLS
+    def render(self, spec: ProxySpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:  # noqa: ARG002 - it speaks no TLS
         cache = spec.cache or CacheSpec()
         size = size_bytes(cache)
         room_mib, room_percent = room(size)
@@ -100,12 +100,12 @@ class SquidCacheFront(Front):
         """Whole blocks: half of the last one is lost in the mean, and no object has less than one."""
         return round(size * mean_object_bytes / max(_BLOCK, mean_object_bytes + self.overhead_bytes))
 
-    def _check(self, spec: FrontSpec, routes: Sequence[Route]) -> None:
+    def _check(self, spec: ProxySpec, routes: Sequence[Route]) -> None:
         super()._check(spec, routes)
         for route in routes:
             if "%" in route.prefix:
                 raise SpecError(
-                    f"front {self.name} cannot route {route.prefix!r}: Squid decodes paths before it compares them",
+                    f"proxy {self.name} cannot route {route.prefix!r}: Squid decodes paths before it compares them",
                     "use a prefix without '%'",
                 )
 

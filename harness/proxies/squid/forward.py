@@ -1,4 +1,4 @@
-"""Front ``squid``: a forward proxy that stores nothing and lets clients through to an allow list alone.
+"""Proxy ``squid``: a forward proxy that stores nothing and lets clients through to an allow list alone.
 
 Clients send absolute-form requests (``GET http://host:port/path``). What is not on the list is refused with 403, and so
 is every CONNECT, which would be a tunnel to anything behind an allowed address. Hosts are compared as the client names
@@ -13,17 +13,17 @@ from ipaddress import IPv4Network
 from typing import ClassVar
 
 from harness.errors import SpecError
-from harness.proxies.api import Certificate, Front, Rendered, Route
+from harness.proxies.api import Certificate, Proxy, Rendered, Route
 from harness.proxies.delivery import FOLDER
 from harness.proxies.templates import configuration
-from harness.spec.front import FrontSpec
+from harness.spec.proxy import ProxySpec
 
 _CONFIG = "squid.conf"
 _HOST_NAME = re.compile(r"\.?(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 _MAX_PORT = 65_535
 
 
-class SquidFront(Front):
+class SquidProxy(Proxy):
     """Squid as a forward proxy."""
 
     name: ClassVar[str] = "squid"
@@ -33,7 +33,7 @@ class SquidFront(Front):
     port: ClassVar[int] = 3128
     forward: ClassVar[bool] = True
 
-    def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:  # noqa: ARG002 - it speaks no TLS
+    def render(self, spec: ProxySpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:  # noqa: ARG002 - it speaks no TLS
         upstreams = dict.fromkeys(upstream.address for route in routes for upstream in route.upstreams)
         allowed = [destination(place) for place in spec.allow or upstreams]
         text = configuration(

@@ -1,4 +1,4 @@
-"""Front ``trafficserver``: Apache Traffic Server, whose RAM cache evicts by LRU or CLFUS.
+"""Proxy ``trafficserver``: Apache Traffic Server, whose RAM cache evicts by LRU or CLFUS.
 
 **Its cache is the RAM cache here**, and ``size_mib`` is that one's. Traffic Server cannot do without a store on disk
 below it: an object is in memory only as long as it is in the store, so the store is made large enough for a whole
@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import ClassVar
 
-from harness.proxies.api import Certificate, Front, Rendered, Route
+from harness.proxies.api import Certificate, Proxy, Rendered, Route
 from harness.proxies.caching import OutcomeHeader, size_bytes
 from harness.proxies.delivery import FOLDER
 from harness.proxies.routing import Table, fail_timeout, table
 from harness.proxies.templates import configuration
-from harness.spec.front import CacheSpec, FrontSpec
+from harness.spec.proxy import CacheSpec, ProxySpec
 from harness.units import MIB
 
 _ALGORITHM = {"clfus": 0, "lru": 1}
@@ -39,7 +39,7 @@ _CONFIGS = ("runroot.yaml", "records.config", "remap.config", "parent.config", "
 _NEVER = 1_000_000
 
 
-class TrafficServerFront(Front):
+class TrafficServerProxy(Proxy):
     """Apache Traffic Server as a reverse proxy that caches."""
 
     name: ClassVar[str] = "trafficserver"
@@ -55,14 +55,14 @@ class TrafficServerFront(Front):
 
     lacks: ClassVar[frozenset[str]] = frozenset({"stale_while_revalidate_s"})
     outcome: ClassVar[OutcomeHeader | None] = OutcomeHeader(
-        "X-Front-Cache", tuple((word, word) for word in ("hit", "miss", "collapsed", "stale", "pass"))
+        "X-Proxy-Cache", tuple((word, word) for word in ("hit", "miss", "collapsed", "stale", "pass"))
     )
 
-    def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:  # noqa: ARG002 - it speaks no TLS
+    def render(self, spec: ProxySpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:  # noqa: ARG002 - it speaks no TLS
         values = _values(spec, spec.cache or CacheSpec(), table(routes)) | {"port": self.port}
         texts = {name: configuration(f"trafficserver/{name}", **values) for name in _CONFIGS}
         script = files("harness.proxies.trafficserver").joinpath("script.lua").read_text("utf-8")
-        texts["front.lua"] = configuration("trafficserver/settings.lua", **values) + script
+        texts["proxy.lua"] = configuration("trafficserver/settings.lua", **values) + script
         return Rendered(files=texts, argv=("traffic_server", f"--run-root={FOLDER}/runroot.yaml"))
 
     def effective_bytes(self, size: int, mean_object_bytes: float, policy: str) -> int:  # noqa: ARG002 - the same for both
@@ -70,7 +70,7 @@ class TrafficServerFront(Front):
         return round(size * mean_object_bytes / (mean_object_bytes + self.overhead_bytes) / _POWER_OF_TWO)
 
 
-def _values(spec: FrontSpec, cache: CacheSpec, routed: Table) -> dict[str, object]:
+def _values(spec: ProxySpec, cache: CacheSpec, routed: Table) -> dict[str, object]:
     """What its templates need."""
     alone = all(len(group.upstreams) == 1 for group in routed.groups)
     return {

@@ -1,6 +1,6 @@
 
 -- Runs in Traffic Server, in one state on one thread. ROUTES has the longest prefix first.
-local HEADER, HOST = "X-Front-Cache", "front"
+local HEADER, HOST = "X-Proxy-Cache", "proxy"
 local ONLY_IF_CACHED, TRIES, WAIT_MS = {["Cache-Control"] = "only-if-cached"}, 5, 5
 
 -- Objects that were stored and are not read back yet; and in which order.

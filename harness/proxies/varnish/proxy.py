@@ -1,4 +1,4 @@
-"""Front ``varnish``: Varnish as a cache, its policies LRU and FIFO.
+"""Proxy ``varnish``: Varnish as a cache, its policies LRU and FIFO.
 
 Both are Varnish's one list, from whose end objects are evicted: LRU moves an object to its beginning with every hit
 (``lru_interval=0``), FIFO never (an interval that outlasts any experiment). What the rules of the cache are stands in
@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from harness.proxies.api import Certificate, Front, Rendered, Route
+from harness.proxies.api import Certificate, Proxy, Rendered, Route
 from harness.proxies.caching import OutcomeHeader, size_bytes
 from harness.proxies.delivery import FOLDER
 from harness.proxies.routing import ANSWER_S, CLIENT_IDLE_S, CONNECT_S, CONNECTIONS, UPSTREAM_IDLE_S, table
 from harness.proxies.varnish.vcl import OUTCOME, vcl
-from harness.spec.front import CacheSpec, FrontSpec
+from harness.spec.proxy import CacheSpec, ProxySpec
 from harness.units import MIB
 
-_CONFIG = "front.vcl"
+_CONFIG = "proxy.vcl"
 _NEVER_S = 1_000_000
 _LRU_INTERVAL_S = {"lru": 0, "fifo": _NEVER_S}
 _TRANSIENT_BYTES = 64 * MIB
@@ -29,7 +29,7 @@ _THREADS = 1000
 """The most at once. A request takes one, its fetch another; who waits for another request's fetch takes none."""
 
 
-class VarnishFront(Front):
+class VarnishProxy(Proxy):
     """Varnish as a reverse proxy that caches."""
 
     name: ClassVar[str] = "varnish"
@@ -48,9 +48,9 @@ class VarnishFront(Front):
 
     overhead_bytes: ClassVar[int] = 390
 
-    def render(self, spec: FrontSpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:  # noqa: ARG002 - it speaks no TLS
+    def render(self, spec: ProxySpec, routes: Sequence[Route], certificate: Certificate | None) -> Rendered:  # noqa: ARG002 - it speaks no TLS
         cache = spec.cache or CacheSpec()
-        argv = ("varnishd", "-F", "-j", "none", "-n", f"{FOLDER}/varnish", "-i", "front", "-T", "none")
+        argv = ("varnishd", "-F", "-j", "none", "-n", f"{FOLDER}/varnish", "-i", "proxy", "-T", "none")
         storage = ("-s", f"main=malloc,{size_bytes(cache)}", "-s", f"Transient=malloc,{_TRANSIENT_BYTES}")
         parameters = (word for parameter in _parameters(cache) for word in ("-p", parameter))
         return Rendered(

@@ -1,6 +1,6 @@
 """The rules by which Varnish caches, in VCL 4.1.
 
-- Whatever name a client calls the front by, it is one site: neither Host nor any header that claims another host or
+- Whatever name a client calls the proxy by, it is one site: neither Host nor any header that claims another host or
   path reaches the key or a service. The key is the path with its query, as the client sent it.
 - Stored is what the origin gives a lifetime, or anything that may be stored if the experiment gives one (``ttl_s``);
   never what is private, not to be stored, sets a cookie, or answers a request with a cookie or authorisation, nor what
@@ -15,14 +15,14 @@ from __future__ import annotations
 from harness.proxies.caching import size_bytes
 from harness.proxies.routing import TRIES, Table, below
 from harness.proxies.templates import configuration
-from harness.spec.front import CacheSpec, FrontSpec
+from harness.spec.proxy import CacheSpec, ProxySpec
 
 OUTCOME = "X-Cache"
 _OWN_BYTES = 4096
 """More than an object takes beside its body."""
 
 
-def vcl(spec: FrontSpec, cache: CacheSpec, routed: Table) -> str:
+def vcl(spec: ProxySpec, cache: CacheSpec, routed: Table) -> str:
     """The program."""
     return configuration(
         "varnish/site.vcl",

@@ -57,7 +57,7 @@ def make_networks(api: docker.APIClient, at: LabAddress) -> None:
         if (other.get("Options") or {}).get(option) == at.bridge:
             raise DeployError(
                 f"{at.prefix} cannot join the lab's bridge: the engine's network {other['Name']} has it already.",
-                "Deploy one swarm service in a lab, and the others (a front, a broker) as process or vm.",
+                "Deploy one swarm service in a lab, and the others (a proxy, a broker) as process or vm.",
             )
     ipam = {
         "Driver": "default",

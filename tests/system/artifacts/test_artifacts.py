@@ -25,7 +25,7 @@ from harness.errors import SpecError
 from harness.proxies.api import Route, Upstream
 from harness.proxies.registry import make
 from harness.spec.files import read_workload
-from harness.spec.front import FrontSpec
+from harness.spec.proxy import ProxySpec
 from harness.spec.service import ServiceSpec
 from tests.support.twice import twice
 
@@ -140,11 +140,11 @@ def test_an_image_with_another_configuration_replaces_the_one_before(
         client.images.remove(name, force=True)
 
 
-def test_a_front_has_one_image_whatever_it_is_told(client: docker.DockerClient) -> None:
+def test_a_proxy_has_one_image_whatever_it_is_told(client: docker.DockerClient) -> None:
     """A second one would be another import of the whole tree in every trial."""
-    front = make("haproxy")
+    proxy = make("haproxy")
     artifacts = [
-        front.front_service(FrontSpec(kind=front.name), [Route("/", (Upstream("svc", host, 80),))]).artifact
+        proxy.proxy_service(ProxySpec(kind=proxy.name), [Route("/", (Upstream("svc", host, 80),))]).artifact
         for host in ("198.18.0.1", "198.18.0.2")
     ]
     assert artifacts[0].config != artifacts[1].config

@@ -26,13 +26,13 @@ settle_s = 0
 prefill = 1000
 [matrix]
 targets = ["process"]
-fronts = {fronts}
-[fronts.cold]
+proxies = {proxies}
+[proxies.cold]
 kind = "varnish"
-[fronts.warm]
+[proxies.warm]
 kind = "varnish"
 warm = true
-[fronts.stale]
+[proxies.stale]
 kind = "varnish"
 warm = true
 cache = {{ ttl_s = 1, stale_if_error_s = 60 }}
@@ -64,15 +64,15 @@ max_rtt_error_ms = 10_000
 """
 
 
-def run(folder: Path, fronts: list[str], events: str = "") -> tuple[dict[str, TrialRecord], CampaignFolder]:
-    """Run it with these fronts: the last attempt of each front, all of which must have ended well; and its folder."""
+def run(folder: Path, proxies: list[str], events: str = "") -> tuple[dict[str, TrialRecord], CampaignFolder]:
+    """Run it with these proxies: the last attempt of each proxy, all of which must have ended well; and its folder."""
     file = folder / "cdn.toml"
-    baseline = "process" if fronts[0] == "direct" else f"process-{fronts[0]}"
-    file.write_text(EXPERIMENT.format(baseline=baseline, fronts=fronts, events=events), "utf-8")
+    baseline = "process" if proxies[0] == "direct" else f"process-{proxies[0]}"
+    file.write_text(EXPERIMENT.format(baseline=baseline, proxies=proxies, events=events), "utf-8")
     ended = tare(folder / "t", "run", file, "--out", folder / "campaign")
     assert ended.code == 0, ended.err + ended.out
     campaign = CampaignFolder.open(folder / "campaign")
-    found = {record.variant.front: record for record in campaign.trials()}
+    found = {record.variant.proxy: record for record in campaign.trials()}
     assert [record.failure for record in found.values() if record.failure] == []
     return found, campaign
 
@@ -90,18 +90,18 @@ def of(requests: pd.DataFrame, **wanted: str) -> pd.DataFrame:
 
 def test_a_near_copy_spares_clients_the_distance_and_the_origin_the_requests(tmp_path: Path) -> None:
     found, campaign = run(tmp_path, ["direct", "cold", "warm"])
-    samples = {front: campaign.samples(record) for front, record in found.items()}
-    far = {front: milliseconds(of(each, region="far", phase="measured")) for front, each in samples.items()}
+    samples = {proxy: campaign.samples(record) for proxy, record in found.items()}
+    far = {proxy: milliseconds(of(each, region="far", phase="measured")) for proxy, each in samples.items()}
     # Whoever is answered before the distance has not crossed it.
     assert far["direct"].min() >= RTT_MS
     assert far["warm"].min() < RTT_MS
 
-    for front, record in found.items():
+    for proxy, record in found.items():
         # To the request: what the caches lacked is what the origin was asked for.
-        words = samples[front]["cache"].value_counts()
+        words = samples[proxy]["cache"].value_counts()
         assert record.origin is not None
-        assert record.origin.requests == words["none" if front == "direct" else "miss"], (front, words)
-        hosts = ["origin"] if front == "direct" else ["origin", "front-home", "front-far"]
+        assert record.origin.requests == words["none" if proxy == "direct" else "miss"], (proxy, words)
+        hosts = ["origin"] if proxy == "direct" else ["origin", "proxy-home", "proxy-far"]
         assert [each.name for each in record.instances] == hosts
         rtts = {(rtt.region, rtt.host): rtt for rtt in record.rtts}
         assert set(rtts) == {(region, host) for region in ("home", "far") for host in hosts}
@@ -110,7 +110,7 @@ def test_a_near_copy_spares_clients_the_distance_and_the_origin_the_requests(tmp
         assert record.backbone is not None
         assert (record.backbone.dropped, record.backbone.packets > 0) == (0, True)
         assert [cache.instance for cache in record.caches] == hosts[1:]
-        assert len(of(samples[front], outcome="ok")) == len(samples[front]), "every body was the right one"
+        assert len(of(samples[proxy], outcome="ok")) == len(samples[proxy]), "every body was the right one"
     assert set(samples["direct"]["region"]) == {"home", "far"}
     assert of(samples["warm"], cache="hit").shape[0] > of(samples["cold"], cache="hit").shape[0]
 
@@ -118,7 +118,7 @@ def test_a_near_copy_spares_clients_the_distance_and_the_origin_the_requests(tmp
 EVENTS = """
 [[events]]
 kind = "kill"
-service = "front-far"
+service = "proxy-far"
 down_s = 2
 before_s = 1
 watch_s = 12
@@ -143,10 +143,10 @@ def while_down(requests: pd.DataFrame, event: EventRecord) -> pd.DataFrame:
 
 def test_a_dead_point_of_presence_is_gone_round_and_what_is_stale_outlives_the_origin(tmp_path: Path) -> None:
     found, campaign = run(tmp_path, ["warm", "stale"], EVENTS)
-    for front, record in found.items():
+    for proxy, record in found.items():
         samples = campaign.samples(record)
         edge, origin = record.events
-        assert (edge.instance, origin.instance) == ("front-far", "origin")
+        assert (edge.instance, origin.instance) == ("proxy-far", "origin")
         assert edge.recovered_ns is not None
         assert record.origin is None, "an origin that died has forgotten what it counted"
 
@@ -162,8 +162,8 @@ def test_a_dead_point_of_presence_is_gone_round_and_what_is_stale_outlives_the_o
 
         down = while_down(samples, origin)
         words = of(down, outcome="ok")["cache"].value_counts()
-        print(f"\n{front}, while the origin is down: {words.to_dict()}, {down['status'].value_counts().to_dict()}")
-        if front == "stale":
+        print(f"\n{proxy}, while the origin is down: {words.to_dict()}, {down['status'].value_counts().to_dict()}")
+        if proxy == "stale":
             assert words["stale"] > 10
         else:
             assert words["hit"] > 10

@@ -38,8 +38,8 @@ settle_s = 0
 
 [matrix]
 targets = ["process", "container", "vm"]
-fronts = ["direct", "varnish"]
-exclude = [{{ target = "process", front = "varnish" }}, {{ target = "vm", front = "varnish" }}]
+proxies = ["direct", "varnish"]
+exclude = [{{ target = "process", proxy = "varnish" }}, {{ target = "vm", proxy = "varnish" }}]
 
 [load]
 rates_rps = [50]

@@ -1,4 +1,4 @@
-"""Sets of services, fronts and events through the command line, on the real engines."""
+"""Sets of services, proxies and events through the command line, on the real engines."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ MATRIX = """
 [matrix]
 topologies = ["monolith", "microservices"]
 targets = ["process", "container", "mixed"]
-fronts = ["direct", "nginx"]
+proxies = ["direct", "nginx"]
 exclude = [
   { target = "mixed", topology = "monolith" },
-  { target = "mixed", front = "nginx" },
+  { target = "mixed", proxy = "nginx" },
   { target = "process", topology = "monolith" },
-  { target = "container", topology = "monolith", front = "nginx" },
+  { target = "container", topology = "monolith", proxy = "nginx" },
 ]
 [placements.mixed]
 default = "container"
@@ -107,7 +107,7 @@ def test_a_shop_in_one_piece_and_in_several_behind_a_proxy_and_placed_apart(tmp_
         assert record.startup.phases[-1].name == "first transaction", name
         services = {each.service for each in record.instances}
         own = {"monolith"} if "monolith" in name else {"auth", "catalog", "payments"}
-        assert services == own | {"broker"} | ({"front"} if "nginx" in name else set())
+        assert services == own | {"broker"} | ({"proxy"} if "nginx" in name else set())
         assert record.memory_load is not None
         parts = [each.memory_load for each in record.instances if each.memory_load is not None]
         assert record.memory_load.pss["app"] == sum(part.pss["app"] for part in parts)
@@ -127,14 +127,14 @@ def test_a_shop_in_one_piece_and_in_several_behind_a_proxy_and_placed_apart(tmp_
 
 
 PROXIES = """
-[fronts.tls]
+[proxies.tls]
 kind = "nginx"
 tls = true
 [matrix]
 targets = ["container"]
-fronts = ["haproxy", "squid", "tls"]
+proxies = ["haproxy", "squid", "tls"]
 replicas = [1, 3]
-exclude = [{ front = "squid", replicas = 3 }, { front = "tls", replicas = 3 }, { front = "haproxy", replicas = 1 }]
+exclude = [{ proxy = "squid", replicas = 3 }, { proxy = "tls", replicas = 3 }, { proxy = "haproxy", replicas = 1 }]
 """
 
 
@@ -183,7 +183,7 @@ def test_a_broker_that_never_starts_is_named_with_its_last_words(tmp_path: Path)
     [
         ({"matrix": ONE.replace("microservices", "nanoservices")}, "'nanoservices'"),
         (
-            {"matrix": ONE + 'fronts = ["direct", "traefik"]\n'},
+            {"matrix": ONE + 'proxies = ["direct", "traefik"]\n'},
             "'traefik'",
         ),
         (

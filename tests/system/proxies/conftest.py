@@ -1,4 +1,4 @@
-"""What suites of fronts stand on; for those that cache, a lab with an origin that counts."""
+"""What suites of proxies stand on; for those that cache, a lab with an origin that counts."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def origin(lab: BridgedLab, process: Target, tmp_path_factory: pytest.TempPathFa
 def running(
     request: pytest.FixtureRequest, lab: BridgedLab, origin: OriginAt, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cached]:
-    target_name, front_name = request.param
+    target_name, proxy_name = request.param
     scratch = tmp_path_factory.mktemp("cache")
-    with cached(make(front_name), registry.make(target_name), lab, origin, scratch) as found:
+    with cached(make(proxy_name), registry.make(target_name), lab, origin, scratch) as found:
         yield found
 
 

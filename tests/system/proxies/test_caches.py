@@ -1,4 +1,4 @@
-"""The contract of fronts that cache, one suite for all of the registry, each as process and as container.
+"""The contract of proxies that cache, one suite for all of the registry, each as process and as container.
 
 Behind each is an origin whose every answer can be checked from its name, and which counts what it is asked.
 """
@@ -17,12 +17,12 @@ import pytest
 
 from harness.proxies.api import Route, Upstream
 from harness.proxies.caching import CacheSize
-from harness.proxies.registry import FRONTS
+from harness.proxies.registry import PROXIES
 from harness.units import KIB, MIB
 from tests.support.cache_origin import body_of
 from tests.support.caches import GET, Answer, Cached
 from tests.support.caches_suite import ON, ONCE, PASSED_ON, Another, fresh, right, that_can
-from tests.support.fronts import each
+from tests.support.proxies import each
 from tests.support.until import until
 
 pytestmark = pytest.mark.timeout(1500)
@@ -51,7 +51,7 @@ def test_every_object_is_the_one_that_was_asked_for(running: Cached) -> None:
     assert all(right(answer, path) for answer, path in zip(answers, asked, strict=True))
     assert {answer.outcome for answer in answers} <= {"hit", "miss", "collapsed"}
     missed = sum(answer.outcome == "miss" for answer in answers)
-    assert missed == len(paths) if running.front.name in ONCE else missed >= len(paths)
+    assert missed == len(paths) if running.proxy.name in ONCE else missed >= len(paths)
 
 
 @each(ON)
@@ -132,7 +132,7 @@ def test_what_is_stale_is_served_while_a_fresh_one_is_fetched(another: Another) 
     until(lambda: found.get(path).outcome == "hit")
 
 
-@each([pair for pair in that_can("stale_while_revalidate_s") if FRONTS[pair[1]].stale_ends])
+@each([pair for pair in that_can("stale_while_revalidate_s") if PROXIES[pair[1]].stale_ends])
 def test_nothing_is_served_for_longer_than_the_experiment_lets_it(another: Another) -> None:
     found = another(ttl_s=1, stale_while_revalidate_s=1, stale_if_error_s=6)
     path, other = fresh(), fresh()
@@ -192,7 +192,7 @@ def test_a_herd_on_one_missing_object_reaches_the_origin_once(running: Cached) -
         answers = running.ask(*[(GET, path, {})] * HERD, connections=HERD)
     assert all(right(answer, path) for answer in answers), [a.status for a in answers]
     asked = running.origin.asked(path)
-    assert asked == 1 if running.front.name in ONCE else 1 <= asked <= PASSED_ON, asked
+    assert asked == 1 if running.proxy.name in ONCE else 1 <= asked <= PASSED_ON, asked
     assert {answer.outcome for answer in answers} <= {"hit", "miss", "collapsed"}
     assert sum(answer.outcome == "miss" for answer in answers) >= 1
 
@@ -250,7 +250,7 @@ def test_a_storm_of_ranges_brings_no_wrong_byte_and_not_more_than_the_object(run
             assert len(answer.body) < 2 * len(whole)
     assert running.instance.alive()
     assert right(running.get(path), path)
-    assert running.origin.asked(path) <= (1 if running.front.name in ONCE else 20)
+    assert running.origin.asked(path) <= (1 if running.proxy.name in ONCE else 20)
 
 
 def parts(answer: Answer) -> Iterator[tuple[int, bytes]]:
@@ -271,7 +271,7 @@ def parts(answer: Answer) -> Iterator[tuple[int, bytes]]:
 
 @each(ON)
 def test_a_poisoned_host_changes_nothing_for_anybody(running: Cached) -> None:
-    """Whatever a client calls the front, nobody else is told of it; and one object is stored once."""
+    """Whatever a client calls the proxy, nobody else is told of it; and one object is stored once."""
     evil = "evil.example"
     for header in ("Host", "X-Forwarded-Host", "X-Host", "X-Original-URL", "X-Rewrite-URL", "Forwarded"):
         path = fresh("reflect")
@@ -338,8 +338,8 @@ def test_an_upstream_that_is_gone_is_gone_round(running: Cached, another: Anothe
 
 @each(ON)
 def test_what_is_larger_than_the_cache_is_served_all_the_same(running: Cached, another: Another) -> None:
-    found = another(CacheSize(max(MIB, running.front.minimum_bytes)))
-    path, small = fresh(size=max(3 * MIB, 2 * running.front.minimum_bytes)), fresh(size=1_000)
+    found = another(CacheSize(max(MIB, running.proxy.minimum_bytes)))
+    path, small = fresh(size=max(3 * MIB, 2 * running.proxy.minimum_bytes)), fresh(size=1_000)
     for _ in range(2):
         # The client keeps the beginning of a body alone.
         answer = found.get(path)
@@ -350,7 +350,7 @@ def test_what_is_larger_than_the_cache_is_served_all_the_same(running: Cached, a
 
 @each(ON)
 def test_it_holds_up_when_many_ask_for_much_at_once(running: Cached, another: Another) -> None:
-    found = another(CacheSize(max(4 * MIB, running.front.minimum_bytes)))
+    found = another(CacheSize(max(4 * MIB, running.proxy.minimum_bytes)))
     dice = random.Random(1)
     paths = [fresh(size=dice.choice((100, 5_000, 40 * KIB, 150 * KIB))) for _ in range(200)]
     asked = [dice.choice(paths) for _ in range(1_500)]
@@ -358,5 +358,5 @@ def test_it_holds_up_when_many_ask_for_much_at_once(running: Cached, another: An
     assert not [(path, got.status) for got, path in zip(answers, asked, strict=True) if not right(got, path)]
     missed = sum(answer.outcome == "miss" for answer in answers)
     told = sum(found.origin.told()["paths"].get(path, 0) for path in paths)
-    if running.front.name in ONCE:
+    if running.proxy.name in ONCE:
         assert told == missed

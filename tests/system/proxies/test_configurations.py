@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from harness.proxies import caching, certificates
-from harness.proxies.api import Front, Rendered, Route, Upstream
-from harness.proxies.registry import FRONTS, make
-from harness.spec.front import FrontSpec
+from harness.proxies.api import Proxy, Rendered, Route, Upstream
+from harness.proxies.registry import PROXIES, make
+from harness.spec.proxy import ProxySpec
 from tests.support.proxy_configurations import judged
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.integration]
@@ -30,18 +30,18 @@ class Check:
     """Files that it does not read: what they do is the contract suite's matter."""
 
 
-_NGINX = Check("nginx -t -e stderr -c /tmp/front/nginx.conf", r"\[(warn|emerg)\]")
-_SQUID = Check("squid -k parse -f /tmp/front/squid.conf", r"unrecognized|FATAL|ERROR")
+_NGINX = Check("nginx -t -e stderr -c /tmp/proxy/nginx.conf", r"\[(warn|emerg)\]")
+_SQUID = Check("squid -k parse -f /tmp/proxy/squid.conf", r"unrecognized|FATAL|ERROR")
 CHECKS = {
     "nginx": _NGINX,
     "nginx-cache": _NGINX,
-    "haproxy": Check("haproxy -c -f /tmp/front/haproxy.cfg", r"\[(WARNING|ALERT)\]"),
+    "haproxy": Check("haproxy -c -f /tmp/proxy/haproxy.cfg", r"\[(WARNING|ALERT)\]"),
     "squid": _SQUID,
     "squid-cache": _SQUID,
-    "varnish": Check("varnishd -C -j none -n /tmp/front/varnish -f /tmp/front/front.vcl"),
+    "varnish": Check("varnishd -C -j none -n /tmp/proxy/varnish -f /tmp/proxy/proxy.vcl"),
     # It wants a list of plugins, if an empty one; and it passes over a line of its records that it cannot read.
     "trafficserver": Check(
-        "touch /tmp/front/plugin.config; traffic_server --run-root=/tmp/front/runroot.yaml -C verify_config",
+        "touch /tmp/proxy/plugin.config; traffic_server --run-root=/tmp/proxy/runroot.yaml -C verify_config",
         r"Could not parse|[Uu]nrecognized|failed to add",
         unread=("parent.config", "storage.config"),
     ),
@@ -65,9 +65,9 @@ SPREAD = (
 """What one that spreads load can route besides."""
 
 
-def specifications(front: Front) -> Iterator[FrontSpec]:
+def specifications(proxy: Proxy) -> Iterator[ProxySpec]:
     """Every value of what changes its configuration, if not each with each."""
-    kind = type(front)
+    kind = type(proxy)
     checks: tuple[float | None, ...] = (None, 0.5) if kind.checks else (None,)
     tables: list[dict[str, Any]] = [
         {"balance": balance, "keepalive": keepalive, "max_fails": max_fails, "check_s": check_s}
@@ -82,23 +82,23 @@ def specifications(front: Front) -> Iterator[FrontSpec]:
         if not kind.lacks & stale.keys()
     ]
     for table in tables:
-        spec = FrontSpec.model_validate({"kind": kind.name, **table})
+        spec = ProxySpec.model_validate({"kind": kind.name, **table})
         yield caching.with_size(spec, None) if kind.policies else spec
 
 
-def configurations(front: Front) -> Iterator[Rendered]:
+def configurations(proxy: Proxy) -> Iterator[Rendered]:
     """Every specification on one topology, every topology with one specification, and TLS where it speaks that."""
-    kind = type(front)
+    kind = type(proxy)
     topologies = TOPOLOGIES if kind.forward else (*TOPOLOGIES, *SPREAD)
-    usual = next(iter(specifications(front)))
-    pairs = [(spec, topologies[-1]) for spec in specifications(front)] + [(usual, routes) for routes in topologies]
+    usual = next(iter(specifications(proxy)))
+    pairs = [(spec, topologies[-1]) for spec in specifications(proxy)] + [(usual, routes) for routes in topologies]
     for spec, routes in pairs:
-        yield front.render(spec, routes, None)
+        yield proxy.render(spec, routes, None)
     if kind.tls_port is not None:
-        yield front.render(usual, topologies[-1], certificates.make("198.18.0.2", days=1))
+        yield proxy.render(usual, topologies[-1], certificates.make("198.18.0.2", days=1))
 
 
-@pytest.mark.parametrize("name", FRONTS)
+@pytest.mark.parametrize("name", PROXIES)
 def test_its_own_parser_reads_every_configuration(name: str, tmp_path: Path) -> None:
     # Some settings are in the command alone, and each configuration takes Varnish a compilation.
     cases = list({str(case.files) + str(case.secrets): case for case in configurations(make(name))}.values())
@@ -110,7 +110,7 @@ def test_its_own_parser_reads_every_configuration(name: str, tmp_path: Path) -> 
         assert (judgement.code, fault) == (0, None), f"{judgement.said[-2000:]}\n{case.files}"
 
 
-@pytest.mark.parametrize("name", FRONTS)
+@pytest.mark.parametrize("name", PROXIES)
 def test_its_own_parser_tells_a_broken_configuration(name: str, tmp_path: Path) -> None:
     usual, check = next(configurations(make(name))), CHECKS[name]
     names = [file for file in usual.files if not file.endswith((".pl", ".yaml")) and file not in check.unread]

@@ -37,7 +37,7 @@ NARROW = """() => Array.from(document.querySelectorAll('.plotly-graph-div')).fil
 TALLEST = 1900
 WATCHDOG_MS = 300_000
 KILL = EventSpec(kind="kill", service="svc")
-KILL_POP = EventSpec(kind="kill", service="front-ap-southeast")
+KILL_POP = EventSpec(kind="kill", service="proxy-ap-southeast")
 
 Writer = Callable[[Path], Campaign]
 
@@ -64,12 +64,12 @@ CAMPAIGNS: dict[str, Writer] = {
     "single-trial": usual(blocks=1, aa=None),
     "sets": lambda path: make_sets(path, targets=("container", "vm")),
     "proxies": lambda path: make_sets(
-        path, topologies=("single",), fronts=("direct", "nginx", "squid"), replicas=(1, 3), events=(KILL,)
+        path, topologies=("single",), proxies=("direct", "nginx", "squid"), replicas=(1, 3), events=(KILL,)
     ),
     "cdn": lambda path: make_cdn(path, events=(KILL_POP,)),
     "policies": lambda path: make_policies(path),
 }
-"""A usual campaign, the bad days, sets with fronts and events, regions with caches, and replays through caches."""
+"""A usual campaign, the bad days, sets with proxies and events, regions with caches, and replays through caches."""
 
 CASES = [
     pytest.param(day, width, marks=pytest.mark.core if day in ("usual", "cdn") and width != 375 else ())
@@ -118,7 +118,7 @@ def test_sets_have_their_sections_and_labels_leave_room_for_the_picture(
     browser: Browser, reports: Callable[[str], Path], width: int
 ) -> None:
     page, _ = opened(browser, reports("sets"), width)
-    for section in ("services", "fronts", "events"):
+    for section in ("services", "proxies", "events"):
         assert page.locator(f"#{section} .plotly-graph-div svg.main-svg").count() > 0
     assert page.evaluate(NARROW) == [], "an axis leaves less than a third of the chart for its picture"
     page.context.close()

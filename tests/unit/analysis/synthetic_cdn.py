@@ -37,9 +37,9 @@ PRIVATE = 0.1
 
 @dataclass(frozen=True)
 class Cdn:
-    """A campaign of regions. ``hits``: the share of requests that each front answers from its cache."""
+    """A campaign of regions. ``hits``: the share of requests that each proxy answers from its cache."""
 
-    fronts: Sequence[str] = ("direct", "varnish-cold", "varnish-warm")
+    proxies: Sequence[str] = ("direct", "varnish-cold", "varnish-warm")
     hits: Mapping[str, float] = field(default_factory=lambda: {"varnish-cold": 0.4, "varnish-warm": 0.8})
     target: str = "container"
     blocks: int = 3
@@ -59,13 +59,13 @@ class Cdn:
                 "name": "synthetic-cdn",
                 "question": "What does a synthetic CDN do for users far away?",
                 "workload": "static",
-                "matrix": {"targets": [self.target], "fronts": list(self.fronts)},
-                "fronts": {name: warm | {"warm": name.endswith("warm")} for name in self.fronts if name != "direct"},
+                "matrix": {"targets": [self.target], "proxies": list(self.proxies)},
+                "proxies": {name: warm | {"warm": name.endswith("warm")} for name in self.proxies if name != "direct"},
                 "geography": {"preset": "five-regions", "origin": ORIGIN, "shield": self.shield},
                 "sequences": {"zipf": {"requests": 100_000, "objects": 1000, "exponent": 0.9}},
                 "prefill": self.prefill,
                 "events": [event.model_dump(mode="json") for event in self.events],
-                "baseline": self.target if "direct" in self.fronts else f"{self.target}-{self.fronts[0]}",
+                "baseline": self.target if "direct" in self.proxies else f"{self.target}-{self.proxies[0]}",
                 "repeats": self.blocks,
                 "load": {"rates_rps": [self.rate]},
             }
@@ -111,7 +111,7 @@ def stored_folder(path: Path, experiment: Experiment, name: str) -> CampaignFold
                 name=one.name,
                 workload=one.workload,
                 target=one.target,
-                front=one.front,
+                proxy=one.proxy,
                 cache_share=one.cache_share,
                 aa=one.aa,
             )
@@ -140,7 +140,7 @@ def _cdn_trial(
     window = requests(rng, made.rate, made.seconds, NEAR_MS, begin_ns)
     parts, events = [window], []
     at_ns = begin_ns + round(made.seconds * S)
-    hits = made.hits.get(variant.front)
+    hits = made.hits.get(variant.proxy)
     for spec in made.events if hits is not None else ():
         event = _event(spec, at_ns)
         tail = requests(rng, made.rate, (event.watched_until_ns - at_ns) / S, NEAR_MS, at_ns)
@@ -155,7 +155,7 @@ def _cdn_trial(
     base = record(
         model, level, made.rate, block, position, rng, seconds=made.seconds, samples=window, begin_ns=begin_ns
     )
-    pops = [f"front-{region}" for region in REGIONS] if hits is not None else []
+    pops = [f"proxy-{region}" for region in REGIONS] if hits is not None else []
     name = f"b{block}-{position:02d}-{variant.name}"
     fetched = _fetched(found)
     return replace(
@@ -195,7 +195,7 @@ def _at_a_distance(found: NDArray[np.void], geography: Geography, hits: float | 
 def _unreached(found: NDArray[np.void], events: Sequence[EventRecord]) -> None:
     """Half a second of the requests of the killed PoP's region fail; then they go elsewhere."""
     for event in events:
-        region = REGIONS.index(event.service.removeprefix("front-"))
+        region = REGIONS.index(event.service.removeprefix("proxy-"))
         at = found["intended_ns"]
         lost = (found["region"] == region) & (at >= event.begin_ns) & (at < event.begin_ns + S // 2)
         found["outcome"][lost], found["status"][lost], found["cache"][lost] = 2, 0, 0
@@ -224,7 +224,7 @@ def _event(spec: EventSpec, from_ns: int) -> EventRecord:
 
 
 def _rtts(geography: Geography, pops: Sequence[str], rng: np.random.Generator) -> list[RttRecord]:
-    hosts = {"origin": ORIGIN, **{pop: pop.removeprefix("front-") for pop in pops}}
+    hosts = {"origin": ORIGIN, **{pop: pop.removeprefix("proxy-") for pop in pops}}
     found = []
     for region in REGIONS:
         for name, place in hosts.items():
@@ -240,11 +240,11 @@ def instances_of(base: TrialRecord, variant: Variant, pops: Sequence[str]) -> tu
     """The origin and its ``pops``, all with what ``base`` measured."""
 
     def made(name: str) -> InstanceRecord:
-        front = name != "origin"
+        proxy = name != "origin"
         return InstanceRecord(
             name=name,
-            service="front" if front else "origin",
-            role="front" if front else "service",
+            service="proxy" if proxy else "origin",
+            role="proxy" if proxy else "service",
             target=variant.target,
             accelerator=base.accelerator,
             startup=base.startup,

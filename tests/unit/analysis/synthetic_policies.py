@@ -25,12 +25,12 @@ CATALOGUE_BYTES = 100_000_000
 
 @dataclass(frozen=True)
 class Policies:
-    """A campaign of replays. ``hit_ratios``: each front's at the first size; the next sizes' are 0.1 higher each.
+    """A campaign of replays. ``hit_ratios``: each proxy's at the first size; the next sizes' are 0.1 higher each.
 
     ``simulated``: what each policy's simulation keeps, likewise; empty: nothing was simulated.
     """
 
-    fronts: Sequence[tuple[str, str, str]] = (
+    proxies: Sequence[tuple[str, str, str]] = (
         ("varnish-lru", "varnish", "lru"),
         ("varnish-fifo", "varnish", "fifo"),
         ("squid-lru", "squid-cache", "lru"),
@@ -69,12 +69,12 @@ class Policies:
                 "workload": "static",
                 "matrix": {
                     "targets": ["container"],
-                    "fronts": [name for name, *_ in self.fronts],
+                    "proxies": [name for name, *_ in self.proxies],
                     "cache_shares": list(self.shares),
                 },
-                "fronts": {name: {"kind": kind, "cache": {"policy": policy}} for name, kind, policy in self.fronts},
+                "proxies": {name: {"kind": kind, "cache": {"policy": policy}} for name, kind, policy in self.proxies},
                 "sequences": dict.fromkeys(self.sequences, sequence),
-                "baseline": variant_name("single", "container", self.fronts[0][0], 1, self.shares[0]),
+                "baseline": variant_name("single", "container", self.proxies[0][0], 1, self.shares[0]),
                 "repeats": self.blocks,
                 "load": {"replay": {"requests": self.requests, "warmup": self.warmup}},
             }
@@ -111,7 +111,7 @@ def _replay_trial(
     begin_ns: int,
 ) -> TrialRecord:
     share = variant.cache_share or 0.0
-    ratio = made.hit_ratios[variant.front] + 0.1 * list(made.shares).index(share) + float(rng.normal(0, made.jitter))
+    ratio = made.hit_ratios[variant.proxy] + 0.1 * list(made.shares).index(share) + float(rng.normal(0, made.jitter))
     found = requests(rng, made.requests / 5, 5.0, NEAR_MS, begin_ns)[: made.requests]
     found["intended_ns"] = found["sent_ns"]
     found["task"] = 0
@@ -125,7 +125,7 @@ def _replay_trial(
     found["bytes"] = 10_000
     base = record("container", level, 0.0, block, position, rng, samples=found, begin_ns=begin_ns)
     name = f"b{block}-{position:02d}-{variant.name}-{level}"
-    _, kind, policy = next(front for front in made.fronts if front[0] == variant.front)
+    _, kind, policy = next(proxy for proxy in made.proxies if proxy[0] == variant.proxy)
     misses = int((~hit).sum())
     return replace(
         base,
@@ -133,11 +133,11 @@ def _replay_trial(
         variant=variant,
         level=level,
         capacity=None,
-        instances=instances_of(base, variant, ("front",)),
+        instances=instances_of(base, variant, ("proxy",)),
         origin=OriginCount(requests=misses, bytes=10_000 * misses),
         caches=(
             CacheRecord(
-                instance="front",
+                instance="proxy",
                 kind=kind,
                 policy=policy,
                 size_bytes=int(share * CATALOGUE_BYTES),

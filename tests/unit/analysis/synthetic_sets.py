@@ -1,4 +1,4 @@
-"""Synthetic campaigns of sets with fronts and events, for tests only. Nothing in them was measured."""
+"""Synthetic campaigns of sets with proxies and events, for tests only. Nothing in them was measured."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Made:
 
     topologies: Sequence[str] = ("monolith", "microservices", "polyglot")
     targets: Sequence[str] = ("container",)
-    fronts: Sequence[str] = ("direct", "nginx")
+    proxies: Sequence[str] = ("direct", "nginx")
     replicas: Sequence[int] = (1,)
     events: Sequence[EventSpec] = (
         EventSpec(kind="kill", route="/payments"),
@@ -63,7 +63,7 @@ class Made:
                 "matrix": {
                     "topologies": list(self.topologies),
                     "targets": list(self.targets),
-                    "fronts": list(self.fronts),
+                    "proxies": list(self.proxies),
                     "replicas": list(self.replicas),
                 },
                 "baseline": self.variants()[0].name,
@@ -77,10 +77,10 @@ class Made:
         found = []
         for topology in self.topologies:
             for target in self.targets:
-                for front in self.fronts:
-                    for replicas in self.replicas if front != "direct" else (1,):
+                for proxy in self.proxies:
+                    for replicas in self.replicas if proxy != "direct" else (1,):
                         parts = [topology] if topology != "single" else []
-                        parts += [target, *([front] if front != "direct" else [])]
+                        parts += [target, *([proxy] if proxy != "direct" else [])]
                         parts += [f"x{replicas}"] if replicas > 1 else []
                         found.append(
                             Variant(
@@ -88,7 +88,7 @@ class Made:
                                 workload="synthetic",
                                 topology=topology,
                                 target=target,
-                                front=front,
+                                proxy=proxy,
                                 replicas=replicas,
                             )
                         )
@@ -146,7 +146,7 @@ def _trial(
     begin_ns: int,
 ) -> TrialRecord:
     model = variant.target if variant.target in ("process", "vm") else "container"
-    latency_ms = (12.0 if model == "vm" else 2.0) + ADDED_MS[variant.front]
+    latency_ms = (12.0 if model == "vm" else 2.0) + ADDED_MS[variant.proxy]
     window = _tasked(requests(rng, made.rate, made.seconds, latency_ms, begin_ns), rng, variant)
     base = record(
         model,
@@ -177,7 +177,7 @@ def _trial(
         instances=_instances(variant, base),
         events=tuple(happened),
         served=_served(variant, made),
-        path_checks={"direct": "EHOSTUNREACH", "forbidden": "403"} if variant.front == "squid" else {},
+        path_checks={"direct": "EHOSTUNREACH", "forbidden": "403"} if variant.proxy == "squid" else {},
         propagation_ms=() if variant.topology == "single" else tuple(rng.lognormal(1.0, 0.3, 400).tolist()),
         samples=folder.write_samples(name, np.concatenate(parts), tasks),
     )
@@ -247,12 +247,12 @@ def _instances(variant: Variant, base: TrialRecord) -> tuple[InstanceRecord, ...
             )
             for name in names
         ]
-    if variant.front != "direct":
+    if variant.proxy != "direct":
         found.append(
             InstanceRecord(
-                name="front",
-                service="front",
-                role="front",
+                name="proxy",
+                service="proxy",
+                role="proxy",
                 target=variant.target,
                 accelerator=emulated,
                 startup=base.startup,
@@ -265,7 +265,7 @@ def _instances(variant: Variant, base: TrialRecord) -> tuple[InstanceRecord, ...
 
 
 def _served(variant: Variant, made: Made) -> dict[str, int]:
-    if variant.front == "direct":
+    if variant.proxy == "direct":
         return {}
     found = {}
     for service in dict.fromkeys(ROUTES[variant.topology].values()):

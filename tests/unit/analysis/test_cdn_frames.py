@@ -47,7 +47,7 @@ def test_regions_tell_hits_from_misses(cdn: Campaign) -> None:
 def test_every_region_has_its_distances(cdn: Campaign) -> None:
     frame = cdn.rtts
     own = frame[(frame["variant"] == "container-varnish-warm") & frame["own"] & (frame["role"] == "pop")]
-    assert set(zip(own["region"], own["host"], strict=True)) == {(name, f"front-{name}") for name in REGIONS}
+    assert set(zip(own["region"], own["host"], strict=True)) == {(name, f"proxy-{name}") for name in REGIONS}
     assert (own["median_ms"] < 1).all()
     assert (farthest(frame), nearest(frame)) == ("ap-southeast", "us-east")
     assert farthest(frame.iloc[:0]) is nearest(frame.iloc[:0]) is None
@@ -61,7 +61,7 @@ def test_a_region_without_a_pop_is_sent_to_the_nearest(tmp_path: Path) -> None:
     moved = campaign.experiment.model_copy(update={"geography": fewer})
     frame = Campaign(campaign.folder, moved, campaign.null, campaign.records, campaign.trials).rtts
     mine = frame[(frame["region"] == "ap-northeast") & (frame["role"] == "pop") & frame["own"]]
-    assert set(mine["host"]) == {"front-ap-southeast"}
+    assert set(mine["host"]) == {"proxy-ap-southeast"}
 
 
 def test_the_origins_count_stands_beside_the_misses(cdn: Campaign) -> None:
@@ -72,7 +72,7 @@ def test_the_origins_count_stands_beside_the_misses(cdn: Campaign) -> None:
     direct = frame[frame["caches"] == 0]
     assert (direct["offload"] == 0).all()
     assert direct["hit_ratio"].isna().all()
-    warm, cold = (cached[cached["front"] == f"varnish-{state}"] for state in ("warm", "cold"))
+    warm, cold = (cached[cached["proxy"] == f"varnish-{state}"] for state in ("warm", "cold"))
     assert warm["hit_ratio"].min() > 0.7 > 0.5 > cold["hit_ratio"].max()
     assert warm["offload"].min() < warm["hit_ratio"].min()
 
@@ -85,12 +85,12 @@ def test_metrics_and_samples_have_them_too(cdn: Campaign) -> None:
 
 
 def test_a_killed_pop_leaves_errors_that_are_no_misses(tmp_path: Path) -> None:
-    kill = EventSpec(kind="kill", service="front-sa-east")
+    kill = EventSpec(kind="kill", service="proxy-sa-east")
     campaign = make_cdn(tmp_path / "c", blocks=1, events=(kill,))
     cached = campaign.caches[campaign.caches["caches"] > 0]
     assert (cached["errors"] > 0).all()
     assert (cached["excess"] == 0).all()
-    assert set(campaign.events["instance"]) == {"front-sa-east"}
+    assert set(campaign.events["instance"]) == {"proxy-sa-east"}
     assert (campaign.events["failed_during"] > 0).all()
 
 
@@ -138,7 +138,7 @@ def test_json_holds_it(cdn: Campaign, policies: Campaign) -> None:
         if (entry["region"], entry["variant"]) == ("ap-southeast", "container-varnish-warm")
     )
     assert far["rtt_to_origin_asked_ms"] == 215
-    assert far["pop"] == "front-ap-southeast"
+    assert far["pop"] == "proxy-ap-southeast"
     assert far["latency_p50_ms"]["hit"]["median"] < 5 < 200 < far["latency_p50_ms"]["miss"]["median"]
     warm = next(entry for entry in shown["caches"] if entry["variant"] == "container-varnish-warm")
     assert (warm["caches"], warm["unlike"], warm["origin_requests"]) == (5, 0, warm["fetched"])

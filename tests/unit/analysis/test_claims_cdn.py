@@ -20,7 +20,7 @@ from tests.unit.analysis.synthetic_policies import make_policies
 Make = Callable[..., Campaign]
 CLAIMS = {"distance", "cache fill", "policies"}
 REAL = {"varnish-lru": 0.40, "varnish-fifo": 0.34, "squid-lru": 0.395, "squid-lfuda": 0.46}
-FRONTS = (("varnish-lru", "varnish", "lru"), ("varnish-fifo", "varnish", "fifo"))
+PROXIES = (("varnish-lru", "varnish", "lru"), ("varnish-fifo", "varnish", "fifo"))
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def cdn(tmp_path: Path) -> Make:
 
 @pytest.fixture
 def policies(tmp_path: Path) -> Make:
-    """Two fronts at one size on one sequence, unless told otherwise."""
-    few: dict[str, Any] = {"fronts": FRONTS, "shares": (0.01,), "sequences": ("steady",), "hit_ratios": REAL}
+    """Two proxies at one size on one sequence, unless told otherwise."""
+    few: dict[str, Any] = {"proxies": PROXIES, "shares": (0.01,), "sequences": ("steady",), "hit_ratios": REAL}
     return lambda **options: make_policies(tmp_path / "c", **few | options)
 
 
@@ -53,7 +53,7 @@ def counting(change: Callable[[int, TrialRecord], int]) -> Callable[[TrialRecord
 def test_a_campaign_shows_only_those_that_it_touches(cdn: Make, tmp_path: Path) -> None:
     assert not CLAIMS & {result.id for result in decide(make_campaign(tmp_path / "plain", blocks=1))}
     assert CLAIMS & {result.id for result in decide(cdn(blocks=1))} == {"distance", "cache fill"}
-    replays = make_policies(tmp_path / "p", blocks=1, fronts=FRONTS, shares=(0.01,), sequences=("steady",))
+    replays = make_policies(tmp_path / "p", blocks=1, proxies=PROXIES, shares=(0.01,), sequences=("steady",))
     assert CLAIMS & {result.id for result in decide(replays)} == {"cache fill", "policies"}
     assert "reverse proxy" not in {result.id for result in decide(replays)}
 
@@ -81,7 +81,7 @@ def test_distance(cdn: Make) -> None:
         ({"blocks": 1}, "not resolved"),
         ({"hits": {"varnish-cold": 0.4, "varnish-warm": 0.2}}, "refuted"),
         ({"target": "vm"}, "emulated only"),
-        ({"fronts": ("varnish-warm",)}, "not measured"),
+        ({"proxies": ("varnish-warm",)}, "not measured"),
         ({"change": failed}, "not measured"),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_pop_that_helps_less_than_said_resolves_nothing(cdn: Make) -> None:
 
 
 def test_without_a_warm_pop_it_says_so(cdn: Make) -> None:
-    evidence = claim(cdn(fronts=("direct", "varnish-cold")), "distance").evidence
+    evidence = claim(cdn(proxies=("direct", "varnish-cold")), "distance").evidence
     assert evidence.startswith("No PoP was warm when the load began. With cold PoPs")
 
 
@@ -163,7 +163,7 @@ def test_policies(policies: Make) -> None:
             "not resolved",
             "0 of 1",
         ),
-        ({"fronts": FRONTS[:1]}, "not resolved", "no cache was measured with two policies"),
+        ({"proxies": PROXIES[:1]}, "not resolved", "no cache was measured with two policies"),
         ({"why_not": "no libCacheSim."}, "not measured", "not simulated: no libCacheSim. To get them: install it"),
         ({"simulated": {}}, "not measured", "tare run --resume"),
         ({"simulated": {"Belady": 0.6}}, "not measured", "not simulated at the capacities"),
@@ -179,7 +179,7 @@ def test_policies_are_decided_against_simulation(
 
 def test_caches_without_a_valid_trial_are_not_passed_over(policies: Make) -> None:
     def change(record: TrialRecord) -> TrialRecord:
-        if record.variant.front != "varnish-fifo":
+        if record.variant.proxy != "varnish-fifo":
             return record
         return invalid(record) if record.level == "steady" else replace(failed(record), caches=())
 
@@ -191,14 +191,14 @@ def test_caches_without_a_valid_trial_are_not_passed_over(policies: Make) -> Non
 def test_lfuda_has_more_room(policies: Make) -> None:
     squid = (("squid-lru", "squid-cache", "lru"), ("squid-lfuda", "squid-cache", "lfuda"))
     far = {"squid-lru": 0.40, "squid-lfuda": 0.485}
-    result = claim(policies(fronts=squid, hit_ratios=far, jitter=0.0), "policies")
+    result = claim(policies(proxies=squid, hit_ratios=far, jitter=0.0), "policies")
     assert result.verdict == "supported"
     assert "squid-cache LFUDA at 1 % of steady: 48.5" in result.evidence
 
 
 def test_caches_that_decide_nothing_are_said_to(policies: Make) -> None:
     nginx = (("nginx-lru", "nginx-cache", "lru"),)
-    result = claim(policies(fronts=nginx, hit_ratios={"nginx-lru": 0.4}), "policies")
+    result = claim(policies(proxies=nginx, hit_ratios={"nginx-lru": 0.4}), "policies")
     assert result.verdict == "not measured"
     assert "whose policy decides" in result.evidence
     assert result.figures

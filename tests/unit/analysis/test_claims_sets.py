@@ -1,4 +1,4 @@
-"""The claims on sets, fronts and orchestrators: each verdict from evidence that is known."""
+"""The claims on sets, proxies and orchestrators: each verdict from evidence that is known."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ KILL, SCALE = EventSpec(kind="kill", service="svc"), EventSpec(kind="scale", ser
 SWARM: dict[str, Any] = {
     "topologies": ("single",),
     "targets": ("swarm",),
-    "fronts": ("direct",),
+    "proxies": ("direct",),
     "events": (KILL, SCALE),
 }
-PROXIES: dict[str, Any] = {"topologies": ("single",), "events": (KILL,), "fronts": ("direct", "nginx")}
+PROXIES: dict[str, Any] = {"topologies": ("single",), "events": (KILL,), "proxies": ("direct", "nginx")}
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     """A campaign of the shop, reached directly unless told otherwise."""
-    return lambda **options: make_sets(tmp_path / "c", **{"fronts": ("direct",), **options})
+    return lambda **options: make_sets(tmp_path / "c", **{"proxies": ("direct",), **options})
 
 
 def claim(campaign: Campaign, name: str) -> ClaimResult:
@@ -59,7 +59,7 @@ def always(_: TrialRecord) -> bool:
 
 
 def of_sets(campaign: Campaign) -> list[str]:
-    """The claims about sets, fronts and events that it shows, in the order of ``CLAIMS``."""
+    """The claims about sets, proxies and events that it shows, in the order of ``CLAIMS``."""
     shown = {result.id for result in decide(campaign)}
     return [claim.id for claim in CLAIMS[6:] if claim.id in shown]
 
@@ -67,7 +67,7 @@ def of_sets(campaign: Campaign) -> list[str]:
 def test_a_campaign_shows_only_the_claims_that_it_touches(make: Make, tmp_path: Path) -> None:
     plain = make_campaign(tmp_path / "plain", blocks=1)
     assert len(decide(plain)) == 6
-    assert of_sets(make(blocks=1, fronts=("direct", "nginx"))) == [
+    assert of_sets(make(blocks=1, proxies=("direct", "nginx"))) == [
         "independent change",
         "fault containment",
         "polyglot",
@@ -77,18 +77,18 @@ def test_a_campaign_shows_only_the_claims_that_it_touches(make: Make, tmp_path: 
 
 
 def test_swarm_and_squid_bring_their_own_claims(make: Make) -> None:
-    campaign = make(blocks=1, **{**SWARM, "fronts": ("direct", "squid")})
+    campaign = make(blocks=1, **{**SWARM, "proxies": ("direct", "squid")})
     assert of_sets(campaign) == ["orchestration", "forward proxy"]
 
 
 def test_what_was_not_measured_comes_last(make: Make) -> None:
-    verdicts = [result.verdict == "not measured" for result in decide(make(blocks=2, fronts=("direct", "nginx")))]
+    verdicts = [result.verdict == "not measured" for result in decide(make(blocks=2, proxies=("direct", "nginx")))]
     assert verdicts == sorted(verdicts)
     assert len(set(verdicts)) == 2
 
 
 def test_every_claims_evidence_is_one_sentence_or_two(make: Make) -> None:
-    for result in decide(make(blocks=2, fronts=("direct", "nginx"), targets=("container", "vm"), replicas=(1, 3))):
+    for result in decide(make(blocks=2, proxies=("direct", "nginx"), targets=("container", "vm"), replicas=(1, 3))):
         assert result.evidence.endswith(".")
         assert len(result.evidence) < 900
         assert all(figure.n >= 1 for figure in result.figures)
@@ -161,7 +161,7 @@ def test_a_kill_that_nobody_noticed_resolves_nothing(make: Make) -> None:
 
 
 def test_emulated_machines_alone_decide_neither(make: Make) -> None:
-    campaign = make(targets=("vm",), fronts=("direct",))
+    campaign = make(targets=("vm",), proxies=("direct",))
     for name in ("independent change", "fault containment"):
         assert claim(campaign, name).verdict == "emulated only"
         assert "microservices-vm (emulated)" in claim(campaign, name).evidence
@@ -223,7 +223,7 @@ def test_a_kill_that_was_not_to_end_is_no_failure_to_heal(make: Make) -> None:
 
 
 def test_reverse_proxy(make: Make) -> None:
-    result = claim(make(**{**PROXIES, "fronts": ("direct", "nginx", "haproxy")}, replicas=(1, 3)), "reverse proxy")
+    result = claim(make(**{**PROXIES, "proxies": ("direct", "nginx", "haproxy")}, replicas=(1, 3)), "reverse proxy")
     assert result.verdict == "supported"
     assert "each of 3 replicas got 33.3 % to 33.3 % of the requests" in result.evidence
     assert "of the requests failed while one was down" in result.evidence
@@ -244,7 +244,7 @@ def test_reverse_proxy_needs_every_replica(make: Make, options: dict[str, Any], 
 
 
 def test_forward_proxy(make: Make) -> None:
-    result = claim(make(**{**PROXIES, "fronts": ("direct", "squid")}), "forward proxy")
+    result = claim(make(**{**PROXIES, "proxies": ("direct", "squid")}), "forward proxy")
     assert result.verdict == "supported"
     assert (
         "direct path was closed in 3 of 3 attempts (EHOSTUNREACH); a forbidden destination got 403 in 3 of 3"
@@ -265,12 +265,12 @@ def test_forward_proxy(make: Make) -> None:
     ],
 )
 def test_a_forward_proxy_that_lets_pass(make: Make, checks: dict[str, str], verdict: str) -> None:
-    campaign = make(**{**PROXIES, "fronts": ("direct", "squid")}, change=of("single", path_checks=checks))
+    campaign = make(**{**PROXIES, "proxies": ("direct", "squid")}, change=of("single", path_checks=checks))
     assert claim(campaign, "forward proxy").verdict == verdict
 
 
 def test_one_system(make: Make) -> None:
-    result = claim(make(fronts=("nginx",)), "one system")
+    result = claim(make(proxies=("nginx",)), "one system")
     assert result.verdict == "supported"
     assert "One entry point served every function in microservices-container-nginx" in result.evidence
     assert "an event reached its consumer after" in result.evidence
@@ -284,13 +284,13 @@ def test_one_system_needs_an_entry_and_messages(make: Make) -> None:
     def unheard(made: TrialRecord) -> TrialRecord:
         return replace(made, propagation_ms=())
 
-    silent = make_sets(direct.path.parent / "silent", fronts=("nginx",), change=unheard)
+    silent = make_sets(direct.path.parent / "silent", proxies=("nginx",), change=unheard)
     assert claim(silent, "one system").verdict == "not measured"
     assert "no event's propagation was measured" in claim(silent, "one system").evidence
 
 
 def test_a_part_whose_loss_is_the_loss_of_all_refutes_one_system(make: Make) -> None:
-    campaign = make(fronts=("nginx",))
+    campaign = make(proxies=("nginx",))
     frame = campaign.event_requests
     frame.loc[frame["moment"] == "during", "failed"] = frame["requests"]
     assert claim(campaign, "one system").verdict == "refuted"

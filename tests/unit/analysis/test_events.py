@@ -76,7 +76,7 @@ def test_the_timeline_has_whole_bins_around_the_act(campaign: Campaign) -> None:
 
 def test_an_event_that_is_not_to_end_lasts_to_the_end_of_the_watch(tmp_path: Path) -> None:
     stays_down = EventSpec(kind="kill", route="/payments", again=False, watch_s=3.0)
-    made = Made(topologies=("microservices",), fronts=("direct",), events=(stays_down,), blocks=1)
+    made = Made(topologies=("microservices",), proxies=("direct",), events=(stays_down,), blocks=1)
     row = make_sets(tmp_path / "c", made).events.iloc[0]
     assert not row["recovered"]
     assert pd.isna(row["down_s"])

@@ -27,9 +27,9 @@ def test_a_row_per_instance(campaign: Campaign) -> None:
     assert one["instance"].tolist() == ["auth", "catalog", "payments", "broker"]
     late = one[one["instance"] == "broker"].iloc[0]
     assert late["ready_after_s"] == pytest.approx(late["startup_s"] + 0.3)
-    fronted = frame[frame["trial"] == "b1-03-microservices-container-nginx-x3"]
-    assert fronted[fronted["role"] == "front"]["instance"].tolist() == ["front"]
-    assert len(fronted) == 3 * 3 + 1 + 1
+    proxied = frame[frame["trial"] == "b1-03-microservices-container-nginx-x3"]
+    assert proxied[proxied["role"] == "proxy"]["instance"].tolist() == ["proxy"]
+    assert len(proxied) == 3 * 3 + 1 + 1
 
 
 def test_an_instances_cpu_is_over_the_deployments_requests(campaign: Campaign) -> None:
@@ -66,7 +66,7 @@ def test_a_service_that_was_scaled_later_had_one_replica(tmp_path: Path) -> None
         return replace(made, served={"svc": 90, "svc-2": 10})
 
     frame = make_sets(
-        tmp_path / "c", topologies=("single",), fronts=("nginx",), blocks=1, events=(), change=scaled
+        tmp_path / "c", topologies=("single",), proxies=("nginx",), blocks=1, events=(), change=scaled
     ).served
     assert set(frame["replicas"]) == {1}
 

@@ -125,7 +125,7 @@ def test_p99_of_raw_records_leaves_out_the_warm_up_and_what_had_no_response() ->
     assert latency_p99_ns(raw[:100]) is None
 
 
-def distance(asked_ms: float, median_ms: float, host: str = "front-far") -> RttRecord:
+def distance(asked_ms: float, median_ms: float, host: str = "proxy-far") -> RttRecord:
     return RttRecord(region="far", host=host, asked_ms=asked_ms, median_ms=median_ms, p99_ms=median_ms, echoes=100)
 
 
@@ -153,7 +153,7 @@ def test_regions_may_be_a_millisecond_or_a_twentieth_off(asked_ms: float, median
 def test_the_region_that_is_most_off_is_named() -> None:
     found = apart(distance(10, 11.5), distance(200, 215, "origin"), distance(100, 100))
     assert found == ("far is 215.00 ms from origin and back, asked 200 ms, limit 10.00 ms off",)
-    assert apart(distance(0, 1.5)) == ("far is 1.50 ms from front-far and back, asked 0 ms, limit 1.00 ms off",)
+    assert apart(distance(0, 1.5)) == ("far is 1.50 ms from proxy-far and back, asked 0 ms, limit 1.00 ms off",)
 
 
 def test_a_backbone_that_dropped_packets_has_changed_what_was_measured() -> None:

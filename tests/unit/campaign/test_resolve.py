@@ -1,4 +1,4 @@
-"""What an experiment's workload and fronts resolve to, and what is refused before anything is built."""
+"""What an experiment's workload and proxies resolve to, and what is refused before anything is built."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pytest
 
 from harness.artifacts.api import Artifact
 from harness.campaign import resolve
-from harness.campaign.resolve import artifact_records, fronts_of, source_of
+from harness.campaign.resolve import artifact_records, proxies_of, source_of
 from harness.errors import BuildError, ExitCode, SpecError, Unavailable
 from harness.planning.validate import validate
 from harness.proxies import certificates
-from harness.proxies.registry import FRONTS
+from harness.proxies.registry import PROXIES
 from harness.spec.experiment import Experiment
 from harness.spec.topology import SERVICE, SINGLE
 from harness.spec.workload import Workload
 from tests.support import fake_campaign
-from tests.support.fake_sets import FakeFront, artifact_of, digest
+from tests.support.fake_sets import FakeProxy, artifact_of, digest
 
 WORKLOAD = """
 name = "shop"
@@ -44,18 +44,18 @@ def folder(tmp_path: Path) -> Path:
 
 def experiment(
     topologies: tuple[str, ...] = ("parts",),
-    fronts: tuple[str, ...] = ("direct",),
+    proxies: tuple[str, ...] = ("direct",),
     targets: tuple[str, ...] = ("process",),
     **changes: object,
 ) -> Experiment:
-    """An experiment on the shop; ``kinds`` among ``changes`` is its table of fronts."""
-    named = [part for part in (topologies[0], targets[0], fronts[0]) if part not in (SINGLE, "direct")]
+    """An experiment on the shop; ``kinds`` among ``changes`` is its table of proxies."""
+    named = [part for part in (topologies[0], targets[0], proxies[0]) if part not in (SINGLE, "direct")]
     return fake_campaign.experiment(
         targets,
         workload="shop",
         baseline="-".join(named),
-        matrix={"targets": targets, "topologies": topologies, "fronts": fronts},
-        fronts=changes.pop("kinds", {}),
+        matrix={"targets": targets, "topologies": topologies, "proxies": proxies},
+        proxies=changes.pop("kinds", {}),
         **changes,
     )
 
@@ -86,8 +86,8 @@ def built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 
 def test_what_is_known_is_accepted(folder: Path) -> None:
     events = [{"kind": "kill", "service": "broker"}, {"kind": "kill", "route": "/items/1"}]
-    placements = {"mixed": {"default": "process", "catalog": "vm", "all": "vm", "front": "process"}}
-    validate(experiment(fronts=("direct", "nginx"), events=events, placements=placements), folder)
+    placements = {"mixed": {"default": "process", "catalog": "vm", "all": "vm", "proxy": "process"}}
+    validate(experiment(proxies=("direct", "nginx"), events=events, placements=placements), folder)
     validate(experiment(("parts", "whole")), folder)
 
 
@@ -98,11 +98,11 @@ def test_an_unknown_topology_is_named_with_the_known_ones(folder: Path) -> None:
     assert refused(experiment((SINGLE,)), folder).what == "shop has no topology 'single'."
 
 
-def test_an_unknown_kind_of_front_is_named_with_the_known_ones(folder: Path) -> None:
-    for spec in (experiment(fronts=("ngnix",)), experiment(fronts=("cdn",), kinds={"cdn": {"kind": "ngnix"}})):
+def test_an_unknown_kind_of_proxy_is_named_with_the_known_ones(folder: Path) -> None:
+    for spec in (experiment(proxies=("ngnix",)), experiment(proxies=("cdn",), kinds={"cdn": {"kind": "ngnix"}})):
         found = refused(spec, folder)
-        assert found.what == "There is no front 'ngnix'."
-        assert found.remedy.startswith("Known fronts: direct, nginx, ")
+        assert found.what == "There is no proxy 'ngnix'."
+        assert found.remedy.startswith("Known proxies: direct, nginx, ")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_replica_that_an_earlier_event_makes_can_be_killed(folder: Path) -> No
 def test_a_placement_of_a_stranger_is_told_with_the_services_that_there_are(folder: Path) -> None:
     found = refused(experiment(placements={"mixed": {"default": "process", "auth": "vm"}}), folder)
     assert found.what == "placements.mixed places 'auth', which is no service of shop."
-    assert found.remedy == "Its services are: all, broker, catalog; and front."
+    assert found.remedy == "Its services are: all, broker, catalog; and proxy."
 
 
 def test_an_image_is_one_service() -> None:
@@ -174,9 +174,9 @@ def test_only_what_is_deployed_is_built_and_each_service_once(folder: Path, buil
     assert list(source.topologies) == ["parts"]
     assert source.locustfile == folder / "locustfile.py"
     assert [artifact.name for artifact in source.artifacts] == built
-    records = artifact_records(source, {"cdn": FakeFront(folder)})
+    records = artifact_records(source, {"cdn": FakeProxy(folder)})
     assert {name: record.digest for name, record in records.items()} == {
-        "broker": digest(1), "catalog": digest(2), "front:cdn": digest(99),
+        "broker": digest(1), "catalog": digest(2), "proxy:cdn": digest(99),
     }  # fmt: skip
 
 
@@ -203,7 +203,7 @@ def test_a_workload_without_its_folder_or_an_image_without_a_service_is_refused(
         source_of(bare, None, bare.variants, embedded=False)
 
 
-class Prepared(FakeFront):
+class Prepared(FakeProxy):
     """Counts how often it is made."""
 
     made = 0
@@ -221,59 +221,59 @@ class Unbuildable(Prepared):
 @pytest.fixture
 def kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Prepared, "made", 0)
-    monkeypatch.setitem(FRONTS, "good", Prepared)
-    monkeypatch.setitem(FRONTS, "bad", Unbuildable)
+    monkeypatch.setitem(PROXIES, "good", Prepared)
+    monkeypatch.setitem(PROXIES, "bad", Unbuildable)
 
 
 @pytest.mark.usefixtures("kinds")
-def test_a_front_is_made_once_and_one_that_cannot_be_is_told() -> None:
-    spec = experiment(fronts=("direct", "good", "other", "bad"), kinds={"other": {"kind": "good"}})
-    fronts, given, missing = fronts_of(spec, spec.variants * 2)
-    assert list(fronts) == ["good", "other"]
+def test_a_proxy_is_made_once_and_one_that_cannot_be_is_told() -> None:
+    spec = experiment(proxies=("direct", "good", "other", "bad"), kinds={"other": {"kind": "good"}})
+    proxies, given, missing = proxies_of(spec, spec.variants * 2)
+    assert list(proxies) == ["good", "other"]
     assert given == {}
     assert {name: error.what for name, error in missing.items()} == {"bad": "its packages cannot be had"}
     assert Prepared.made == 2
 
 
 @pytest.mark.usefixtures("kinds")
-def test_only_the_fronts_that_are_wanted_are_made() -> None:
-    spec = experiment(fronts=("direct", "good", "bad"))
-    direct = [variant for variant in spec.variants if variant.front == "direct"]
-    assert fronts_of(spec, direct) == ({}, {}, {})
+def test_only_the_proxies_that_are_wanted_are_made() -> None:
+    spec = experiment(proxies=("direct", "good", "bad"))
+    direct = [variant for variant in spec.variants if variant.proxy == "direct"]
+    assert proxies_of(spec, direct) == ({}, {}, {})
     assert Prepared.made == 0
 
 
 def with_certificate(path: Path) -> Experiment:
-    return experiment(fronts=("cdn",), kinds={"cdn": {"kind": "good", "tls": True, "certificate": str(path)}})
+    return experiment(proxies=("cdn",), kinds={"cdn": {"kind": "good", "tls": True, "certificate": str(path)}})
 
 
 @pytest.mark.usefixtures("kinds")
 def test_the_users_certificate_is_read_before_anything_is_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "front.pem"
+    file = tmp_path / "proxy.pem"
     made = certificates.make("127.0.0.1", days=1)
     file.write_text(made.key_pem + made.chain_pem)
     spec = with_certificate(file)
-    _, given, _ = fronts_of(spec, spec.variants)
+    _, given, _ = proxies_of(spec, spec.variants)
     assert given["cdn"].key_pem == made.key_pem
 
-    monkeypatch.setattr(Prepared, "prepare", lambda _front: pytest.fail("it began to build"))
+    monkeypatch.setattr(Prepared, "prepare", lambda _proxy: pytest.fail("it began to build"))
     file.write_text(made.key_pem)
     with pytest.raises(SpecError, match="holds no certificate"):
-        fronts_of(spec, spec.variants)
+        proxies_of(spec, spec.variants)
     with pytest.raises(SpecError, match=f"there is no certificate {tmp_path / 'none.pem'}"):
-        fronts_of(missing := with_certificate(tmp_path / "none.pem"), missing.variants)
+        proxies_of(missing := with_certificate(tmp_path / "none.pem"), missing.variants)
 
 
 @pytest.mark.usefixtures("kinds")
 def test_a_certificate_that_has_expired_is_refused_with_the_day(tmp_path: Path) -> None:
-    file = tmp_path / "front.pem"
+    file = tmp_path / "proxy.pem"
     made = certificates.make("127.0.0.1", days=0)
     file.write_text(made.key_pem + made.chain_pem)
     spec = with_certificate(file)
     with pytest.raises(SpecError, match=f"{file}: the certificate expired on ") as caught:
-        fronts_of(spec, spec.variants)
+        proxies_of(spec, spec.variants)
     assert f"{datetime.now(UTC) - timedelta(minutes=1):%Y-%m}" in caught.value.what
     assert caught.value.remedy == "renew it, or let Tare make one"
     assert caught.value.exit_code is ExitCode.USAGE

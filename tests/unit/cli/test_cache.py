@@ -84,7 +84,7 @@ name = "it"
 question = "What is kept?"
 workload = "objects"
 baseline = "process-varnish-1pc"
-matrix = { targets = ["process"], fronts = ["varnish"], cache_shares = [0.01] }
+matrix = { targets = ["process"], proxies = ["varnish"], cache_shares = [0.01] }
 load = { replay = { requests = 100, warmup = 10 } }
 [sequences]
 one = { requests = 1000, objects = 100, exponent = 0.9 }

@@ -22,7 +22,7 @@ from tests.unit.analysis.synthetic_cdn import make_cdn
 from tests.unit.analysis.synthetic_policies import make_policies
 
 CATALOGUE = Catalogue.of(CatalogueSpec(objects=10))
-FEW: dict[str, Any] = {"fronts": (("varnish-lru", "varnish", "lru"),), "hit_ratios": {"varnish-lru": 0.4}, "blocks": 1}
+FEW: dict[str, Any] = {"proxies": (("varnish-lru", "varnish", "lru"),), "hit_ratios": {"varnish-lru": 0.4}, "blocks": 1}
 
 
 @pytest.fixture

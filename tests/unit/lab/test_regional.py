@@ -31,7 +31,7 @@ def test_every_region_has_a_client_and_the_origins_is_the_labs(lab: RegionalLab)
 
 
 def test_a_place_tells_its_region_and_what_is_there(lab: RegionalLab) -> None:
-    at = lab.address("front-sa-east", region="sa-east")
+    at = lab.address("proxy-sa-east", region="sa-east")
     assert (at.ip, at.region) == (IPv4Address("198.18.18.10"), "sa-east")
     assert (at.pool, at.network) == (IPv4Network("198.18.18.0/24"), IPv4Network("198.18.16.0/20"))
     assert (at.gateway, at.mac) == (IPv4Address("198.18.18.1"), "02:42:c6:12:12:0a")

@@ -46,7 +46,7 @@ def cell(shown: dict[str, Any], name: str, level: str) -> dict[str, Any]:
 def test_the_contracts_keys_are_there(shown: dict[str, Any]) -> None:
     assert {"campaign", "schema", "host", "experiment", "variants", "claims"} <= shown.keys()
     assert shown["host"]["accelerator"] == "tcg"
-    wanted = {"workload", "topology", "target", "front", "accelerator", "artifact_digest", "trials", "valid", "metrics"}
+    wanted = {"workload", "topology", "target", "proxy", "accelerator", "artifact_digest", "trials", "valid", "metrics"}
     for entry in shown["variants"]:
         assert wanted <= entry.keys()
     wanted = {"startup_s", "memory_mib", "cpu_ms_per_request", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms"}

@@ -1,4 +1,4 @@
-"""What ``tare show`` tells of sets, fronts and events."""
+"""What ``tare show`` tells of sets, proxies and events."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_variant_tells_its_replicas_and_instances(shown: dict[str, Any]) -> No
     assert by_name["microservices-vm-nginx-x3"]["replicas"] == 3
     instances = {entry["name"]: entry for entry in by_name["microservices-vm-nginx-x3"]["instances"]}
     assert instances["payments-2"]["service"] == "payments"
-    assert instances["front"]["role"] == "front"
+    assert instances["proxy"]["role"] == "proxy"
     assert {entry["accelerator"] for entry in instances.values()} == {"tcg"}
     metrics = instances["payments-2"]["metrics"]
     assert metrics.keys() == {"startup_s", "ready_after_s", "memory_mib", "memory_load_mib", "cpu_ms_per_request"}
@@ -47,14 +47,14 @@ def test_a_set_with_an_emulated_instance_is_emulated(tmp_path: Path) -> None:
         parts = [replace(one, accelerator="tcg") if one.name == "auth" else one for one in made.instances]
         return replace(made, instances=tuple(parts))
 
-    made = make_sets(tmp_path / "c", topologies=("microservices",), fronts=("direct",), blocks=1, change=mixed)
+    made = make_sets(tmp_path / "c", topologies=("microservices",), proxies=("direct",), blocks=1, change=mixed)
     assert made.label("microservices-container") == "microservices-container (emulated)"
     assert set(made.trials["accelerator"]) == {"tcg"}
 
 
-def test_a_front_tells_what_it_adds_and_how_it_spreads(shown: dict[str, Any]) -> None:
-    assert len(shown["fronts"]) == 2 * 2 * 2
-    by_name = {entry["variant"]: entry for entry in shown["fronts"]}
+def test_a_proxy_tells_what_it_adds_and_how_it_spreads(shown: dict[str, Any]) -> None:
+    assert len(shown["proxies"]) == 2 * 2 * 2
+    by_name = {entry["variant"]: entry for entry in shown["proxies"]}
     found = by_name["monolith-container-nginx-x3"]
     assert (found["direct"], found["kind"], found["replicas"]) == ("monolith-container", "nginx", 3)
     for metric in ("latency_p50_ms", "latency_p99_ms"):
@@ -75,7 +75,7 @@ def test_an_event_tells_its_time_and_its_counts(shown: dict[str, Any]) -> None:
 
 def test_a_plain_campaign_has_neither(tmp_path: Path) -> None:
     shown = show_json(make_campaign(tmp_path / "c", blocks=1))
-    assert (shown["fronts"], shown["events"]) == ([], [])
+    assert (shown["proxies"], shown["events"]) == ([], [])
 
 
 def test_tables_for_a_terminal(campaign: Campaign) -> None:
@@ -89,7 +89,7 @@ def test_tables_for_a_terminal(campaign: Campaign) -> None:
         "Claims",
         "Figures at 100 rps",
         "Instances",
-        "Fronts: latency added to direct",
+        "Proxies: latency added to direct",
         "Events",
         "Trials",
     ]

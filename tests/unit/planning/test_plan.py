@@ -129,7 +129,7 @@ def test_the_second_of_a_pair_differs_in_name_alone(spec: Experiment) -> None:
     for variant in pair:
         first = found[found.index(variant) - 1]
         assert variant.name == f"{first.name}-aa"
-        assert (variant.target, variant.workload, variant.front) == (first.target, first.workload, first.front)
+        assert (variant.target, variant.workload, variant.proxy) == (first.target, first.workload, first.proxy)
     assert tuple(variant.target for variant in found if not variant.aa) == spec.matrix.targets
 
 
@@ -192,8 +192,8 @@ def replayed(**changes: object) -> Experiment:
         "name": "test",
         "question": "?",
         "workload": "static",
-        "matrix": {"targets": ["process"], "fronts": ["direct", "cache"]},
-        "fronts": {"cache": {"kind": "varnish"}},
+        "matrix": {"targets": ["process"], "proxies": ["direct", "cache"]},
+        "proxies": {"cache": {"kind": "varnish"}},
         "baseline": "process",
         "sequences": {"steady": sequence, "drifting": {**sequence, "drift": 0.1}},
         "load": {"replay": {"requests": 5000, "warmup": 1000}},
@@ -212,9 +212,9 @@ def test_every_sequence_of_a_replay_is_a_level() -> None:
     assert expected_s(made.trials[0], spec) > expected_s(plan(shorter).trials[0], shorter)
 
 
-def test_a_warm_front_takes_its_time_before_the_load() -> None:
-    spec = replayed(prefill=5000, fronts={"cache": {"kind": "varnish", "warm": True}})
-    seconds = {trial.variant.front: expected_s(trial, spec) for trial in plan(spec).trials}
+def test_a_warm_proxy_takes_its_time_before_the_load() -> None:
+    spec = replayed(prefill=5000, proxies={"cache": {"kind": "varnish", "warm": True}})
+    seconds = {trial.variant.proxy: expected_s(trial, spec) for trial in plan(spec).trials}
     assert seconds["cache"] > seconds["direct"]
 
 

@@ -28,14 +28,14 @@ ANSWERS = {"GET /a?x=1": expected("/a?x=1", 200), "POST /pay/1": expected("/pay/
 
 
 def test_each_is_asked_of_its_service_directly_and_through_a_proxy() -> None:
-    with service(echo) as one, service(echo) as other, service(fetch) as proxy:
+    with service(echo) as one, service(echo) as other, service(fetch) as forward_proxy:
         routes = [Route("/", "127.0.0.1", one.port), Route("/pay", "127.0.0.1", other.port)]
         assert ask(EXCHANGES, routes, None) == ANSWERS
-        assert ask(EXCHANGES, routes, None, Way(proxy=("127.0.0.1", proxy.port))) == ANSWERS
+        assert ask(EXCHANGES, routes, None, Way(forward_proxy=("127.0.0.1", forward_proxy.port))) == ANSWERS
         assert [asked.target for asked in other.asked] == ["/pay/1"] * 2
         assert {asked.headers["host"] for asked in other.asked} == {f"127.0.0.1:{other.port}"}
         assert other.asked[0].headers["content-type"] == "application/json"
-        assert len(proxy.asked) == 2
+        assert len(forward_proxy.asked) == 2
 
 
 def test_over_tls_and_only_with_the_right_certificate(authority: Authority) -> None:
@@ -63,13 +63,13 @@ def test_what_is_fetched_is_the_json_of_the_services_answer(authority: Authority
     def answer(asked: Asked) -> bytes:
         return reply(200, f'{{"at": "{asked.target}"}}')
 
-    with service(answer) as one, service(answer) as other, service(fetch) as proxy:
+    with service(answer) as one, service(answer) as other, service(fetch) as forward_proxy:
         routes = [Route("/", "127.0.0.1", one.port), Route("/events", "127.0.0.1", other.port)]
         assert exchanges.fetch("/events?last=9", routes, None) == {"at": "/events?last=9"}
         assert (len(one.asked), len(other.asked)) == (0, 1)
-        through = ("127.0.0.1", proxy.port)
-        assert exchanges.fetch("/events", routes, None, Way(proxy=through)) == {"at": "/events"}
-        assert len(proxy.asked) == 1
+        through = ("127.0.0.1", forward_proxy.port)
+        assert exchanges.fetch("/events", routes, None, Way(forward_proxy=through)) == {"at": "/events"}
+        assert len(forward_proxy.asked) == 1
     with service(answer, tls=authority.server("127.0.0.1")) as secure:
         routes = [Route("/", "127.0.0.1", secure.port)]
         assert exchanges.fetch("/", routes, None, Way(tls_ca=str(authority.pem))) == {"at": "/"}

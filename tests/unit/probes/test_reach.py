@@ -35,12 +35,12 @@ def test_a_port_that_takes_no_connection_times_out() -> None:
 
 
 def test_the_proxy_is_asked_for_the_host_in_absolute_form_and_its_status_is_told() -> None:
-    with service(refuse) as proxy:
-        place = ("127.0.0.1", proxy.port)
+    with service(refuse) as forward_proxy:
+        place = ("127.0.0.1", forward_proxy.port)
         assert reach.status_through(place, FORBIDDEN, None) == 403
         assert reach.status_through(place, ("127.0.0.1", 8080), None) == 200
-    assert [asked.target for asked in proxy.asked] == ["http://198.19.255.254:80/", "http://127.0.0.1:8080/"]
-    assert proxy.asked[0].headers["host"] == "198.19.255.254:80"
+    assert [asked.target for asked in forward_proxy.asked] == ["http://198.19.255.254:80/", "http://127.0.0.1:8080/"]
+    assert forward_proxy.asked[0].headers["host"] == "198.19.255.254:80"
 
 
 def test_a_proxy_that_does_not_run_is_told() -> None:

@@ -260,15 +260,17 @@ def test_through_a_forward_proxy_the_service_behind_it_counts(listener: socket.s
         except OSError:
             return reply(502, "nobody there")
 
-    with service(proxied) as proxy:
+    with service(proxied) as forward_proxy:
         port = listener.getsockname()[1]
-        with Prober("127.0.0.1", port, READY, Confinement(None, CPUS), Way(proxy=("127.0.0.1", proxy.port))) as prober:
+        with Prober(
+            "127.0.0.1", port, READY, Confinement(None, CPUS), Way(forward_proxy=("127.0.0.1", forward_proxy.port))
+        ) as prober:
             prober.go()
             sleep_until_ns(now_ns() + 100 * NS_PER_MS)
             listener.listen(64)
             serve(listener, lambda connection, _: connection.sendall(connection.recv(65536) and http(200, b"ok")))
             result = prober.result()
-        assert {asked.target for asked in proxy.asked} == {f"http://127.0.0.1:{port}/health"}
+        assert {asked.target for asked in forward_proxy.asked} == {f"http://127.0.0.1:{port}/health"}
     assert kinds(result) == ["status 502", "correct"]
 
 

@@ -159,12 +159,12 @@ def test_over_tls_and_through_a_forward_proxy(authority: Authority) -> None:
     ):
         transaction.go()
         assert transaction.result(20).attempts == 2
-    with service(auth) as one, service(pay) as other, service(fetch) as proxy:
+    with service(auth) as one, service(pay) as other, service(fetch) as forward_proxy:
         routes = to(one.port), to(other.port, "/pay")
-        with over([LOGIN, PAY], *routes, way=Way(proxy=("127.0.0.1", proxy.port))) as transaction:
+        with over([LOGIN, PAY], *routes, way=Way(forward_proxy=("127.0.0.1", forward_proxy.port))) as transaction:
             transaction.go()
             assert transaction.result(20).attempts == 2
-        assert [asked.target for asked in proxy.asked] == [
+        assert [asked.target for asked in forward_proxy.asked] == [
             f"http://127.0.0.1:{one.port}/login",
             f"http://127.0.0.1:{other.port}/pay/7",
         ]

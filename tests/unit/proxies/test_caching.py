@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from harness.artifacts.api import Artifact
 from harness.errors import SpecError
 from harness.proxies import caching
-from harness.proxies.api import Front, Route, Upstream
+from harness.proxies.api import Proxy, Route, Upstream
 from harness.proxies.caching import CacheSize, OutcomeHeader
-from harness.proxies.registry import FRONTS, make
-from harness.spec.front import CacheSpec, FrontSpec
+from harness.proxies.registry import PROXIES, make
+from harness.spec.proxy import CacheSpec, ProxySpec
 from harness.store.samples import CACHE
 from harness.units import MIB
 
-CACHES = [name for name, front in FRONTS.items() if front.policies]
+CACHES = [name for name, proxy in PROXIES.items() if proxy.policies]
 ROUTES = [Route("/", (Upstream("svc", "198.18.0.10", 8000),))]
 LARGE = CacheSize(64 * MIB)
 
@@ -31,7 +31,7 @@ def nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(size=st.integers(1, 1 << 45), share=st.none() | st.floats(0.001, 1))
 def test_a_capacity_reaches_the_specification_to_the_byte(size: int, share: float | None) -> None:
-    made = caching.with_size(FrontSpec(kind="x", cache=CacheSpec(size_share=0.5)), CacheSize(size, share)).cache
+    made = caching.with_size(ProxySpec(kind="x", cache=CacheSpec(size_share=0.5)), CacheSize(size, share)).cache
     assert made is not None
     assert made.size_share is None
     assert caching.size_bytes(made) == size
@@ -51,41 +51,41 @@ def test_the_matrix_goes_before_the_share_and_that_before_the_size() -> None:
 @pytest.mark.parametrize("size", [0, 1])
 def test_a_cache_too_small_is_refused(name: str, size: int) -> None:
     with pytest.raises(SpecError, match="cannot be as small"):
-        make(name).front_service(FrontSpec(kind=name), ROUTES, cache=CacheSize(size))
+        make(name).proxy_service(ProxySpec(kind=name), ROUTES, cache=CacheSize(size))
 
 
 @pytest.mark.parametrize("name", CACHES)
 def test_a_policy_that_it_lacks_is_refused_with_those_it_has(name: str) -> None:
-    for policy in {"lru", "fifo", "lfuda", "gdsf", "clfus"} - FRONTS[name].policies:
+    for policy in {"lru", "fifo", "lfuda", "gdsf", "clfus"} - PROXIES[name].policies:
         with pytest.raises(SpecError) as refused:
-            make(name).front_service(FrontSpec(kind=name, cache=CacheSpec.model_validate({"policy": policy})), ROUTES)
+            make(name).proxy_service(ProxySpec(kind=name, cache=CacheSpec.model_validate({"policy": policy})), ROUTES)
         assert policy in refused.value.what
-        assert all(known in refused.value.remedy for known in FRONTS[name].policies)
+        assert all(known in refused.value.remedy for known in PROXIES[name].policies)
 
 
 @pytest.mark.parametrize("name", CACHES)
 def test_what_it_cannot_do_is_refused(name: str) -> None:
     others = {"ttl_s": 5.0, "stale_while_revalidate_s": 5.0, "stale_if_error_s": 5.0, "collapse": False}
-    assert FRONTS[name].lacks <= others.keys()
-    for key in FRONTS[name].lacks:
-        spec = FrontSpec(kind=name, cache=CacheSpec.model_validate({key: others[key]}))
+    assert PROXIES[name].lacks <= others.keys()
+    for key in PROXIES[name].lacks:
+        spec = ProxySpec(kind=name, cache=CacheSpec.model_validate({key: others[key]}))
         with pytest.raises(SpecError, match=key):
-            make(name).front_service(spec, ROUTES)
+            make(name).proxy_service(spec, ROUTES)
 
 
-@pytest.mark.parametrize("name", sorted(FRONTS.keys() - set(CACHES)))
+@pytest.mark.parametrize("name", sorted(PROXIES.keys() - set(CACHES)))
 @pytest.mark.parametrize("asked", [{"cache": {}}, {"warm": True}])
 def test_a_cache_is_refused_where_there_is_none(name: str, asked: dict[str, object]) -> None:
     with pytest.raises(SpecError, match="caches nothing"):
-        make(name).front_service(FrontSpec.model_validate({"kind": name, **asked}), ROUTES)
+        make(name).proxy_service(ProxySpec.model_validate({"kind": name, **asked}), ROUTES)
     with pytest.raises(SpecError, match="caches nothing"):
-        make(name).front_service(FrontSpec(kind=name), ROUTES, cache=LARGE)
-    assert FRONTS[name].outcome is None
+        make(name).proxy_service(ProxySpec(kind=name), ROUTES, cache=LARGE)
+    assert PROXIES[name].outcome is None
 
 
 @pytest.mark.parametrize("name", CACHES)
 def test_it_tells_hits_and_misses_in_the_words_of_samples(name: str) -> None:
-    outcome = FRONTS[name].outcome
+    outcome = PROXIES[name].outcome
     assert outcome is not None
     words = {word for _, word in outcome.words}
     assert {"hit", "miss", "pass"} <= words <= set(CACHE)
@@ -100,8 +100,8 @@ def test_the_first_beginning_that_fits_gives_the_word() -> None:
 @pytest.mark.parametrize("name", CACHES)
 @given(size=st.integers(4 * MIB, 1 << 34), mean=st.floats(100, 1e6))
 def test_bodies_take_less_than_the_capacity_and_large_ones_waste_less(name: str, size: int, mean: float) -> None:
-    front: Front = make(name)
-    for policy in front.policies:
-        held = front.effective_bytes(size, mean, policy)
+    proxy: Proxy = make(name)
+    for policy in proxy.policies:
+        held = proxy.effective_bytes(size, mean, policy)
         assert 0 < held < size
-        assert front.effective_bytes(size, 2 * mean, policy) >= held
+        assert proxy.effective_bytes(size, 2 * mean, policy) >= held

@@ -85,7 +85,7 @@ def test_a_made_one_that_is_over_is_not_accepted(tmp_path: Path) -> None:
 
 def test_a_made_one_can_be_read_again(tmp_path: Path) -> None:
     made = certificates.make(IP, days=1)
-    file = tmp_path / "front.pem"
+    file = tmp_path / "proxy.pem"
     file.write_text(made.key_pem + made.chain_pem + made.ca_pem)
     found = certificates.read(file)
     assert found == Certificate(made.chain_pem + made.ca_pem, made.key_pem, made.ca_pem)
@@ -120,7 +120,7 @@ def test_what_cannot_serve_is_refused(
     parts = {"{good}": good, "{key}": pem_of(key), "{other_key}": pem_of(other), "{locked}": pem_of(key, b"x")}
     for name, part in parts.items():
         text = text.replace(name, part)
-    file = tmp_path / "front.pem"
+    file = tmp_path / "proxy.pem"
     file.write_text(text)
     with pytest.raises(SpecError, match=complaint) as refused:
         certificates.read(file)
@@ -135,7 +135,7 @@ def test_one_that_is_not_valid_now_is_refused_and_says_since_or_until_when(
     begins: timedelta, ends: timedelta, complaint: str, key: ec.EllipticCurvePrivateKey, tmp_path: Path
 ) -> None:
     now = datetime.now(UTC)
-    file = tmp_path / "front.pem"
+    file = tmp_path / "proxy.pem"
     file.write_text(self_signed(key, now + begins, now + ends) + pem_of(key))
     decisive = now + (ends if ends < timedelta() else begins)
     with pytest.raises(SpecError, match=f"{complaint} {decisive:%Y-%m-%d}"):

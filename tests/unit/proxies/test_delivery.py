@@ -1,4 +1,4 @@
-"""What a front is told reaches it exactly, by the shell that every target starts."""
+"""What a proxy is told reaches it exactly, by the shell that every target starts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 @settings(max_examples=30)
 def test_every_text_is_written_as_it_is_and_the_proxy_inherits_none(texts: list[str]) -> None:
     with tempfile.TemporaryDirectory() as made, pytest.MonkeyPatch.context() as patch:
-        folder = Path(made, "front")
+        folder = Path(made, "proxy")
         patch.setattr(delivery, "FOLDER", str(folder))
         files = {f"file {number}": text for number, text in enumerate(texts)}
         argv, env = delivery.delivered(files, ("/bin/sh", "-c", 'env; echo "$1"', "sh", "it's $HOME"))

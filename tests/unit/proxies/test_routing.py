@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.proxies.api import Route, Upstream
 from harness.proxies.routing import ROOT, below, fail_timeout, table
-from harness.spec.front import FrontSpec
+from harness.spec.proxy import ProxySpec
 from harness.spec.route import is_below
 
 SEGMENTS = st.text(string.ascii_letters + string.digits + "._~!$&'()*+,;=:@%-", min_size=1, max_size=4)
@@ -69,4 +69,4 @@ def test_routes_to_the_same_upstreams_share_a_group() -> None:
 
 @pytest.mark.parametrize(("asked", "seconds"), [(0.2, 1), (1.0, 1), (2.5, 3)])
 def test_a_pause_is_in_whole_seconds_rounded_up(asked: float, seconds: int) -> None:
-    assert fail_timeout(FrontSpec(kind="x", fail_timeout_s=asked)) == seconds
+    assert fail_timeout(ProxySpec(kind="x", fail_timeout_s=asked)) == seconds

@@ -1,4 +1,4 @@
-"""Who served how many requests, from what a front has printed."""
+"""Who served how many requests, from what a proxy has printed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.proxies.registry import FRONTS, make
+from harness.proxies.registry import PROXIES, make
 
 NOISE = [
     "",
@@ -25,7 +25,7 @@ NOISE = [
 ADDRESSES = st.builds("198.18.0.{}:{}".format, st.integers(1, 254), st.integers(1, 65_535))
 
 
-LOGGING = [name for name, front in FRONTS.items() if front.logs]
+LOGGING = [name for name, proxy in PROXIES.items() if proxy.logs]
 
 
 @pytest.mark.parametrize("name", LOGGING)
@@ -39,7 +39,7 @@ def test_every_request_is_counted_for_the_upstream_that_it_was_passed_to(
     assert make(name).served("\n".join(lines)) == counts
 
 
-@pytest.mark.parametrize("name", FRONTS.keys() - set(LOGGING))
+@pytest.mark.parametrize("name", PROXIES.keys() - set(LOGGING))
 def test_what_prints_nothing_counts_nothing(name: str) -> None:
     assert make(name).served("served 200 198.18.0.10:8000\n") == {}
 

@@ -28,7 +28,7 @@ MINE = ["regions", "caches", "policies"]
 
 @pytest.fixture(scope="module")
 def cdn(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    kill = EventSpec(kind="kill", service="front-ap-southeast")
+    kill = EventSpec(kind="kill", service="proxy-ap-southeast")
     return make_cdn(tmp_path_factory.mktemp("c") / "c", events=(kill,))
 
 
@@ -105,7 +105,7 @@ def test_the_tables_have_each_regions_distances_and_latencies(cdn: Campaign) -> 
     distances, latencies = tables(regions(cdn, look_of(cdn)))
     far = texts(distances)[-1]
     assert far[:3] == ["ap-southeast (the farthest)", "1", "215.00"]
-    assert far[5] == "front-ap-southeast"
+    assert far[5] == "proxy-ap-southeast"
     rows = [row for row in texts(latencies) if row[0] == "ap-southeast"]
     assert [row[1] for row in rows] == ["container", "container-varnish-cold", "container-varnish-warm"]
     assert rows[0][4:6] == ["-", "-"]
@@ -188,7 +188,7 @@ def test_what_cannot_be_drawn_says_why(cdn: Campaign, replays: Campaign) -> None
         miss_ratio_chart(replays.simulated.iloc[:0])
 
 
-def test_capacities_are_shades_of_their_fronts_hue(replays: Campaign) -> None:
+def test_capacities_are_shades_of_their_proxies_hue(replays: Campaign) -> None:
     look = look_of(replays)
     families = {look.families[name] for name in look.order}
     assert families == {"varnish-lru", "varnish-fifo", "squid-lru", "squid-lfuda", "nginx-lru", "ats-clfus"}
@@ -198,10 +198,10 @@ def test_capacities_are_shades_of_their_fronts_hue(replays: Campaign) -> None:
 
 
 def test_eight_policies_at_three_sizes_on_two_sequences_fit_a_file(tmp_path: Path) -> None:
-    fronts = [*Policies().fronts, ("squid-gdsf", "squid-cache", "gdsf"), ("ats-lru", "trafficserver", "lru")]
-    ratios = {name: 0.3 + 0.02 * place for place, (name, *_) in enumerate(fronts)}
+    proxies = [*Policies().proxies, ("squid-gdsf", "squid-cache", "gdsf"), ("ats-lru", "trafficserver", "lru")]
+    ratios = {name: 0.3 + 0.02 * place for place, (name, *_) in enumerate(proxies)}
     campaign = make_policies(
-        tmp_path / "c", fronts=fronts, hit_ratios=ratios, shares=(0.001, 0.01, 0.1), requests=500, warmup=100
+        tmp_path / "c", proxies=proxies, hit_ratios=ratios, shares=(0.001, 0.01, 0.1), requests=500, warmup=100
     )
     look = look_of(campaign)
     assert too_many_cells(campaign, look)

@@ -81,22 +81,22 @@ def test_markup_in_a_label_is_made_inert() -> None:
 
 
 def many() -> list[Variant]:
-    """As the shop: three topologies on three targets, directly and behind a front."""
+    """As the shop: three topologies on three targets, directly and behind a proxy."""
     return [
         Variant(
-            name=f"{topology}-{target}" + ("" if front == "direct" else f"-{front}"),
+            name=f"{topology}-{target}" + ("" if proxy == "direct" else f"-{proxy}"),
             workload="shop",
             topology=topology,
             target=target,
-            front=front,
+            proxy=proxy,
         )
         for target in ("vm", "process", "container")
         for topology in ("monolith", "microservices", "polyglot")
-        for front in ("nginx", "direct")
+        for proxy in ("nginx", "direct")
     ]
 
 
-def test_sets_are_ordered_by_topology_then_target_then_front() -> None:
+def test_sets_are_ordered_by_topology_then_target_then_proxy() -> None:
     look = Look.of(trials().astype(object), many())
     assert look.order[:4] == (
         "monolith-process",
@@ -118,10 +118,10 @@ def test_a_hue_is_the_targets_and_what_shares_it_differs_otherwise() -> None:
     assert all(1.05 / (_luminance(colour) + 0.05) >= 3.0 for colour in look.colours.values())
 
 
-def test_of_one_target_the_fronts_have_the_hues() -> None:
-    fronts = ("direct", "nginx", "haproxy", "squid")
+def test_of_one_target_the_proxies_have_the_hues() -> None:
+    proxies = ("direct", "nginx", "haproxy", "squid")
     look = Look.of(
-        trials().astype(object), [Variant(name=f"c-{f}", workload="w", target="container", front=f) for f in fronts]
+        trials().astype(object), [Variant(name=f"c-{f}", workload="w", target="container", proxy=f) for f in proxies]
     )
     assert len(set(look.colours.values())) == 4
 

@@ -1,4 +1,4 @@
-"""The sections on services, fronts and events, and a report of many variants."""
+"""The sections on services, proxies and events, and a report of many variants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reports.html import render
 from reports.labels import Look
 from reports.sections import all_sections
 from reports.sections.events import events
-from reports.sections.sets import fronts, services
+from reports.sections.sets import proxies, services
 from tests.unit.analysis.synthetic_sets import make_sets
 from tests.unit.reports.folders import Made, write_campaign
 
@@ -33,7 +33,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
 def behind_proxies(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     kill = EventSpec(kind="kill", service="svc")
     path = tmp_path_factory.mktemp("c") / "c"
-    return make_sets(path, topologies=("single",), replicas=(1, 3), events=(kill,), fronts=("direct", "nginx", "squid"))
+    return make_sets(
+        path, topologies=("single",), replicas=(1, 3), events=(kill,), proxies=("direct", "nginx", "squid")
+    )
 
 
 def look_of(campaign: Campaign) -> Look:
@@ -60,7 +62,7 @@ def texts(table: Table) -> list[list[str]]:
 def test_a_plain_campaign_has_none_of_them(tmp_path: Path) -> None:
     campaign = load(write_campaign(tmp_path / "c", Made(blocks=1)))
     ids = {section.id for section in all_sections(campaign, look_of(campaign))}
-    assert not ids & {"services", "fronts", "events"}
+    assert not ids & {"services", "proxies", "events"}
 
 
 def test_every_instance_has_a_row_and_an_emulated_one_says_so(shop: Campaign) -> None:
@@ -71,7 +73,7 @@ def test_every_instance_has_a_row_and_an_emulated_one_says_so(shop: Campaign) ->
         "catalog",
         "payments",
         "broker",
-        "front (front)",
+        "proxy (proxy)",
     ]
     for row in rows:
         assert ("(emulated)" in row[0]) == ("vm" in row[0]) == ("(emulated)" in row[2])
@@ -85,14 +87,14 @@ def test_a_mixed_set_says_emulated_of_the_instance_and_of_the_whole(tmp_path: Pa
         )
         return replace(made, instances=tuple(parts))
 
-    campaign = make_sets(tmp_path / "c", topologies=("microservices",), fronts=("direct",), blocks=1, change=mixed)
+    campaign = make_sets(tmp_path / "c", topologies=("microservices",), proxies=("direct",), blocks=1, change=mixed)
     (table,) = tables(services(campaign, look_of(campaign)))
     assert {row[0] for row in texts(table)} == {"microservices-container (emulated)"}
     assert [row[2] for row in texts(table)] == ["container", "container", "vm (emulated)", "container"]
 
 
-def test_fronts_show_what_they_add_and_each_replicas_share(behind_proxies: Campaign) -> None:
-    section = fronts(behind_proxies, look_of(behind_proxies))
+def test_proxies_show_what_they_add_and_each_replicas_share(behind_proxies: Campaign) -> None:
+    section = proxies(behind_proxies, look_of(behind_proxies))
     added, shares = tables(section)
     assert [row[0] for row in texts(added)] == [
         "container-nginx", "container-nginx-x3", "container-squid", "container-squid-x3",
@@ -128,7 +130,7 @@ def test_the_events_table_counts_what_failed(shop: Campaign) -> None:
 
 def test_an_event_that_never_ended_says_so(tmp_path: Path) -> None:
     stays = EventSpec(kind="kill", service="svc", again=False)
-    campaign = make_sets(tmp_path / "c", topologies=("single",), fronts=("direct",), events=(stays,), blocks=1)
+    campaign = make_sets(tmp_path / "c", topologies=("single",), proxies=("direct",), events=(stays,), blocks=1)
     section = events(campaign, look_of(campaign))
     assert "no correct response while it was watched" in charts(section)[0].caption
     assert texts(tables(section)[0])[0][2:4] == ["none seen", "0 of 1"]
@@ -154,8 +156,8 @@ def test_with_many_variants_tables_turn_and_charts_are_split(shop: Campaign) -> 
 
 def test_what_cannot_be_drawn_says_why(shop: Campaign) -> None:
     look = look_of(shop)
-    with pytest.raises(NothingToDraw, match="with a front"):
-        added_latency(shop.fronts.iloc[:0], "latency_p50_ms", look)
+    with pytest.raises(NothingToDraw, match="with a proxy"):
+        added_latency(shop.proxies.iloc[:0], "latency_p50_ms", look)
     with pytest.raises(NothingToDraw, match="monolith-process"):
         event_timeline(shop.timeline.iloc[:0], shop.events, "monolith-process", look)
     with pytest.raises(NothingToDraw, match="Nothing was compared"):

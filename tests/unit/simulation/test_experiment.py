@@ -41,7 +41,7 @@ def experiment(**changes: Any) -> Experiment:
         "name": "it",
         "question": "What is kept?",
         "workload": "static",
-        "matrix": {"targets": ["process"], "fronts": ["varnish"], "cache_shares": [0.1, 0.01]},
+        "matrix": {"targets": ["process"], "proxies": ["varnish"], "cache_shares": [0.1, 0.01]},
         "sequences": {"one": ZIPF, "other": ZIPF | {"seed": 2}},
         "baseline": "process-varnish-1pc",
         "load": REPLAY,
@@ -77,7 +77,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 def cache(policy: str, share: float = 0.01, effective: int | None = 40_000) -> CacheRecord:
     size = int(share * CATALOGUE.bytes)
     return CacheRecord(
-        instance="front", kind="varnish", policy=policy, size_bytes=size, share=share, effective_bytes=effective
+        instance="proxy", kind="varnish", policy=policy, size_bytes=size, share=share, effective_bytes=effective
     )
 
 
@@ -119,13 +119,13 @@ def test_sizes_are_the_matrixs_shares_of_the_catalogue() -> None:
     ]
 
 
-def test_without_shares_sizes_are_those_of_the_fronts() -> None:
-    matrix = {"targets": ["process"], "fronts": ["direct", "small", "big"]}
-    fronts = {
+def test_without_shares_sizes_are_those_of_the_proxies() -> None:
+    matrix = {"targets": ["process"], "proxies": ["direct", "small", "big"]}
+    proxies = {
         "small": {"kind": "varnish", "cache": {"size_mib": 2}},
         "big": {"kind": "varnish", "cache": {"size_share": 0.5}},
     }
-    sizes = sizes_of(experiment(matrix=matrix, fronts=fronts, baseline="process"), CATALOGUE)
+    sizes = sizes_of(experiment(matrix=matrix, proxies=proxies, baseline="process"), CATALOGUE)
     assert {size.text: size.bytes for size in sizes} == {"2MiB": 2 << 20, "50%": CATALOGUE.bytes // 2}
     plain = experiment(matrix={"targets": ["process"]}, baseline="process")
     with pytest.raises(SpecError, match="asks for no cache size"):

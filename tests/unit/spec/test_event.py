@@ -50,8 +50,8 @@ def test_an_event_is_of_the_targets_that_it_names_or_of_all() -> None:
 def test_a_placement_says_where_each_service_is() -> None:
     found = experiment()
     _, vm, mixed = found.variants
-    assert [found.target_of(mixed, name) for name in ("auth", "catalog", "front")] == ["vm", "process", "process"]
-    assert [found.target_of(vm, name) for name in ("auth", "front")] == ["vm", "vm"]
+    assert [found.target_of(mixed, name) for name in ("auth", "catalog", "proxy")] == ["vm", "process", "process"]
+    assert [found.target_of(vm, name) for name in ("auth", "proxy")] == ["vm", "vm"]
 
 
 @pytest.mark.parametrize(

@@ -211,8 +211,8 @@ origin = "us-east"
     [
         (
             "[limits]",
-            "[fronts.cache]\nkind = 'varnish'\nwarm = true\n[limits]",
-            "fronts.cache is warm, but prefill is 0",
+            "[proxies.cache]\nkind = 'varnish'\nwarm = true\n[limits]",
+            "proxies.cache is warm, but prefill is 0",
         ),
         ("seed = 7", "seed = 7\nprefill = 2000", "sequences.zipf has 1000 requests, but 2000 are asked for"),
         ("rates_rps = [100, 200.5]", "replay = { requests = 1001 }", "sequences.zipf has 1000 requests, but 1001"),
@@ -230,11 +230,11 @@ def test_a_trace_lies_beside_the_experiment(write: Write, tmp_path: Path) -> Non
     assert found.sequences["real"] == TraceSpec(trace=str(tmp_path / "traces/web.csv"))
 
 
-def test_what_happens_to_a_front_happens_where_there_is_one() -> None:
+def test_what_happens_to_a_proxy_happens_where_there_is_one() -> None:
     data = {
         "name": "cdn", "question": "?", "workload": "w", "baseline": "p", "load": {"rates_rps": [1]},
-        "matrix": {"targets": ["p"], "fronts": ["direct", "varnish"]},
-        "events": [{"kind": "kill", "service": "front-far"}, {"kind": "kill", "service": "origin"}],
+        "matrix": {"targets": ["p"], "proxies": ["direct", "varnish"]},
+        "events": [{"kind": "kill", "service": "proxy-far"}, {"kind": "kill", "service": "origin"}],
     }  # fmt: skip
     found = experiment_of("here", data)
     assert [len(found.events_of(variant)) for variant in found.variants] == [1, 2]

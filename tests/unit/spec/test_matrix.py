@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from harness.records.variant import Variant
-from harness.spec.front import DIRECT
 from harness.spec.matrix import Combination, Matrix, variant_name
+from harness.spec.proxy import DIRECT
 from harness.spec.topology import SINGLE
 
 TOPOLOGIES = ("single", "shop", "shop-vm")
 TARGETS = ("vm", "vm-nginx", "process", "process-aa")
-FRONTS = ("direct", "nginx", "x2")
+PROXIES = ("direct", "nginx", "x2")
 REPLICAS = (1, 2, 3)
 
 
@@ -30,7 +30,7 @@ COMBINATIONS = st.fixed_dictionaries(
     optional={
         "topology": st.sampled_from(TOPOLOGIES),
         "target": st.sampled_from(TARGETS),
-        "front": st.sampled_from(FRONTS),
+        "proxy": st.sampled_from(PROXIES),
         "replicas": st.sampled_from(REPLICAS),
     },
 ).filter(bool)
@@ -41,7 +41,7 @@ def tables(draw: st.DrawFn) -> dict[str, object]:
     return {
         "topologies": draw(some(TOPOLOGIES)),
         "targets": draw(some(TARGETS)),
-        "fronts": draw(some(FRONTS)),
+        "proxies": draw(some(PROXIES)),
         "replicas": draw(some(REPLICAS)),
         "exclude": draw(st.lists(COMBINATIONS, max_size=2)),
         "aa": draw(st.none() | st.sampled_from(["vm", "process", "shop-vm", "vm-nginx"])),
@@ -77,8 +77,8 @@ def test_what_is_left_is_every_combination_that_is_not_excluded(table: dict[str,
         return
     plain = [variant for variant in found.variants("w") if not variant.aa]
     every = [
-        Variant(name=variant_name(*key), workload="w", topology=key[0], target=key[1], front=key[2], replicas=key[3])
-        for key in product(found.topologies, found.targets, found.fronts, found.replicas)
+        Variant(name=variant_name(*key), workload="w", topology=key[0], target=key[1], proxy=key[2], replicas=key[3])
+        for key in product(found.topologies, found.targets, found.proxies, found.replicas)
         if not (key[2] == DIRECT and key[3] > 1)
     ]
     assert plain == [each for each in every if not any(excluded(each, out) for out in found.exclude)]
@@ -110,7 +110,7 @@ def test_a_name_says_what_is_not_plain(key: tuple[str, str, str, int], name: str
 
 
 def test_direct_is_never_combined_with_several_replicas() -> None:
-    found = matrix(fronts=["direct", "nginx"], replicas=[1, 3]).variants("w")
+    found = matrix(proxies=["direct", "nginx"], replicas=[1, 3]).variants("w")
     assert [variant.name for variant in found] == ["process", "process-nginx", "process-nginx-x3"]
 
 
@@ -122,12 +122,12 @@ def test_direct_is_never_combined_with_several_replicas() -> None:
         ({"replicas": [1, 1]}, "a number of replicas is named twice"),
         ({"replicas": [2]}, "exclude leaves no combination"),
         ({"topologies": ["shop", "shop"]}, "a topology is named twice"),
-        ({"fronts": ["nginx", "nginx"]}, "a front is named twice"),
-        ({"fronts": []}, "at least 1 item"),
-        ({"exclude": [{}]}, "give at least one of topology, target, front, replicas"),
+        ({"proxies": ["nginx", "nginx"]}, "a proxy is named twice"),
+        ({"proxies": []}, "at least 1 item"),
+        ({"exclude": [{}]}, "give at least one of topology, target, proxy, replicas"),
         ({"exclude": [{"targets": ["process"]}]}, "Extra inputs"),
         ({"exclude": [{"target": "process"}]}, "exclude leaves no combination"),
-        ({"targets": ["vm", "vm-nginx"], "fronts": ["direct", "nginx"]}, "two variants are both called 'vm-nginx'"),
+        ({"targets": ["vm", "vm-nginx"], "proxies": ["direct", "nginx"]}, "two variants are both called 'vm-nginx'"),
         ({"targets": ["vm", "vm-aa"], "aa": "vm"}, "two variants are both called 'vm-aa'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Who stands where: order, places, rendered environments, replicas, and the way through a front."""
+"""Who stands where: order, places, rendered environments, replicas, and the way through a proxy."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from harness.trial.arrangement import lay_out, most_replicas
 from harness.trial.layout import DeploymentUnit, Layout
 from harness.trial.points_of_presence import CA_FILE
 from tests.support.fake_sets import (
-    FakeForwardFront,
-    FakeFront,
+    FakeForwardProxy,
+    FakeProxy,
     SetBench,
     SetTarget,
     WideLab,
@@ -33,9 +33,9 @@ class Orchestra(SetTarget):
     orchestrates = True
 
 
-def front_of(layout: Layout) -> DeploymentUnit:
-    """Its only front."""
-    (place,) = layout.fronts
+def proxy_of(layout: Layout) -> DeploymentUnit:
+    """Its only proxy."""
+    (place,) = layout.proxies
     return place
 
 
@@ -44,13 +44,13 @@ def laid_out(made: SetBench, *, replicas: int = 1, number: int = 0, lab: WideLab
     return lay_out(variant, made.setting, lab or WideLab("tare-x"), made.path)
 
 
-def fronted(folder: Path, front: FakeFront, certificate: Certificate | None = None, **changes: object) -> SetBench:
-    """A bench whose variants have that front, and TLS if there is a certificate."""
-    table = {front.name: {"kind": front.name, "tls": certificate is not None, **changes}}
-    made = set_bench(folder, matrix={"fronts": [front.name]}, fronts=table, baseline=f"shop-fake-{front.name}")
-    made.fronts[front.name] = front
+def proxied(folder: Path, proxy: FakeProxy, certificate: Certificate | None = None, **changes: object) -> SetBench:
+    """A bench whose variants have that proxy, and TLS if there is a certificate."""
+    table = {proxy.name: {"kind": proxy.name, "tls": certificate is not None, **changes}}
+    made = set_bench(folder, matrix={"proxies": [proxy.name]}, proxies=table, baseline=f"shop-fake-{proxy.name}")
+    made.proxies[proxy.name] = proxy
     if certificate is not None:
-        made.certificates[front.name] = certificate
+        made.certificates[proxy.name] = certificate
     return made
 
 
@@ -61,7 +61,7 @@ def test_each_service_comes_after_those_that_it_needs(tmp_path: Path) -> None:
     assert [place.name for place in found.places] == ["broker", "catalog", "payments"] == lab.given
     assert {place.role for place in found.places} == {"service"}
     assert [place.at.prefix for place in found.places] == ["tare-x-broker", "tare-x-catalog", "tare-x-payments"]
-    assert (found.fronts, found.way, found.files, found.first) == ((), Way(), {}, ())
+    assert (found.proxies, found.way, found.files, found.first) == ((), Way(), {}, ())
     assert (found.direct, found.regions, found.caches) == (found.routes, (), ())
 
 
@@ -120,55 +120,55 @@ def test_a_placement_gives_a_service_a_target_of_its_own(tmp_path: Path) -> None
     }  # fmt: skip
 
 
-def test_a_front_comes_last_and_everything_goes_through_it(tmp_path: Path) -> None:
-    front = FakeFront(tmp_path)
-    found = laid_out(fronted(tmp_path / "c", front), replicas=2)
-    place = front_of(found)
+def test_a_proxy_comes_last_and_everything_goes_through_it(tmp_path: Path) -> None:
+    proxy = FakeProxy(tmp_path)
+    found = laid_out(proxied(tmp_path / "c", proxy), replicas=2)
+    place = proxy_of(found)
     assert place is found.places[-1]
-    assert (place.name, place.role, place.service.port) == ("front", "front", front.port)
-    assert found.routes == (Route("/", str(place.at.ip), front.port),)
-    assert place.ask == (str(place.at.ip), front.port)
-    assert (found.way, list(found.files)) == (Way(), ["front.conf"])
+    assert (place.name, place.role, place.service.port) == ("proxy", "proxy", proxy.port)
+    assert found.routes == (Route("/", str(place.at.ip), proxy.port),)
+    assert place.ask == (str(place.at.ip), proxy.port)
+    assert (found.way, list(found.files)) == (Way(), ["proxy.conf"])
     # Every replica of what it routes to is an upstream, by its instance's name.
     for name in ("payments", "payments-2", "catalog", "catalog-2"):
-        assert f"name='{name}'" in found.files["front.conf"]
-    assert "broker" not in found.files["front.conf"]
+        assert f"name='{name}'" in found.files["proxy.conf"]
+    assert "broker" not in found.files["proxy.conf"]
 
 
-def test_a_fronts_readiness_is_that_of_the_first_routed_service_below_its_prefix(tmp_path: Path) -> None:
-    made = fronted(tmp_path / "c", FakeFront(tmp_path))
+def test_a_proxies_readiness_is_that_of_the_first_routed_service_below_its_prefix(tmp_path: Path) -> None:
+    made = proxied(tmp_path / "c", FakeProxy(tmp_path))
     made.members = chain(payments={"ready": {"path": "/health", "port": 9000, "body_contains": "ok"}})
-    place = front_of(laid_out(made))
+    place = proxy_of(laid_out(made))
     ready = place.service.ready
-    # The service's own port is nothing that the front listens on.
+    # The service's own port is nothing that the proxy listens on.
     assert (ready.path, ready.port, ready.body_contains) == ("/pay/health", None, "ok")
 
 
 def test_behind_a_forward_proxy_clients_still_name_the_services(tmp_path: Path) -> None:
-    front = FakeForwardFront(tmp_path)
-    found = laid_out(fronted(tmp_path / "c", front))
-    place = front_of(found)
+    proxy = FakeForwardProxy(tmp_path)
+    found = laid_out(proxied(tmp_path / "c", proxy))
+    place = proxy_of(found)
     at = {each.name: (str(each.at.ip), each.service.port) for each in found.places}
     assert found.routes == (Route("/pay", *at["payments"]), Route("/", *at["catalog"]))
-    assert found.way == place.way == Way(proxy=at["front"])
+    assert found.way == place.way == Way(forward_proxy=at["proxy"])
     assert place.ask == at["payments"]
 
 
 def test_tls_is_with_the_users_certificate_or_with_one_made_for_the_place(tmp_path: Path) -> None:
     users = certificates.make("127.0.0.1", days=1)
-    given = fronted(tmp_path / "given", FakeFront(tmp_path), users)
-    own = fronted(tmp_path / "own", FakeFront(tmp_path), users)
+    given = proxied(tmp_path / "given", FakeProxy(tmp_path), users)
+    own = proxied(tmp_path / "own", FakeProxy(tmp_path), users)
     own.certificates.clear()
     for made, same in ((given, True), (own, False)):
         assert laid_out(made).way == Way(tls_ca=str(made.path / CA_FILE))
         assert ((made.path / CA_FILE).read_text() == users.ca_pem) is same
 
 
-def test_what_a_front_cannot_do_is_refused(tmp_path: Path) -> None:
+def test_what_a_proxy_cannot_do_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="spreads no load, but /pay has 2 upstreams"):
-        laid_out(fronted(tmp_path / "c", FakeForwardFront(tmp_path)), replicas=2)
+        laid_out(proxied(tmp_path / "c", FakeForwardProxy(tmp_path)), replicas=2)
     with pytest.raises(SpecError, match="is no forward proxy: it has no allow list"):
-        laid_out(fronted(tmp_path / "d", FakeFront(tmp_path), allow=["example.org"]))
+        laid_out(proxied(tmp_path / "d", FakeProxy(tmp_path), allow=["example.org"]))
 
 
 def test_an_orchestrators_replicas_need_a_lab_with_room(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A closed path is tried, what a front served is told by instance, and an answer of another kind is refused."""
+"""A closed path is tried, what a proxy served is told by instance, and an answer of another kind is refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.trial.arrangement import lay_out
 from harness.trial.launch import Deployment, deploy
 from harness.trial.layout import Layout
 from tests.support import web
-from tests.support.fake_sets import FakeForwardFront, FakeFront, SetBench, SetTarget, WideLab, set_bench
+from tests.support.fake_sets import FakeForwardProxy, FakeProxy, SetBench, SetTarget, WideLab, set_bench
 
 
 class ClosedLab(BridgedLab):
@@ -40,12 +40,12 @@ def stack() -> Iterator[ExitStack]:
         yield found
 
 
-def fronted(folder: Path, front: FakeFront, target: SetTarget | None = None) -> SetBench:
+def proxied(folder: Path, proxy: FakeProxy, target: SetTarget | None = None) -> SetBench:
     made = set_bench(
         folder, *([target] if target else []),
-        matrix={"fronts": [front.name]}, baseline=f"shop-fake-{front.name}",
+        matrix={"proxies": [proxy.name]}, baseline=f"shop-fake-{proxy.name}",
     )  # fmt: skip
-    made.fronts[front.name] = front
+    made.proxies[proxy.name] = proxy
     return made
 
 
@@ -57,38 +57,38 @@ def deployed(made: SetBench, stack: ExitStack) -> Deployment:
     return deploy(layout_of(made), made.setting, WideLab("tare-x"), made.path, stack, [])[0]
 
 
-def behind_a_proxy(folder: Path, proxy: web.Service) -> Layout:
+def behind_a_proxy(folder: Path, forward_proxy: web.Service) -> Layout:
     """Services that do not run, behind a forward proxy that does."""
-    layout = layout_of(fronted(folder, FakeForwardFront(folder)))
-    way = type(layout.way)(proxy=("127.0.0.1", proxy.port))
+    layout = layout_of(proxied(folder, FakeForwardProxy(folder)))
+    way = type(layout.way)(forward_proxy=("127.0.0.1", forward_proxy.port))
     return replace(layout, way=way)
 
 
 def test_the_clients_way_to_every_service_is_taken_away_and_tried(tmp_path: Path) -> None:
     lab = ClosedLab()
-    with web.service(lambda _: web.reply(403, "")) as proxy:
-        layout = behind_a_proxy(tmp_path / "c", proxy)
+    with web.service(lambda _: web.reply(403, "")) as forward_proxy:
+        layout = behind_a_proxy(tmp_path / "c", forward_proxy)
         found = checks.close_paths(layout, lab)
     assert found == {"direct": "ECONNREFUSED", "forbidden": "403"}
     assert lab.closed == [str(place.at.ip) for place in layout.places if place.role == "service"]
-    assert proxy.asked[0].target == "http://198.19.255.254:80/"
+    assert forward_proxy.asked[0].target == "http://198.19.255.254:80/"
 
 
 def test_a_service_that_is_reached_past_the_proxy_is_a_failure(tmp_path: Path, stack: ExitStack) -> None:
-    made = fronted(tmp_path / "c", FakeForwardFront(tmp_path))
+    made = proxied(tmp_path / "c", FakeForwardProxy(tmp_path))
     direct = set_bench(tmp_path / "d", members=made.members)
     deployed(direct, stack)
-    with web.service(lambda _: web.reply(403, "")) as proxy:
+    with web.service(lambda _: web.reply(403, "")) as forward_proxy:
         layout = layout_of(made)
-        way = type(layout.way)(proxy=("127.0.0.1", proxy.port))
+        way = type(layout.way)(forward_proxy=("127.0.0.1", forward_proxy.port))
         open_one = replace(layout, way=way)
         with pytest.raises(LoadError, match="reaches the service without the proxy"):
             checks.close_paths(open_one, ClosedLab())
 
 
 def test_a_proxy_that_lets_everything_through_is_a_failure(tmp_path: Path) -> None:
-    with web.service(lambda _: web.reply(200, "")) as proxy:
-        layout = behind_a_proxy(tmp_path / "c", proxy)
+    with web.service(lambda _: web.reply(200, "")) as forward_proxy:
+        layout = behind_a_proxy(tmp_path / "c", forward_proxy)
         with pytest.raises(LoadError, match="answered 200 for a host that it must not reach, expected 403"):
             checks.close_paths(layout, ClosedLab())
 
@@ -97,21 +97,21 @@ def test_without_a_forward_proxy_or_a_bridge_nothing_is_closed(tmp_path: Path) -
     lab = ClosedLab()
     assert checks.close_paths(layout_of(set_bench(tmp_path / "c")), lab) == {}
     assert lab.closed == []
-    assert checks.close_paths(layout_of(fronted(tmp_path / "d", FakeForwardFront(tmp_path))), WideLab("tare-x")) == {}
+    assert checks.close_paths(layout_of(proxied(tmp_path / "d", FakeForwardProxy(tmp_path))), WideLab("tare-x")) == {}
 
 
-def test_what_a_front_served_is_told_by_instance(tmp_path: Path, stack: ExitStack) -> None:
-    front = FakeFront(tmp_path)
-    made = fronted(tmp_path / "c", front)
+def test_what_a_proxy_served_is_told_by_instance(tmp_path: Path, stack: ExitStack) -> None:
+    proxy = FakeProxy(tmp_path)
+    made = proxied(tmp_path / "c", proxy)
     deployment = deployed(made, stack)
     at = {place.name: f"{place.at.ip}:{place.service.port}" for place in deployment.layout.places}
-    front.log = (
+    proxy.log = (
         f"served 200 {at['catalog']}\nserved 200 {at['payments']}\nserved 404 {at['catalog']}\nserved 200 10.9.9.9:1\n"
     )
     assert checks.served(made.variant, made.setting, deployment) == {"catalog": 2, "payments": 1, "10.9.9.9:1": 1}
 
 
-def test_without_a_front_nothing_was_passed_on(tmp_path: Path, stack: ExitStack) -> None:
+def test_without_a_proxy_nothing_was_passed_on(tmp_path: Path, stack: ExitStack) -> None:
     made = set_bench(tmp_path / "c")
     assert checks.served(made.variant, made.setting, deployed(made, stack)) == {}
 

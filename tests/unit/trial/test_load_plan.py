@@ -43,11 +43,11 @@ def test_regions_and_what_the_caches_say_are_told(tmp_path: Path) -> None:
     assert LoadPlan.from_json(found.to_json()) == found
 
 
-def prefilled(path: Path, front: FakeCache | None, **table: object) -> SetBench:
-    return cdn_bench(path, front, spec=table, sequences={"zipf": SEQUENCE}, prefill=300)
+def prefilled(path: Path, proxy: FakeCache | None, **table: object) -> SetBench:
+    return cdn_bench(path, proxy, spec=table, sequences={"zipf": SEQUENCE}, prefill=300)
 
 
-def test_only_a_warm_front_is_asked_beforehand_and_the_load_goes_on_after_it_for_all(tmp_path: Path) -> None:
+def test_only_a_warm_proxy_is_asked_beforehand_and_the_load_goes_on_after_it_for_all(tmp_path: Path) -> None:
     warm = told(prefilled(tmp_path / "w", FakeCache(tmp_path), warm=True))
     cold = told(prefilled(tmp_path / "c", FakeCache(tmp_path)))
     none = told(prefilled(tmp_path / "n", None))
@@ -102,7 +102,7 @@ def test_a_cache_that_makes_room_now_and_then_is_replayed_slowly_enough(
 
 
 def test_a_calibration_is_a_closed_loop_without_events(tmp_path: Path) -> None:
-    events = [{"kind": "kill", "service": "front-far"}]
+    events = [{"kind": "kill", "service": "proxy-far"}]
     made = cdn_bench(tmp_path / "c", FakeCache(tmp_path), events=events)
     calibration = PlannedTrial("c", "calibration", 0, 1, made.variant, None)
     spec = made.spec.load

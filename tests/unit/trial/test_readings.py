@@ -19,7 +19,7 @@ from harness.trial.arrangement import lay_out
 from harness.trial.campaign_context import set_digest
 from harness.trial.launch import Deployment, deploy
 from tests.support.fake_instances import OTHER_DIGEST, Changed
-from tests.support.fake_sets import SET, FakeFront, SetBench, SetTarget, WideLab, digest, set_bench
+from tests.support.fake_sets import SET, FakeProxy, SetBench, SetTarget, WideLab, digest, set_bench
 from tests.support.fakes import FakeInstance
 
 SIZES = st.integers(0, 1 << 40)
@@ -144,14 +144,14 @@ def test_one_changed_replica_of_several_is_enough(tmp_path: Path, stack: ExitSta
 
 
 @pytest.mark.parametrize("kind", [FakeInstance, Changed])
-def test_a_front_counts_only_where_it_is_not_what_it_should_be(
+def test_a_proxy_counts_only_where_it_is_not_what_it_should_be(
     tmp_path: Path, stack: ExitStack, kind: type[FakeInstance]
 ) -> None:
     made = set_bench(
-        tmp_path / "c", SetTarget({FakeFront.name: kind}),
-        matrix={"fronts": [FakeFront.name]}, baseline=f"shop-fake-{FakeFront.name}",
+        tmp_path / "c", SetTarget({FakeProxy.name: kind}),
+        matrix={"proxies": [FakeProxy.name]}, baseline=f"shop-fake-{FakeProxy.name}",
     )  # fmt: skip
-    made.fronts[FakeFront.name] = FakeFront(tmp_path)
+    made.proxies[FakeProxy.name] = FakeProxy(tmp_path)
     deployment = deployed(made, stack)
     found = readings.total_digests(deployment, readings.digests_of(deployment))
     whole = made.setting.digest_of(SET)

@@ -45,10 +45,10 @@ class Counting:
         self.requests += 3
 
 
-def bench(path: Path, front: FakeCache | None = None, **changes: object) -> tuple[SetBench, SetTarget]:
+def bench(path: Path, proxy: FakeCache | None = None, **changes: object) -> tuple[SetBench, SetTarget]:
     origin = Counting()
     target = SetTarget(answers={"origin": origin})
-    made = cdn_bench(path, front, target, **changes)
+    made = cdn_bench(path, proxy, target, **changes)
     made.instruments.meanwhile = origin.serve
     return made, target
 
@@ -62,9 +62,9 @@ def test_the_distances_the_core_the_origin_and_the_caches_are_kept(tmp_path: Pat
     made, target = bench(tmp_path / "c", FakeCache(tmp_path))
     record = attempt(made)
     assert (record.failure, record.invalid, record.valid) == (None, (), True)
-    hosts = ["origin", "front-near", "front-far", "front-farther"]
+    hosts = ["origin", "proxy-near", "proxy-far", "proxy-farther"]
     assert [each.name for each in record.instances] == hosts
-    assert [each.role for each in record.instances] == ["service", "front", "front", "front"]
+    assert [each.role for each in record.instances] == ["service", "proxy", "proxy", "proxy"]
     assert [(rtt.region, rtt.host) for rtt in record.rtts] == [
         (region, host) for region in ("near", "far", "farther") for host in hosts
     ]
@@ -112,12 +112,12 @@ def test_a_trial_whose_network_was_not_as_asked_does_not_count(
 
 
 def test_a_killed_point_of_presence_is_told_by_its_name_and_the_origin_goes_on_counting(tmp_path: Path) -> None:
-    events = [{"kind": "kill", "service": "front-far", "before_s": 0.01, "watch_s": 0.5}]
+    events = [{"kind": "kill", "service": "proxy-far", "before_s": 0.01, "watch_s": 0.5}]
     made, target = bench(tmp_path / "c", FakeCache(tmp_path), events=events)
     record = attempt(made)
     assert (record.failure, record.valid) == (None, True)
     (event,) = record.events
-    assert (event.service, event.instance, event.routes) == ("front-far", "front-far", ("/",))
+    assert (event.service, event.instance, event.routes) == ("proxy-far", "proxy-far", ("/",))
     assert event.recovered_ns is not None
     assert record.origin == OriginCount(requests=3, bytes=30)
     assert target.running == []

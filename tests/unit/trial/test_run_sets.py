@@ -21,7 +21,7 @@ from tests.support.fake_instances import (
     Stubborn,
 )
 from tests.support.fake_instruments import REQUESTS
-from tests.support.fake_sets import SET, FakeFront, SetBench, SetTarget, chain, set_bench
+from tests.support.fake_sets import SET, FakeProxy, SetBench, SetTarget, chain, set_bench
 from tests.support.fakes import FakeInstance
 
 pytestmark = pytest.mark.usefixtures("still_host")
@@ -103,17 +103,17 @@ def test_a_placement_puts_each_instance_on_its_target(tmp_path: Path) -> None:
     assert (len(here.launched), len(there.launched)) == (2, 1)
 
 
-def test_a_front_is_an_instance_and_what_it_served_is_kept(tmp_path: Path) -> None:
-    made = set_bench(tmp_path / "c", matrix={"fronts": [FakeFront.name]}, baseline=f"shop-fake-{FakeFront.name}")
-    front = FakeFront(tmp_path, log="served 200 10.9.9.9:1\n")
-    made.fronts[front.name] = front
+def test_a_proxy_is_an_instance_and_what_it_served_is_kept(tmp_path: Path) -> None:
+    made = set_bench(tmp_path / "c", matrix={"proxies": [FakeProxy.name]}, baseline=f"shop-fake-{FakeProxy.name}")
+    proxy = FakeProxy(tmp_path, log="served 200 10.9.9.9:1\n")
+    made.proxies[proxy.name] = proxy
     record = attempt(made)
     assert record.valid
-    assert [(each.name, each.role) for each in record.instances][-1] == ("front", "front")
+    assert [(each.name, each.role) for each in record.instances][-1] == ("proxy", "proxy")
     assert record.served == {"10.9.9.9:1": 1}
     assert record.artifact_digest == made.setting.digest_of(SET)
     scratch = made.folder.trial_folder(f"{made.plan.trials[0].name}-a1")
-    assert "catalog" in (scratch / "front.conf").read_text()
+    assert "catalog" in (scratch / "proxy.conf").read_text()
 
 
 def test_one_changed_tree_of_several_makes_it_invalid(tmp_path: Path) -> None:

@@ -62,18 +62,24 @@ def test_the_path_decides_and_each_place_has_one_connection() -> None:
 
 
 def test_through_a_forward_proxy_there_is_one_connection_and_the_absolute_form() -> None:
-    with service(lambda _: named("shop")) as shop, service(lambda _: named("pay")) as pay, service(fetch) as proxy:
+    with (
+        service(lambda _: named("shop")) as shop,
+        service(lambda _: named("pay")) as pay,
+        service(fetch) as forward_proxy,
+    ):
         routes = [Route("/", "127.0.0.1", shop.port), Route("/pay", "127.0.0.1", pay.port)]
-        session = Session(Routing(routes, Way(proxy=("127.0.0.1", proxy.port))), 5, Told())
+        session = Session(Routing(routes, Way(forward_proxy=("127.0.0.1", forward_proxy.port))), 5, Told())
         assert session.get("/x?y=1").body == b"shop"
         assert session.post("/pay", b"5").body == b"pay"
         session.close()
-        assert proxy.connections == 1
-        assert [asked.target for asked in proxy.asked] == [
+        assert forward_proxy.connections == 1
+        assert [asked.target for asked in forward_proxy.asked] == [
             f"http://127.0.0.1:{shop.port}/x?y=1",
             f"http://127.0.0.1:{pay.port}/pay",
         ]
-        assert [asked.headers["host"] for asked in proxy.asked] == [f"127.0.0.1:{each.port}" for each in (shop, pay)]
+        assert [asked.headers["host"] for asked in forward_proxy.asked] == [
+            f"127.0.0.1:{each.port}" for each in (shop, pay)
+        ]
         assert pay.asked[0].body == "5"
 
 

@@ -27,8 +27,10 @@ def server(authority: Authority) -> ssl.SSLContext:
     return authority.server("127.0.0.1")
 
 
-def session_to(port: int, authority: Authority, timeout_s: float = 5, proxy: tuple[str, int] | None = None) -> Session:
-    routing = Routing([Route("/", "127.0.0.1", port)], Way(str(authority.pem), proxy))
+def session_to(
+    port: int, authority: Authority, timeout_s: float = 5, forward_proxy: tuple[str, int] | None = None
+) -> Session:
+    routing = Routing([Route("/", "127.0.0.1", port)], Way(str(authority.pem), forward_proxy))
     return Session(routing, timeout_s, StrictSink())
 
 
@@ -130,7 +132,7 @@ def test_a_file_that_is_no_certificate_is_told(tmp_path: Path) -> None:
 
 
 def test_a_forward_proxy_may_itself_speak_tls(authority: Authority, server: ssl.SSLContext) -> None:
-    with service(lambda _: reply(200, "ok")) as one, service(fetch, tls=server) as proxy:
-        session = session_to(one.port, authority, proxy=("127.0.0.1", proxy.port))
+    with service(lambda _: reply(200, "ok")) as one, service(fetch, tls=server) as forward_proxy:
+        session = session_to(one.port, authority, forward_proxy=("127.0.0.1", forward_proxy.port))
         assert session.get("/").body == b"ok"
         session.close()

@@ -140,9 +140,9 @@ def test_what_is_no_object_is_refused(text: str) -> None:
         (TARGETS, {"routes": (Route("pay", "127.0.0.1", 80),)}),
         (TARGETS, {"routes": (Route("/", "localhost", 80),)}),
         (TARGETS, {"routes": (Route("/", "127.0.0.1", 0),)}),
-        (TARGETS, {"way": Way(proxy=("proxy.example", 3128))}),
+        (TARGETS, {"way": Way(forward_proxy=("proxy.example", 3128))}),
         (TARGETS, {"way": Way(tls_ca="ca.pem")}),
-        (TARGETS, {"regions": REGIONS, "way": Way(proxy=("127.0.0.1", 3128))}),
+        (TARGETS, {"regions": REGIONS, "way": Way(forward_proxy=("127.0.0.1", 3128))}),
         (TARGETS, {"regions": REGIONS[1:]}),  # routes are not its first entry
         (TARGETS, {"regions": REGIONS + REGIONS}),
         (TARGETS, {"regions": (replace(REGIONS[0], weight=0.0),)}),

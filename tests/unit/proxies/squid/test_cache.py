@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from harness.errors import SpecError
 from harness.proxies.api import Route, Upstream
-from harness.proxies.squid.cache import SquidCacheFront, pattern, room
-from harness.spec.front import FrontSpec
+from harness.proxies.squid.cache import SquidCacheProxy, pattern, room
+from harness.spec.proxy import ProxySpec
 from harness.units import MIB
 
-FRONT = SquidCacheFront()
+PROXY = SquidCacheProxy()
 ROUTES = (Route("/", (Upstream("svc", "198.18.0.10", 8000),)),)
 
 
@@ -27,13 +27,13 @@ def test_the_folder_and_its_percentage_come_near_the_capacity(size: int) -> None
 
 
 def test_the_folders_are_made_before_it_serves() -> None:
-    argv = FRONT.render(FrontSpec(kind=FRONT.name), ROUTES, None).argv
+    argv = PROXY.render(ProxySpec(kind=PROXY.name), ROUTES, None).argv
     assert re.fullmatch(r"squid -N -z -f (\S+) >&2 && exec squid -N -f \1", argv[-1])
 
 
 def test_a_prefix_that_squid_would_decode_is_refused() -> None:
     with pytest.raises(SpecError, match="Squid decodes paths"):
-        FRONT.front_service(FrontSpec(kind=FRONT.name), [Route("/a%20b", ROUTES[0].upstreams)])
+        PROXY.proxy_service(ProxySpec(kind=PROXY.name), [Route("/a%20b", ROUTES[0].upstreams)])
 
 
 @pytest.mark.parametrize("prefix", ["/a.b", "/a+b", "/(a)", "/a*", "/a$b", "/it's"])
@@ -58,5 +58,5 @@ def test_a_prefix_stands_for_itself(prefix: str) -> None:
     ],
 )
 def test_its_header_is_read(value: str | None, word: str) -> None:
-    assert FRONT.outcome is not None
-    assert FRONT.outcome.word(value) == word
+    assert PROXY.outcome is not None
+    assert PROXY.outcome.word(value) == word

@@ -8,11 +8,11 @@ from importlib.resources import files
 import pytest
 
 from harness.proxies.api import Route, Upstream
-from harness.proxies.trafficserver.proxy import TrafficServerFront, store_bytes
-from harness.spec.front import CacheSpec, FrontSpec
+from harness.proxies.trafficserver.proxy import TrafficServerProxy, store_bytes
+from harness.spec.proxy import CacheSpec, ProxySpec
 from harness.units import MIB
 
-FRONT = TrafficServerFront()
+PROXY = TrafficServerProxy()
 ROUTES = [Route("/", (Upstream("a", "198.18.0.10", 8000),))]
 OWN = {"HEADER", "HOST", "ONLY_IF_CACHED", "TRIES", "WAIT_MS"}
 """What the script defines itself."""
@@ -24,7 +24,7 @@ def test_the_store_is_larger_than_the_memory(size: int, store: int) -> None:
 
 
 def test_the_script_has_its_settings_before_it_uses_them() -> None:
-    text = FRONT.render(FrontSpec(kind=FRONT.name, cache=CacheSpec(ttl_s=2)), ROUTES, None).files["front.lua"]
+    text = PROXY.render(ProxySpec(kind=PROXY.name, cache=CacheSpec(ttl_s=2)), ROUTES, None).files["proxy.lua"]
     script = (files("harness.proxies.trafficserver") / "script.lua").read_text("utf-8")
     head, _, _ = text.partition(script)
     for name in re.findall(r"\b[A-Z][A-Z_]{2,}\b", re.sub(r"--.*|\"[^\"]*\"", "", script)):

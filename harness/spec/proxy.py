@@ -1,4 +1,4 @@
-"""A front as an experiment asks for it: which proxy, and how it treats the services behind it."""
+"""A proxy as an experiment asks for it: which kind, and how it treats the services behind it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pydantic import Field, model_validator
 from harness.spec.base import Name, Seconds, SecondsOrZero, Share, SpecModel
 
 DIRECT = "direct"
-"""No front: the client reaches the services themselves."""
+"""No proxy: the client reaches the services themselves."""
 
-FRONT = "front"
-"""The instance of a front, where there is one; in a geography ``front-<region>`` is the one in that region."""
+PROXY = "proxy"
+"""The instance of a proxy, where there is one; in a geography ``proxy-<region>`` is the one in that region."""
 
-SHIELD = "front-shield"
+SHIELD = "proxy-shield"
 """The instance that the others ask, and that alone asks the origin."""
 
 
-def is_front(service: str | None) -> bool:
-    """Whether that is a name of a front's instance, and so of no service of a workload."""
-    return service is not None and (service == FRONT or service.startswith(f"{FRONT}-"))
+def is_proxy(service: str | None) -> bool:
+    """Whether that is a name of a proxy's instance, and so of no service of a workload."""
+    return service is not None and (service == PROXY or service.startswith(f"{PROXY}-"))
 
 
 class CacheSpec(SpecModel):
-    """How a front caches. Fronts that do so take the defaults here where a table leaves them out.
+    """How a proxy caches. Proxies that do so take the defaults here where a table leaves them out.
 
     Its capacity is ``size_mib``, or ``size_share`` of the bytes of the catalogue's objects; the matrix's
     ``cache_shares`` go before both. ``ttl_s``: how long an object is fresh, whatever the origin says (or: as it says).
@@ -42,14 +42,14 @@ class CacheSpec(SpecModel):
     collapse: bool = True
 
 
-class FrontSpec(SpecModel):
-    """The table ``[fronts.NAME]`` of an experiment. Without one, a front's name is its ``kind``, with these defaults.
+class ProxySpec(SpecModel):
+    """The table ``[proxies.NAME]`` of an experiment. Without one, a proxy's name is its ``kind``, with these defaults.
 
     ``keepalive``: idle connections kept open to each upstream. ``max_fails`` failures within ``fail_timeout_s`` take an
-    upstream out of use for as long (passive health checks). ``tls``: the client speaks TLS to the front, with a
+    upstream out of use for as long (passive health checks). ``tls``: the client speaks TLS to the proxy, with a
     certificate that is made for the campaign, or with ``certificate``: a PEM file, key included, beside the experiment.
     ``check_s`` (where a proxy has active health checks): each upstream is asked for a connection so often, besides.
-    ``allow`` (forward proxies): the hosts that clients may reach; without it, those of the workload. ``cache`` (fronts
+    ``allow`` (forward proxies): the hosts that clients may reach; without it, those of the workload. ``cache`` (proxies
     that cache): how. ``warm``: whether it is asked for the first ``prefill`` requests of the experiment's
     sequence before the load begins.
     """

@@ -1,4 +1,4 @@
-"""What fronts add to the latency."""
+"""What proxies add to the latency."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from reports.labels import Look, plain
 _BEYOND = 2.5
 
 
-def added_latency(fronts: pd.DataFrame, metric: str, look: Look) -> go.Figure:
-    """A row per variant with a front and level: milliseconds added to direct, with the interval; open if not resolved.
+def added_latency(proxies: pd.DataFrame, metric: str, look: Look) -> go.Figure:
+    """A row per variant with a proxy and level: milliseconds added to direct, with the interval; open if not resolved.
 
-    Raises NothingToDraw if no variant with a front was compared.
+    Raises NothingToDraw if no variant with a proxy was compared.
     """
-    shown = select(fronts, metric=metric)
+    shown = select(proxies, metric=metric)
     if shown.empty:
-        raise NothingToDraw("No variant with a front was compared with the same one without.")
+        raise NothingToDraw("No variant with a proxy was compared with the same one without.")
     several = shown["level"].nunique() > 1
     ordered = [row for name in look.present(shown) for row in rows(select(shown, variant=name))]
     figure = go.Figure()

@@ -1,4 +1,4 @@
-"""A front before instances of the hello workload, and a client of it that stands where the lab's client does.
+"""A proxy before instances of the hello workload, and a client of it that stands where the lab's client does.
 
 The client is written with the standard library alone, so that nothing of it is the harness's.
 """
@@ -20,27 +20,27 @@ from harness.artifacts.api import Artifact
 from harness.lab.api import LabAddress
 from harness.lab.bridged import BridgedLab
 from harness.probes.startup import Prober
-from harness.proxies.api import Certificate, Front, Route, Upstream
+from harness.proxies.api import Certificate, Proxy, Route, Upstream
 from harness.runtime.confinement import Confinement
-from harness.spec.front import FrontSpec
+from harness.spec.proxy import ProxySpec
 from harness.spec.service import Limits, Readiness
 from harness.targets.api import Instance, Service, Target
 from tests.support import hello
 from tests.support.launch import launch
 from tests.support.until import until
 
-CLIENT = Path(__file__).with_name("front_client.py")
+CLIENT = Path(__file__).with_name("proxy_client.py")
 LIMIT_S = 240
 ANSWERS_FORWARDED_ALONE = 400
 """What a forward proxy says to a request that does not name its destination."""
 
 
 CORE = frozenset({("container", "nginx"), ("container", "varnish")})
-"""The targets and fronts whose contract ``make test`` looks at: one that passes on, and one that keeps."""
+"""The targets and proxies whose contract ``make test`` looks at: one that passes on, and one that keeps."""
 
 
 def each(pairs: list[tuple[str, str]], core: frozenset[tuple[str, str]] = CORE) -> pytest.MarkDecorator:
-    """Run a test with a front on a target, for each of the pairs; those that are in ``core`` are in ``make test``."""
+    """Run a test with a proxy on a target, for each of the pairs; those that are in ``core`` are in ``make test``."""
     marks = {pair: pytest.mark.core if pair in core else () for pair in pairs}
     named = [pytest.param(pair, id=f"{pair[0]}-{pair[1]}", marks=marks[pair]) for pair in pairs]
     return pytest.mark.parametrize("running", named, indirect=True)
@@ -48,7 +48,7 @@ def each(pairs: list[tuple[str, str]], core: frozenset[tuple[str, str]] = CORE) 
 
 @dataclass(slots=True)
 class Backend:
-    """A place behind the front, and the instance of a service that has it now: a test may put another there."""
+    """A place behind the proxy, and the instance of a service that has it now: a test may put another there."""
 
     upstream: Upstream
     at: LabAddress
@@ -60,10 +60,10 @@ class Backend:
 
 
 @dataclass(slots=True)
-class Fronted:
-    """A front that has answered, and what is behind it."""
+class Proxied:
+    """A proxy that has answered, and what is behind it."""
 
-    front: Front
+    proxy: Proxy
     target: Target
     lab: BridgedLab
     service: Service
@@ -80,7 +80,7 @@ class Fronted:
         at: str | None = None,
         target: str | None = None,
     ) -> list[list[Any]]:
-        """[status, body's digest, seconds] of each (method, path, body), through the front unless ``at`` is given.
+        """[status, body's digest, seconds] of each (method, path, body), through the proxy unless ``at`` is given.
 
         ``connection``: ``keep`` one, or ``new`` for each request. ``target``: what a forward proxy is asked for, if not
         the first upstream. A request that got no answer has status 0 and the reason instead of a digest.
@@ -92,7 +92,7 @@ class Fronted:
         return self._told({"path": path, "count": count, "connections": connections}, None, None)
 
     def _told(self, wanted: dict[str, Any], at: str | None, target: str | None) -> list[list[Any]]:
-        if self.front.forward and at is None and target is None:
+        if self.proxy.forward and at is None and target is None:
             target = self.backends[0].upstream.address
         order = {
             "at": at or f"{self.at.ip}:{self.service.port}",
@@ -113,9 +113,9 @@ class Fronted:
         return answers
 
     def served(self) -> dict[str, int]:
-        """What the front's log says by now, by the upstreams' names."""
+        """What the proxy's log says by now, by the upstreams' names."""
         names = {backend.upstream.address: backend.upstream.name for backend in self.backends}
-        return {names[address]: count for address, count in self.front.served(self.instance.logs()).items()}
+        return {names[address]: count for address, count in self.proxy.served(self.instance.logs()).items()}
 
 
 def backend(target: Target, artifact: Artifact, lab: BridgedLab, name: str, scratch: Path, stack: ExitStack) -> Backend:
@@ -142,33 +142,33 @@ def launched(
 
 
 @contextmanager
-def fronted(
-    front: Front,
+def proxied(
+    proxy: Proxy,
     target: Target,
     lab: BridgedLab,
     backends: Sequence[Backend],
     scratch: Path,
     *,
     routes: Sequence[Route] = (),
-    spec: FrontSpec | None = None,
+    spec: ProxySpec | None = None,
     at: LabAddress | None = None,
     certificate: Certificate | None = None,
-) -> Iterator[Fronted]:
-    """The front on ``target``, for as long as the context lasts. Without ``routes`` all backends are below ``/``."""
-    spec = spec or FrontSpec(kind=front.name, tls=certificate is not None)
+) -> Iterator[Proxied]:
+    """The proxy on ``target``, for as long as the context lasts. Without ``routes`` all backends are below ``/``."""
+    spec = spec or ProxySpec(kind=proxy.name, tls=certificate is not None)
     wanted = routes or [Route("/", tuple(backend.upstream for backend in backends))]
-    ready = Readiness(path="/health", status=ANSWERS_FORWARDED_ALONE if front.forward else 200)
-    made = front.front_service(spec, wanted, certificate, ready)
+    ready = Readiness(path="/health", status=ANSWERS_FORWARDED_ALONE if proxy.forward else 200)
+    made = proxy.proxy_service(spec, wanted, certificate, ready)
     target.prepare(made.artifact)
     service = Service.of(made.artifact, made.spec, Limits(), hello.CPUS.service)
-    place = at or lab.address("front")
+    place = at or lab.address("proxy")
     scratch.mkdir(exist_ok=True)
     with ExitStack() as stack:
         if certificate is None:
             instance = launched(target, service, place, lab, scratch, stack)
         else:
             instance = stack.enter_context(launch(target, service, place, scratch))
-        found = Fronted(front, target, lab, service, place, instance, made.files, list(backends))
+        found = Proxied(proxy, target, lab, service, place, instance, made.files, list(backends))
         if certificate is not None:
             found.ca = scratch / "ca.pem"
             found.ca.write_text(certificate.ca_pem, "utf-8")
@@ -176,8 +176,8 @@ def fronted(
         yield found
 
 
-def until_it_answers(found: Fronted) -> None:
-    """Wait until the front gives an answer over TLS."""
+def until_it_answers(found: Proxied) -> None:
+    """Wait until the proxy gives an answer over TLS."""
 
     def answers() -> bool:
         ((status, _, _),) = found.ask(("GET", "/health", ""))

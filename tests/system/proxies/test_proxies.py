@@ -1,6 +1,6 @@
-"""The contract of fronts (harness.proxies.api), one suite for all of the registry, each on several targets.
+"""The contract of proxies (harness.proxies.api), one suite for all of the registry, each on several targets.
 
-Behind a front are instances of the hello workload as bare processes. Each front is launched once on each target, looked
+Behind a proxy are instances of the hello workload as bare processes. Each proxy is launched once on each target, looked
 at from all sides, and loses one of its upstreams last; what needs another configuration is launched anew.
 """
 
@@ -22,24 +22,24 @@ from harness.lab.bridged import BridgedLab
 from harness.probes.exchanges import ask
 from harness.proxies import certificates
 from harness.proxies.api import Route
-from harness.proxies.registry import FRONTS, make
-from harness.spec.front import FrontSpec
+from harness.proxies.registry import PROXIES, make
+from harness.spec.proxy import ProxySpec
 from harness.spec.route import Route as LoadRoute
 from harness.targets import registry
 from harness.targets.api import Target
 from tests.support import hello
 from tests.support.deploy import bridged_lab
-from tests.support.fronts import Backend, Fronted, backend, each, fronted, launched
+from tests.support.proxies import Backend, Proxied, backend, each, launched, proxied
 from tests.support.until import until
 
 pytestmark = pytest.mark.timeout(1500)
 
-PLAIN = [name for name, front in FRONTS.items() if not front.policies]
+PLAIN = [name for name, proxy in PROXIES.items() if not proxy.policies]
 """Those that cache have a suite of their own, test_caches."""
 
-ON = [(target, front) for target in ("process", "container") for front in PLAIN]
-REVERSE = [(target, front) for target, front in ON if not FRONTS[front].forward]
-FORWARD = [(target, front) for target, front in ON if FRONTS[front].forward]
+ON = [(target, proxy) for target in ("process", "container") for proxy in PLAIN]
+REVERSE = [(target, proxy) for target, proxy in ON if not PROXIES[proxy].forward]
+FORWARD = [(target, proxy) for target, proxy in ON if PROXIES[proxy].forward]
 IN_A_VM = [("vm", "nginx")]
 REPLICAS = 3
 REQUESTS = 3000
@@ -52,7 +52,7 @@ PAUSE_S = 2
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[BridgedLab]:
-    with bridged_lab("fronts") as made:
+    with bridged_lab("proxies") as made:
         yield made
 
 
@@ -69,19 +69,19 @@ def running(
     lab: BridgedLab,
     backends: list[Backend],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Fronted]:
-    target_name, front_name = request.param
-    front, target = make(front_name), registry.make(target_name)
-    behind = backends[:1] if front.forward else backends
-    spec = FrontSpec(kind=front_name, fail_timeout_s=PAUSE_S)
-    scratch = tmp_path_factory.mktemp("front")
-    with fronted(front, target, lab, behind, scratch, spec=spec) as found:
+) -> Iterator[Proxied]:
+    target_name, proxy_name = request.param
+    proxy, target = make(proxy_name), registry.make(target_name)
+    behind = backends[:1] if proxy.forward else backends
+    spec = ProxySpec(kind=proxy_name, fail_timeout_s=PAUSE_S)
+    scratch = tmp_path_factory.mktemp("proxy")
+    with proxied(proxy, target, lab, behind, scratch, spec=spec) as found:
         yield found
 
 
 @pytest.fixture
-def another(running: Fronted, lab: BridgedLab, tmp_path: Path) -> Iterator[Another]:
-    """Launches the same front on the same target with another configuration."""
+def another(running: Proxied, lab: BridgedLab, tmp_path: Path) -> Iterator[Another]:
+    """Launches the same proxy on the same target with another configuration."""
     with ExitStack() as stack:
         yield Another(running, lab, tmp_path, stack)
 
@@ -89,7 +89,7 @@ def another(running: Fronted, lab: BridgedLab, tmp_path: Path) -> Iterator[Anoth
 class Another:
     """See the fixture."""
 
-    def __init__(self, running: Fronted, lab: BridgedLab, scratch: Path, stack: ExitStack) -> None:
+    def __init__(self, running: Proxied, lab: BridgedLab, scratch: Path, stack: ExitStack) -> None:
         self._running = running
         self._lab = lab
         self._scratch = scratch
@@ -101,13 +101,13 @@ class Another:
         backends: list[Backend],
         *,
         routes: tuple[Route, ...] = (),
-        spec: FrontSpec | None = None,
+        spec: ProxySpec | None = None,
         tls: bool = False,
-    ) -> Fronted:
+    ) -> Proxied:
         running, number = self._running, next(self._numbers)
-        at = self._lab.address(f"front{number}")
-        made = fronted(
-            running.front,
+        at = self._lab.address(f"proxy{number}")
+        made = proxied(
+            running.proxy,
             running.target,
             self._lab,
             backends,
@@ -121,7 +121,7 @@ class Another:
 
 
 @each(ON + IN_A_VM)
-def test_it_answers_like_the_service_itself_byte_for_byte(running: Fronted) -> None:
+def test_it_answers_like_the_service_itself_byte_for_byte(running: Proxied) -> None:
     through = [answer[:2] for answer in running.ask(*EXCHANGES)]
     assert through == EXPECTED
     upstream = running.backends[0].upstream
@@ -130,18 +130,18 @@ def test_it_answers_like_the_service_itself_byte_for_byte(running: Fronted) -> N
 
 
 @each(ON + IN_A_VM)
-def test_it_passes_a_large_body_on(running: Fronted) -> None:
+def test_it_passes_a_large_body_on(running: Proxied) -> None:
     request = ("POST", "/echo", LARGE)
     assert running.ask(request)[0][:2] == list(hello.expected(*request))
 
 
 @each(ON + IN_A_VM)
-def test_its_tree_is_the_artifacts(running: Fronted) -> None:
+def test_its_tree_is_the_artifacts(running: Proxied) -> None:
     assert running.instance.content_digest() == running.service.artifact.digest
 
 
 @each(ON)
-def test_none_of_its_processes_is_root(running: Fronted) -> None:
+def test_none_of_its_processes_is_root(running: Proxied) -> None:
     own = [process.pid for process in running.instance.processes() if process.role == "app"]
     assert own
     for pid in own:
@@ -152,7 +152,7 @@ def test_none_of_its_processes_is_root(running: Fronted) -> None:
 
 
 @each(ON + IN_A_VM)
-def test_its_log_says_who_served_every_request(running: Fronted) -> None:
+def test_its_log_says_who_served_every_request(running: Proxied) -> None:
     before = running.served()
     asked = running.ask(*[("GET", "/health", "")] * 30, connection="new")
     assert [answer[0] for answer in asked] == [200] * 30
@@ -160,7 +160,7 @@ def test_its_log_says_who_served_every_request(running: Fronted) -> None:
 
 
 @each(REVERSE + IN_A_VM)
-def test_three_replicas_serve_a_third_of_the_requests_each(running: Fronted) -> None:
+def test_three_replicas_serve_a_third_of_the_requests_each(running: Proxied) -> None:
     before = running.served()
     answers = running.spread("/health", REQUESTS)
     assert [answer[0] for answer in answers] == [200] * REQUESTS
@@ -171,8 +171,8 @@ def test_three_replicas_serve_a_third_of_the_requests_each(running: Fronted) -> 
 
 
 @each(REVERSE)
-def test_least_connections_spreads_over_all_too(running: Fronted, another: Another) -> None:
-    found = another(running.backends, spec=FrontSpec(kind=running.front.name, balance="least-connections"))
+def test_least_connections_spreads_over_all_too(running: Proxied, another: Another) -> None:
+    found = another(running.backends, spec=ProxySpec(kind=running.proxy.name, balance="least-connections"))
     assert {answer[0] for answer in found.spread("/items/1", 300)} == {200}
     wait_for(lambda: sum(found.served().values()) >= 300, found)
     assert len(found.served()) == REPLICAS
@@ -180,7 +180,7 @@ def test_least_connections_spreads_over_all_too(running: Fronted, another: Anoth
 
 
 @each(REVERSE)
-def test_the_longest_prefix_decides_who_serves(running: Fronted, another: Another) -> None:
+def test_the_longest_prefix_decides_who_serves(running: Proxied, another: Another) -> None:
     first, second, third = running.backends
     routes = (
         Route("/", (first.upstream,)),
@@ -205,7 +205,7 @@ def test_the_longest_prefix_decides_who_serves(running: Fronted, another: Anothe
 
 
 @each(REVERSE)
-def test_without_a_route_to_it_a_path_is_not_found(running: Fronted, another: Another) -> None:
+def test_without_a_route_to_it_a_path_is_not_found(running: Proxied, another: Another) -> None:
     upstream = running.backends[0].upstream
     found = another(running.backends, routes=(Route("/health", (upstream,)), Route("/it'em(s)", (upstream,))))
     answers = found.ask(("GET", "/health", ""), ("GET", "/items/1", ""), ("GET", "/it'em(s)", ""), ("GET", "/", ""))
@@ -214,13 +214,13 @@ def test_without_a_route_to_it_a_path_is_not_found(running: Fronted, another: An
 
 
 @each(REVERSE)
-def test_it_works_without_connections_kept_to_its_upstreams(running: Fronted, another: Another) -> None:
-    found = another(running.backends, spec=FrontSpec(kind=running.front.name, keepalive=0, max_fails=0))
+def test_it_works_without_connections_kept_to_its_upstreams(running: Proxied, another: Another) -> None:
+    found = another(running.backends, spec=ProxySpec(kind=running.proxy.name, keepalive=0, max_fails=0))
     assert [answer[:2] for answer in found.ask(*EXCHANGES)] == EXPECTED
 
 
 @each(REVERSE)
-def test_clients_that_trust_its_authority_reach_it_by_tls_and_others_do_not(running: Fronted, another: Another) -> None:
+def test_clients_that_trust_its_authority_reach_it_by_tls_and_others_do_not(running: Proxied, another: Another) -> None:
     found = another(running.backends, tls=True)
     assert [answer[:2] for answer in found.ask(*EXCHANGES)] == EXPECTED
     assert [answer[0] for answer in found.spread("/health", 100)] == [200] * 100
@@ -235,7 +235,7 @@ def test_clients_that_trust_its_authority_reach_it_by_tls_and_others_do_not(runn
 
 @each(REVERSE)
 def test_when_an_upstream_dies_requests_go_on_and_its_return_is_noticed(
-    running: Fronted, backends: list[Backend], process: Target, lab: BridgedLab, tmp_path: Path
+    running: Proxied, backends: list[Backend], process: Target, lab: BridgedLab, tmp_path: Path
 ) -> None:
     """A dead host answers nothing, so a request that waits for it takes the second until its connection is given up."""
     victim = backends[1]
@@ -262,7 +262,7 @@ def test_when_an_upstream_dies_requests_go_on_and_its_return_is_noticed(
 
 @each(FORWARD)
 def test_a_forward_proxy_refuses_what_is_not_on_its_list(
-    running: Fronted, backends: list[Backend], another: Another
+    running: Proxied, backends: list[Backend], another: Another
 ) -> None:
     forbidden = backends[1].upstream
     assert running.ask(("GET", "/health", ""))[0][0] == 200
@@ -271,14 +271,14 @@ def test_a_forward_proxy_refuses_what_is_not_on_its_list(
     assert running.ask(("GET", "/health", ""), target=f"{running.backends[0].upstream.host}:22")[0][0] == 403
     tunnel = f"CONNECT {running.backends[0].upstream.address} HTTP/1.1\r\nHost: x\r\n\r\n"
     assert said(running, tunnel).startswith("HTTP/1.1 403 ")
-    found = another(running.backends, spec=FrontSpec(kind=running.front.name, allow=(forbidden.host,)))
+    found = another(running.backends, spec=ProxySpec(kind=running.proxy.name, allow=(forbidden.host,)))
     assert found.ask(("GET", "/health", ""), target=forbidden.address)[0][0] == 200
     assert found.ask(("GET", "/health", ""))[0][0] == 403
 
 
 @each(FORWARD)
 def test_through_it_a_client_reaches_what_it_cannot_reach_by_itself(
-    running: Fronted, lab: BridgedLab, process: Target, another: Another, tmp_path: Path
+    running: Proxied, lab: BridgedLab, process: Target, another: Another, tmp_path: Path
 ) -> None:
     with ExitStack() as stack:
         hidden = backend(process, hello.build(), lab, "hidden", tmp_path, stack)
@@ -294,8 +294,8 @@ def test_through_it_a_client_reaches_what_it_cannot_reach_by_itself(
     assert running.ask(("GET", "/health", ""))[0][0] == 200
 
 
-def said(running: Fronted, request: str) -> str:
-    """What the front answers to that text, from the client's namespace."""
+def said(running: Proxied, request: str) -> str:
+    """What the proxy answers to that text, from the client's namespace."""
     program = (
         "import socket, sys\n"
         "connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)\n"
@@ -307,11 +307,11 @@ def said(running: Fronted, request: str) -> str:
     return subprocess.run([*inside, *place, request], capture_output=True, text=True, check=True, timeout=30).stdout
 
 
-def served_in_all(running: Fronted, count: int) -> bool:
-    """Whether the front's log says so many requests by now."""
+def served_in_all(running: Proxied, count: int) -> bool:
+    """Whether the proxy's log says so many requests by now."""
     return sum(running.served().values()) == count
 
 
-def wait_for(true: Callable[[], bool], running: Fronted) -> None:
-    """A front's log reaches its target a moment after the answer reaches the client."""
+def wait_for(true: Callable[[], bool], running: Proxied) -> None:
+    """A proxy's log reaches its target a moment after the answer reaches the client."""
     until(true, told=lambda: running.instance.logs()[-2000:])

@@ -1,4 +1,4 @@
-"""A client of a front: ``python front_client.py``, an order as JSON in, the answers as JSON out. Standard library only.
+"""A client of a proxy: ``python proxy_client.py``, an order as JSON in, the answers as JSON out. Standard library only.
 
 ``at``: ``ip:port`` to connect to. ``target``: the ``ip:port`` that an absolute-form request names, for a forward proxy.
 Either ``requests`` one after another, or ``count`` GETs of ``path`` over ``connections`` at once.

@@ -1,4 +1,4 @@
-"""What a front adds: each variant with a front against the same one without. Columns: harness.analysis.campaign."""
+"""What a proxy adds: each variant with a proxy against the same one without. Columns: harness.analysis.campaign."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from harness.analysis.frames import Row, frame_of
 from harness.analysis.intervals import Estimate, of_differences, of_ratio
 from harness.analysis.selection import select
 from harness.records.variant import Variant
-from harness.spec.front import DIRECT
+from harness.spec.proxy import DIRECT
 
 ADDED = ("latency_p50_ms", "latency_p99_ms")
 ADDED_COLUMNS = {
-    **dict.fromkeys(("variant", "direct", "front", "level", "metric"), "str"),
+    **dict.fromkeys(("variant", "direct", "proxy", "level", "metric"), "str"),
     "n": "int64",
     **dict.fromkeys(("added_ms", "low", "high"), "float64"),
     "verdict": "str",
@@ -24,12 +24,12 @@ ADDED_COLUMNS = {
 
 
 def added(counted: pd.DataFrame, variants: Sequence[Variant]) -> pd.DataFrame:
-    """A row per variant with a front, load level and latency. ``counted`` are rows of the trials that count."""
+    """A row per variant with a proxy, load level and latency. ``counted`` are rows of the trials that count."""
     return frame_of(
         (
             row
             for variant in variants
-            if variant.front != DIRECT and not variant.aa and (direct := direct_of(variant, variants)) is not None
+            if variant.proxy != DIRECT and not variant.aa and (direct := direct_of(variant, variants)) is not None
             for row in _rows(counted, variants, variant, direct)
         ),
         ADDED_COLUMNS,
@@ -37,9 +37,9 @@ def added(counted: pd.DataFrame, variants: Sequence[Variant]) -> pd.DataFrame:
 
 
 def direct_of(variant: Variant, variants: Sequence[Variant]) -> Variant | None:
-    """The same variant without its front, which then has one replica of each service; None if it was not compared."""
+    """The same variant without its proxy, which then has one replica of each service; None if it was not compared."""
     for other in variants:
-        if (other.front, other.replicas, other.aa) == (DIRECT, 1, False) and (
+        if (other.proxy, other.replicas, other.aa) == (DIRECT, 1, False) and (
             (other.workload, other.topology, other.target) == (variant.workload, variant.topology, variant.target)
         ):
             return other
@@ -59,7 +59,7 @@ def _rows(counted: pd.DataFrame, variants: Sequence[Variant], variant: Variant, 
             yield {
                 "variant": variant.name,
                 "direct": direct.name,
-                "front": variant.front,
+                "proxy": variant.proxy,
                 "level": level,
                 "metric": metric,
                 "n": found.n,
