@@ -103,27 +103,18 @@ def imports() -> tuple[tuple[str, str], ...]:
 
 
 @cache
-def executed() -> dict[str, frozenset[str]]:
-    """What each module of ours imports of ours when it runs, inside functions as well; not for annotations alone."""
-    graph = {}
+def graph() -> dict[str, frozenset[str]]:
+    """What each module of ours imports of ours: inside functions and for annotations alone as well."""
+    found = {}
     for package in ("harness", "reports", "workloads"):
         for file in sorted((ROOT / package).rglob("*.py")):
             module = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-            graph[module] = frozenset(_imported(file, executed=True)) - {module}
-    return {module: names & graph.keys() for module, names in graph.items()}
+            found[module] = frozenset(_imported(file)) - {module}
+    return {module: names & found.keys() for module, names in found.items()}
 
 
-def _nodes(tree: ast.AST, executed: bool) -> Iterator[ast.AST]:
-    """Every node below; without those of ``if TYPE_CHECKING:`` where only what is executed is asked for."""
-    for node in ast.iter_child_nodes(tree):
-        if executed and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
-        yield node
-        yield from _nodes(node, executed)
-
-
-def _imported(file: Path, executed: bool = False) -> Iterator[str]:
-    for node in _nodes(ast.parse(file.read_text("utf-8")), executed):
+def _imported(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -163,7 +154,7 @@ def test_the_table_has_no_circle() -> None:
 
 def test_no_module_needs_itself() -> None:
     try:
-        list(TopologicalSorter(executed()).static_order())
+        list(TopologicalSorter(graph()).static_order())
     except CycleError as error:
         pytest.fail(f"a circle: {' ▸ '.join(reversed(error.args[1]))}")
 
