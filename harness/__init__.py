@@ -39,8 +39,8 @@ event
 proxy
     A proxy or cache before services. It is a service, so any target can launch it. ``direct`` means none.
 region
-    Where clients, and perhaps services, stand: a bridge of its own in the lab. The *backbone* joins regions, each two of
-    them at the distance (round-trip time) that the geography gives.
+    Where clients, and perhaps services, stand: a bridge of its own in the lab. The *backbone* joins regions, each two
+    of them at the distance (round-trip time) that the geography gives.
 point of presence
     An instance of a proxy that caches, in a region, for the clients to whom it is the nearest. A *shield* is one that
     stands between the others and the origin.

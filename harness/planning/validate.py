@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import SpecError
 from harness.proxies import registry as proxy_registry
 from harness.proxies.api import Proxy
 from harness.proxies.caching import CacheSize, check, size_of
 from harness.records.variant import Variant
-from harness.simulation.catalogue import Catalogue, requests
 from harness.spec.event import EventSpec
 from harness.spec.experiment import Experiment
 from harness.spec.files import read_workload
@@ -19,6 +19,9 @@ from harness.spec.sequence import SequenceSpec
 from harness.spec.topology import SERVICE, SINGLE, Topology
 from harness.spec.workload import Workload
 from harness.targets import registry as target_registry
+
+if TYPE_CHECKING:
+    from harness.simulation.catalogue import Catalogue
 
 
 def validate(experiment: Experiment, folder: Path | None) -> None:
@@ -67,7 +70,12 @@ def capacity(variant: Variant, spec: ProxySpec, catalogue: Catalogue | None) -> 
 
 def catalogue_of(workload: Workload) -> Catalogue | None:
     """The workload's objects, if it has any."""
-    return None if workload.catalogue is None else Catalogue.of(workload.catalogue)
+    if workload.catalogue is None:
+        return None
+    # Here, so that only an experiment with a catalogue waits for numpy to load.
+    from harness.simulation.catalogue import Catalogue
+
+    return Catalogue.of(workload.catalogue)
 
 
 def validate_deployable(
@@ -126,6 +134,8 @@ def _must_be_there(experiment: Experiment, catalogue: Catalogue | None) -> None:
             if not Path(sequence.trace).is_file():
                 raise SpecError(f"sequences.{name}: there is no trace {sequence.trace}.", "Name a file.")
         elif catalogue is not None:
+            from harness.simulation.catalogue import requests
+
             try:
                 requests(catalogue, sequence, experiment.prefill, None if replay is None else replay.requests)
             except SpecError as error:
